@@ -1,0 +1,72 @@
+#ifndef FAVOR_ATTENTION_ATTENTION_H_
+#define FAVOR_ATTENTION_ATTENTION_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "favor/base/cancellation.h"
+#include "favor/base/job.h"
+#include "favor/feature_map/feature_spec.h"
+#include "favor/projection/projection.h"
+#include "favor/tensor/tensor_view.h"
+
+namespace favor {
+
+enum class AttentionMode : uint8_t {
+  kFeatures,  // linear cost; the features define or approximate the attention
+  kExact,     // softmax(scale q.k) v, quadratic cost, memory O(tile)
+};
+
+struct AttentionSpec {
+  AttentionMode mode = AttentionMode::kFeatures;
+  // Query i sees keys 0..i. Needs query_length == key_length.
+  bool causal = false;
+  // x = sqrt(scale) * input; finite and > 0. Unset: DefaultScale().
+  std::optional<double> scale;
+  FeatureSpec features;  // kFeatures only
+};
+
+struct AttentionInputs {
+  TensorView queries;  // [batch, heads, query_length, head_dim]
+  TensorView keys;     // [batch, key_heads, key_length, head_dim]; key_heads divides heads
+  TensorView values;   // [batch, key_heads, key_length, value_dim]
+  // Valid rows per sequence, [batch]; empty: all. Rows past them are never read: they may hold anything.
+  absl::Span<const int64_t> query_lengths;
+  absl::Span<const int64_t> key_lengths;
+  // Null for exact mode and for maps that take none. Row dimension head_dim; one matrix, or one per key head.
+  std::shared_ptr<const Projection> projection;
+};
+
+struct AttentionReport {
+  int64_t num_features = 0;  // features per head; 0 in exact mode
+  // Rows without a visible key, or whose denominator is not positive and finite: they are zero.
+  int64_t degenerate_rows = 0;
+};
+
+constexpr int64_t kMaxValueDim = 512;
+
+// Plans attention as a Job for a pool. `inputs`, `output` [batch, heads, query_length, value_dim], the memory behind
+// them, `cancellation` (may be null) and `report` (may be null; filled when the job ends OK) must outlive the job.
+// Queries at or past query_lengths get zeros. The output's bits do not depend on the number of threads.
+//
+// InvalidArgumentError, naming field, value and bound, for shapes or parameters that do not fit; NaN or infinity in a
+// row that is read ends the job with InvalidArgumentError naming tensor and position. Thread-compatible.
+absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
+                                  const MutableTensorView& output, const Cancellation* cancellation,
+                                  AttentionReport* report);
+
+// Upper bound of the scratch memory, in bytes, that the planned job holds at once on a pool of num_threads threads.
+// The inputs must be valid for PlanAttention.
+int64_t AttentionScratchBytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads);
+
+// Plans and runs on the calling thread.
+absl::Status Attend(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
+                    AttentionReport* report = nullptr);
+
+}  // namespace favor
+
+#endif  // FAVOR_ATTENTION_ATTENTION_H_

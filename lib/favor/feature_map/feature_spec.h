@@ -1,0 +1,54 @@
+#ifndef FAVOR_FEATURE_MAP_FEATURE_SPEC_H_
+#define FAVOR_FEATURE_MAP_FEATURE_SPEC_H_
+
+#include <cstdint>
+#include <optional>
+
+namespace favor {
+
+// The kernel that features approximate or define; ALGORITHMS and formulas stand in feature_map.h.
+enum class Kernel : uint8_t {
+  kSoftmax,
+  kGaussian,
+  kSoftmaxRegularized,
+  kGeneralized,
+  kEluPlusOne,
+  kNoProjection,
+  kTaylor2,
+  kPolynomial2,
+};
+
+enum class Estimator : uint8_t { kPositive, kHyperbolic, kTrigonometric };
+
+enum class Nonlinearity : uint8_t { kRelu, kSquaredRelu, kExp, kAbs, kGelu, kSigmoid };
+
+// Reproduces the epsilons of performer-pytorch: feature_epsilon is added to every stabilised feature, causal_epsilon to
+// every entry of the causal key sum.
+struct EpsilonParity {
+  double feature_epsilon = 1e-4;  // 1e-3 for kGeneralized, 0 for kNoProjection in the reference
+  double causal_epsilon = 1e-6;
+};
+
+// How features are made from a projected (or raw) row.
+struct FeatureSpec {
+  Kernel kernel = Kernel::kSoftmax;
+  Estimator estimator = Estimator::kPositive;       // kSoftmax, kSoftmaxRegularized and kGaussian
+  Nonlinearity nonlinearity = Nonlinearity::kRelu;  // kGeneralized
+  double polynomial_offset = 1;                     // kPolynomial2: (x.y + polynomial_offset)^2
+  std::optional<EpsilonParity> epsilon_parity;
+};
+
+// Whether the map reads a projection always (softmax, Gaussian), never (elu+1, no_projection, Taylor, polynomial), or
+// as the caller likes (generalised: without one, features are f(x)).
+enum class ProjectionUse : uint8_t { kRequired, kOptional, kNone };
+ProjectionUse ProjectionUseOf(Kernel kernel);
+
+// Features per head for a projection of num_projection_rows rows (ignored where there is none).
+int64_t NumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t num_projection_rows);
+
+// The scale that holds when the caller gives none: 1/sqrt(head_dim), or 1 for kEluPlusOne and kNoProjection.
+double DefaultScale(Kernel kernel, int64_t head_dim);
+
+}  // namespace favor
+
+#endif  // FAVOR_FEATURE_MAP_FEATURE_SPEC_H_
