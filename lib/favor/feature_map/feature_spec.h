@@ -4,9 +4,11 @@
 #include <cstdint>
 #include <optional>
 
+#include "absl/status/status.h"
+
 namespace favor {
 
-// The kernel that features approximate or define; ALGORITHMS and formulas stand in feature_map.h.
+// The kernel that features approximate or define; the formulas stand in feature_map.h.
 enum class Kernel : uint8_t {
   kSoftmax,
   kGaussian,
@@ -43,11 +45,17 @@ struct FeatureSpec {
 enum class ProjectionUse : uint8_t { kRequired, kOptional, kNone };
 ProjectionUse ProjectionUseOf(Kernel kernel);
 
+// Whether a published implementation's epsilons exist for this kernel and estimator.
+bool SupportsEpsilonParity(const FeatureSpec& spec);
+
 // Features per head for a projection of num_projection_rows rows (ignored where there is none).
 int64_t NumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t num_projection_rows);
 
 // The scale that holds when the caller gives none: 1/sqrt(head_dim), or 1 for kEluPlusOne and kNoProjection.
 double DefaultScale(Kernel kernel, int64_t head_dim);
+
+// InvalidArgumentError unless scale is from 1e-30 to 1e30, where its square root is safe in float32.
+absl::Status CheckScale(double scale);
 
 }  // namespace favor
 

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <type_traits>
 
 #include "favor/tensor/data_type.h"
 
@@ -44,6 +45,10 @@ struct BasicTensorView {
   DataType type = DataType::kFloat32;
   Shape shape;      // [batch, heads, length, dim]
   Strides strides;  // in elements
+
+  operator BasicTensorView<const std::byte>() const requires(!std::is_const_v<Byte>) {
+    return {data, type, shape, strides};
+  }
 
   // Address of element [batch, head, position, 0].
   Byte* Row(int64_t batch, int64_t head, int64_t position) const {

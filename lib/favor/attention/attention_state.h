@@ -1,0 +1,69 @@
+#ifndef FAVOR_ATTENTION_ATTENTION_STATE_H_
+#define FAVOR_ATTENTION_ATTENTION_STATE_H_
+
+#include <cstdint>
+
+#include "favor/attention/scratch.h"
+
+namespace favor {
+
+namespace internal {
+
+// sum += addend; sum - compensation is the compensated value (Kahan).
+inline void CompensatedAdd(float addend, float* sum, float* compensation) {
+  const float corrected = addend - *compensation;
+  const float total = *sum + corrected;
+  *compensation = (total - *sum) - corrected;
+  *sum = total;
+}
+
+}  // namespace internal
+
+// What linear attention remembers of the keys and values of one head, in the log domain: with a_rj the base-2 exponent
+// of feature r of key j and M_r a whole number near its running maximum,
+//   Z_r = sum_j 2^(a_rj - M_r),   S_r = sum_j 2^(a_rj - M_r) v_j.
+// Sums carry Kahan compensation. Rescaling to another M_r is an exact exponent shift, so results do not depend on the
+// M_r that happened to be used. The memory belongs to the scratch it was laid out in. Thread-compatible.
+class AttentionState {
+ public:
+  AttentionState(int64_t num_features, int64_t value_dim, internal::ScratchLayout* layout);
+
+  int64_t num_features() const { return num_features_; }
+  int64_t value_dim() const { return value_dim_; }
+  int64_t value_stride() const { return value_stride_; }
+
+  // Empties the state. Maxima of valued maps start at 0: their features carry no exponent of their own.
+  void Clear(bool exponential);
+
+  // Scales the sums of row r by 2^shift[r].
+  void Shift(const float* shift);
+
+  // Adds the keys of `other`, a state of the same shape. Commutative bit for bit up to the compensation terms,
+  // associative to rounding. Leaves `other` rescaled to the common maxima.
+  void Merge(AttentionState* other);
+
+  // Divides every S_r by Z_r: turns the sums into the averages that the bidirectional no_projection map reads.
+  void Normalise();
+
+  int64_t count = 0;  // keys folded
+  // max over keys and features of w_r.k_j in base 2, tracked for epsilon parity only.
+  float stabiliser = 0;
+  float* maxima = nullptr;              // M [num_features]
+  float* key_sums = nullptr;            // Z [num_features]
+  float* key_compensation = nullptr;    // [num_features]
+  float* value_sums = nullptr;          // S [num_features, value_stride]
+  float* value_compensation = nullptr;  // [num_features, value_stride]
+  float* total = nullptr;               // sum of v [value_stride]
+  float* total_compensation = nullptr;  // [value_stride]
+
+ private:
+  void ShiftRow(int64_t r, float shift);
+
+  int64_t num_features_;
+  int64_t value_dim_;
+  int64_t value_stride_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_ATTENTION_ATTENTION_STATE_H_

@@ -1,0 +1,172 @@
+#include "favor/attention/linear_attention.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "favor/attention/rows.h"
+#include "favor/kernels/pack.h"
+#include "favor/kernels/tile.h"
+
+namespace favor::internal {
+
+using kernels::kTile;
+
+LinearAttention::Workspace::Workspace(const LinearAttention& call, ScratchLayout layout)
+    : state(call.map_.num_features(), call.inputs_.values.shape.dim, &layout),
+      keys(&call.map_, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
+      queries(&call.map_, call.spec_.features, call.spec_.causal, call.inputs_.queries.shape.dim,
+              call.inputs_.values.shape.dim, &layout),
+      size(layout.size()) {}
+
+LinearAttention::LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
+                                 const MutableTensorView& output, AttentionReport* report, FeatureMap map)
+    : spec_(spec), inputs_(inputs), output_(output), report_(report), map_(std::move(map)) {}
+
+absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spec, const AttentionInputs& inputs,
+                                                        const MutableTensorView& output, AttentionReport* report) {
+  const int64_t head_dim = inputs.queries.shape.dim;
+  const double scale = spec.scale.value_or(DefaultScale(spec.features.kernel, head_dim));
+  absl::StatusOr<FeatureMap> map = FeatureMap::Create(spec.features, scale, head_dim, inputs.projection);
+  if (!map.ok()) return map.status();
+  if (report != nullptr) report->num_features = map->num_features();
+  return LinearAttention(spec, inputs, output, report, *std::move(map));
+}
+
+absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace() const {
+  absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(WorkspaceBytes() / sizeof(float));
+  if (!memory.ok()) return memory.status();
+  auto work = std::make_unique<Workspace>(*this, ScratchLayout(memory->data()));
+  work->memory = *std::move(memory);
+  return work;
+}
+
+int64_t LinearAttention::WorkspaceBytes() const { return Workspace(*this, ScratchLayout()).size * sizeof(float); }
+
+int64_t LinearAttention::FlopsPerTile() const {
+  return kTile * 2 * map_.num_features() * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
+}
+
+int64_t LinearAttention::NumKeys(int64_t batch) const {
+  return inputs_.key_lengths.empty() ? inputs_.keys.shape.length : inputs_.key_lengths[batch];
+}
+
+int64_t LinearAttention::NumQueries(int64_t batch) const {
+  return inputs_.query_lengths.empty() ? inputs_.queries.shape.length : inputs_.query_lengths[batch];
+}
+
+absl::Status LinearAttention::LoadKeys(int64_t batch, int64_t key_head, int64_t tile, int64_t count,
+                                       Workspace* work) const {
+  const int64_t begin = tile * kTile;
+  return work->keys.Load(kernels::RowsOf(inputs_.keys, batch, key_head, begin, count),
+                         kernels::RowsOf(inputs_.values, batch, key_head, begin, count), {batch, key_head, begin});
+}
+
+absl::Status LinearAttention::LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count,
+                                          Workspace* work) const {
+  const int64_t begin = tile * kTile;
+  return work->queries.Load(kernels::RowsOf(inputs_.queries, batch, head, begin, count),
+                            {batch, head, head / group_size(), begin});
+}
+
+void LinearAttention::StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end,
+                                   Workspace* work) const {
+  const auto rows = kernels::RowsOf(output_, batch, head, tile * kTile + begin, end - begin);
+  CountDegenerate(work->queries.Store(begin, rows), report_);
+}
+
+void LinearAttention::Clear(Workspace* work) const {
+  // Valued maps with an exponent of their own (trigonometric) start from no exponent too.
+  work->state.Clear(map_.exponential() || map_.key_norm_factor() != 0);
+}
+
+absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+  const int64_t count = std::min(kTile, NumKeys(batch) - tile * kTile);
+  if (count <= 0) return absl::OkStatus();
+  KeyTile& keys = work->keys;
+  if (absl::Status status = LoadKeys(batch, key_head, tile, count, work); !status.ok()) return status;
+  if (NeedsStabiliser()) keys.RaiseStabiliser(&work->state);
+  if (work->state.count == 0) keys.RaiseMaxima(0, count, /*rise=*/0, &work->state);
+  keys.Weigh(work->state);
+  if (keys.LoudToken(0) < count) {
+    keys.RaiseMaxima(0, count, kernels::kMaxRise, &work->state);
+    keys.Weigh(work->state);
+  }
+  keys.Fold(0, count, &work->state);
+  return absl::OkStatus();
+}
+
+void LinearAttention::FinishKeys(AttentionState* state) const {
+  if (spec_.features.kernel == Kernel::kNoProjection) state->Normalise();
+}
+
+absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state,
+                                       Workspace* work) const {
+  const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
+  const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
+  ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
+  if (count == 0) return absl::OkStatus();
+  if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
+  work->queries.Read(state);
+  StoreOutputs(batch, head, tile, 0, count, work);
+  return absl::OkStatus();
+}
+
+bool LinearAttention::NeedsStabiliser() const {
+  return spec_.features.epsilon_parity.has_value() &&
+         (spec_.features.kernel == Kernel::kSoftmax || spec_.features.kernel == Kernel::kSoftmaxRegularized);
+}
+
+absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+  const int64_t count = std::min(kTile, NumKeys(batch) - tile * kTile);
+  if (count <= 0) return absl::OkStatus();
+  if (absl::Status status = LoadKeys(batch, key_head, tile, count, work); !status.ok()) return status;
+  work->keys.RaiseStabiliser(&work->state);
+  return absl::OkStatus();
+}
+
+absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+  const int64_t num_keys = std::clamp<int64_t>(NumKeys(batch) - tile * kTile, 0, kTile);
+  if (num_keys == 0) {  // past the last key: every query sees them all
+    for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
+      if (absl::Status status = ReadTile(batch, head, tile, work->state, work); !status.ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+  KeyTile& keys = work->keys;
+  if (absl::Status status = LoadKeys(batch, key_head, tile, num_keys, work); !status.ok()) return status;
+  if (work->state.count == 0) keys.RaiseMaxima(0, 1, /*rise=*/0, &work->state);
+  keys.Weigh(work->state);
+  // A block ends before a token that is loud against the maxima of the tokens before it, and then starts anew with that
+  // token's maxima. So no output depends on a later key, not even by rounding; and no weight underflows early ones.
+  for (int64_t begin = 0; begin < num_keys;) {
+    if (keys.LoudToken(begin) == begin) {
+      keys.RaiseMaxima(begin, begin + 1, kernels::kMaxRise, &work->state);
+      keys.Weigh(work->state);
+    }
+    const int64_t key_end = keys.LoudToken(begin);
+    const int64_t end = key_end == num_keys ? kTile : key_end;
+    if (absl::Status status = CausalBlock(batch, key_head, tile, begin, end, key_end, work); !status.ok()) {
+      return status;
+    }
+    keys.Fold(begin, key_end, &work->state);
+    begin = key_end;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LinearAttention::CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end,
+                                          int64_t key_end, Workspace* work) const {
+  const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
+  const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
+  const int64_t last = std::min(end, count);
+  for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
+    ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
+    if (last <= begin) continue;
+    if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
+    work->queries.ReadCausal(work->state, work->keys, begin, last, std::min(key_end, last));
+    StoreOutputs(batch, head, tile, begin, last, work);
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace favor::internal

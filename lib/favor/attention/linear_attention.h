@@ -1,0 +1,82 @@
+#ifndef FAVOR_ATTENTION_LINEAR_ATTENTION_H_
+#define FAVOR_ATTENTION_LINEAR_ATTENTION_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "favor/attention/attention.h"
+#include "favor/attention/attention_state.h"
+#include "favor/attention/key_tile.h"
+#include "favor/attention/query_tile.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/feature_map/feature_map.h"
+
+namespace favor::internal {
+
+// One call of linear attention: what to compute, over which memory. The tile is its unit of work; linear_plan.h says
+// in which order and where in parallel tiles run. Immutable and thread-safe; workspaces are not.
+class LinearAttention {
+ public:
+  // inputs have been validated.
+  static absl::StatusOr<LinearAttention> Create(const AttentionSpec& spec, const AttentionInputs& inputs,
+                                                const MutableTensorView& output, AttentionReport* report);
+
+  // What folding and reading tiles of one head writes to.
+  struct Workspace {
+    Workspace(const LinearAttention& call, ScratchLayout layout);
+    AttentionState state;
+    KeyTile keys;
+    QueryTile queries;
+    int64_t size;  // floats
+    AlignedBuffer<float> memory;
+  };
+  // ResourceExhaustedError when there is no memory.
+  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace() const;
+  int64_t WorkspaceBytes() const;
+
+  // Empties the workspace's state.
+  void Clear(Workspace* work) const;
+  // Adds one tile of keys to the state.
+  absl::Status FoldTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
+  // Turns the sums of all keys into what ReadTile reads.
+  void FinishKeys(AttentionState* state) const;
+  // Outputs of one tile of queries.
+  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state, Workspace* work) const;
+
+  // Causal calls that need a pass over all keys before the first output: epsilon parity of the softmax kernels.
+  bool NeedsStabiliser() const;
+  absl::Status StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
+  // One tile of a causal call: outputs of its queries for every head of the group, then its keys go to the state.
+  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
+
+  bool causal() const { return spec_.causal; }
+  const AttentionInputs& inputs() const { return inputs_; }
+  int64_t num_key_heads() const { return inputs_.keys.shape.num_heads; }
+  // Query heads that share one key head.
+  int64_t group_size() const { return inputs_.queries.shape.num_heads / inputs_.keys.shape.num_heads; }
+  // Multiply-adds count twice, exps not at all.
+  int64_t FlopsPerTile() const;
+
+ private:
+  LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
+                  AttentionReport* report, FeatureMap map);
+  int64_t NumKeys(int64_t batch) const;     // valid keys
+  int64_t NumQueries(int64_t batch) const;  // valid queries
+  absl::Status LoadKeys(int64_t batch, int64_t key_head, int64_t tile, int64_t count, Workspace* work) const;
+  absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
+  void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, Workspace* work) const;
+  absl::Status CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end, int64_t key_end,
+                           Workspace* work) const;
+
+  AttentionSpec spec_;
+  AttentionInputs inputs_;
+  MutableTensorView output_;
+  AttentionReport* report_;
+  FeatureMap map_;
+};
+
+}  // namespace favor::internal
+
+#endif  // FAVOR_ATTENTION_LINEAR_ATTENTION_H_

@@ -1,0 +1,198 @@
+#include "favor/attention/linear_plan.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "favor/attention/chain_workspaces.h"
+#include "favor/kernels/tile.h"
+
+namespace favor::internal {
+namespace {
+
+using Call = std::shared_ptr<const LinearAttention>;
+using Workspaces = ChainWorkspaces<LinearAttention::Workspace>;
+
+// About a millisecond on one core: long against the pool's overhead, short against what users notice.
+constexpr int64_t kStepFlops = 64'000'000;
+// Enough chains for the cores of one socket; fewer would leave some idle, many more would cost merges.
+constexpr int64_t kTargetChains = 32;
+// Segments shorter than this cost more in merging than they give.
+constexpr int64_t kMinSegmentTiles = 32;
+
+int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t NumTiles(int64_t length) { return CeilDiv(length, kernels::kTile); }
+
+// The states of all segments exist at once; keep them small beside any tensor worth segmenting.
+constexpr int64_t kMaxSegmentBytes = int64_t{64} << 20;
+
+// Shapes of the plan.
+struct Partition {
+  explicit Partition(const LinearAttention& call)
+      : num_states(call.inputs().keys.shape.batch_size * call.num_key_heads()),
+        num_readers(call.inputs().queries.shape.batch_size * call.inputs().queries.shape.num_heads),
+        key_tiles(NumTiles(call.inputs().keys.shape.length)),
+        query_tiles(NumTiles(call.inputs().queries.shape.length)),
+        tiles_per_step(std::max<int64_t>(1, kStepFlops / call.FlopsPerTile())) {
+    if (call.causal() || num_states == 0) return;
+    segments = std::min({kTargetChains / num_states, key_tiles / kMinSegmentTiles,
+                         kMaxSegmentBytes / (num_states * call.WorkspaceBytes())});
+    segments = std::max<int64_t>(segments, 1);
+  }
+
+  int64_t num_states, num_readers, key_tiles, query_tiles, tiles_per_step;
+  int64_t segments = 1;
+};
+
+// Runs `tile` for units [step * per_step, (step + 1) * per_step) below `end`, unless cancelled.
+template <typename RunTile>
+absl::Status ForTilesOfStep(int64_t step, int64_t per_step, int64_t begin, int64_t end,
+                            const Cancellation* cancellation, RunTile run_tile) {
+  const int64_t last = std::min(end, begin + (step + 1) * per_step);
+  for (int64_t tile = begin + step * per_step; tile < last; ++tile) {
+    if (cancellation != nullptr) {
+      if (absl::Status status = cancellation->Check(); !status.ok()) return status;
+    }
+    if (absl::Status status = run_tile(tile); !status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+std::shared_ptr<Workspaces> MakeWorkspaces(const Call& call, int64_t num_chains) {
+  return std::make_shared<Workspaces>(num_chains, [call] { return call->MakeWorkspace(); });
+}
+
+// A phase whose chains each own a workspace while they are under way and go through num_tiles tiles:
+// run_tile(workspace, chain, tile).
+template <typename RunTile>
+Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, int64_t num_chains, int64_t num_tiles,
+                     int64_t tiles_per_step, RunTile run_tile) {
+  Phase phase;
+  phase.num_chains = num_chains;
+  phase.steps_per_chain = CeilDiv(num_tiles, tiles_per_step);
+  auto workspaces = MakeWorkspaces(call, num_chains);
+  const int64_t last_step = phase.steps_per_chain - 1;
+  phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
+    absl::StatusOr<LinearAttention::Workspace*> work = workspaces->Get(chain);
+    if (!work.ok()) return work.status();
+    absl::Status status = ForTilesOfStep(step, tiles_per_step, 0, num_tiles, cancellation,
+                                         [&](int64_t tile) { return run_tile(*work, chain, tile); });
+    if (step == last_step) workspaces->Release(chain);
+    return status;
+  };
+  return phase;
+}
+
+Phase CausalPhase(const Call& call, const Partition& shape, const Cancellation* cancellation) {
+  const int64_t first_output = call->NeedsStabiliser() ? shape.key_tiles : 0;
+  const int64_t heads = call->num_key_heads();
+  return WorkspacePhase(call, cancellation, shape.num_states, first_output + shape.query_tiles, shape.tiles_per_step,
+                        [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
+                          const int64_t batch = chain / heads, head = chain % heads;
+                          if (tile == 0) call->Clear(work);
+                          if (tile < first_output) return call->StabiliserTile(batch, head, tile, work);
+                          return call->CausalTile(batch, head, tile - first_output, work);
+                        });
+}
+
+// Folds all keys of a head, then reads with the queries of every head of its group.
+Phase WholeHeadPhase(const Call& call, const Partition& shape, const Cancellation* cancellation) {
+  const int64_t heads = call->num_key_heads(), group = call->group_size();
+  return WorkspacePhase(call, cancellation, shape.num_states, shape.key_tiles + group * shape.query_tiles,
+                        shape.tiles_per_step, [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
+                          const int64_t batch = chain / heads, key_head = chain % heads;
+                          if (tile == 0) call->Clear(work);
+                          if (tile < shape.key_tiles) return call->FoldTile(batch, key_head, tile, work);
+                          tile -= shape.key_tiles;
+                          if (tile == 0) call->FinishKeys(&work->state);
+                          const int64_t head = key_head * group + tile / shape.query_tiles;
+                          return call->ReadTile(batch, head, tile % shape.query_tiles, work->state, work);
+                        });
+}
+
+// Segmented calls keep the states of all segments: chain state * segments + segment.
+Phase FoldSegmentsPhase(const Call& call, const Partition& shape, const std::shared_ptr<Workspaces>& states,
+                        const Cancellation* cancellation) {
+  const int64_t heads = call->num_key_heads();
+  const int64_t tiles = CeilDiv(shape.key_tiles, shape.segments);
+  Phase phase;
+  phase.num_chains = shape.num_states * shape.segments;
+  phase.steps_per_chain = CeilDiv(tiles, shape.tiles_per_step);
+  phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
+    absl::StatusOr<LinearAttention::Workspace*> work = states->Get(chain);
+    if (!work.ok()) return work.status();
+    if (step == 0) call->Clear(*work);
+    const int64_t state = chain / shape.segments, begin = chain % shape.segments * tiles;
+    return ForTilesOfStep(step, shape.tiles_per_step, begin, std::min(begin + tiles, shape.key_tiles), cancellation,
+                          [&](int64_t tile) { return call->FoldTile(state / heads, state % heads, tile, *work); });
+  };
+  return phase;
+}
+
+// Merges segment i + stride into i for stride 1, 2, 4 ...: the same tree whatever the threads.
+Phase MergeSegmentsPhase(const Call& call, const Partition& shape, const std::shared_ptr<Workspaces>& states) {
+  Phase phase;
+  phase.num_chains = shape.num_states;
+  phase.run_step = [=](int64_t chain, int64_t) -> absl::Status {
+    std::vector<LinearAttention::Workspace*> segments;
+    for (int64_t i = 0; i < shape.segments; ++i) {
+      absl::StatusOr<LinearAttention::Workspace*> work = states->Get(chain * shape.segments + i);
+      if (!work.ok()) return work.status();
+      segments.push_back(*work);
+    }
+    for (int64_t stride = 1; stride < shape.segments; stride *= 2) {
+      for (int64_t i = 0; i + stride < shape.segments; i += 2 * stride) {
+        segments[i]->state.Merge(&segments[i + stride]->state);
+      }
+    }
+    call->FinishKeys(&segments[0]->state);
+    return absl::OkStatus();
+  };
+  return phase;
+}
+
+Phase ReadSegmentsPhase(const Call& call, const Partition& shape, const std::shared_ptr<Workspaces>& states,
+                        const Cancellation* cancellation) {
+  // Chains of one step each: readers need no order.
+  const int64_t heads = call->inputs().queries.shape.num_heads, group = call->group_size();
+  const int64_t chains_per_reader = CeilDiv(shape.query_tiles, shape.tiles_per_step);
+  return WorkspacePhase(call, cancellation, shape.num_readers * chains_per_reader, shape.tiles_per_step,
+                        shape.tiles_per_step,
+                        [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) -> absl::Status {
+                          const int64_t reader = chain / chains_per_reader;
+                          const int64_t query_tile = chain % chains_per_reader * shape.tiles_per_step + tile;
+                          if (query_tile >= shape.query_tiles) return absl::OkStatus();
+                          const int64_t batch = reader / heads, head = reader % heads;
+                          const int64_t state = batch * (heads / group) + head / group;
+                          absl::StatusOr<LinearAttention::Workspace*> keys = states->Get(state * shape.segments);
+                          return call->ReadTile(batch, head, query_tile, (*keys)->state, work);
+                        });
+}
+
+}  // namespace
+
+Job PlanLinearAttention(Call call, const Cancellation* cancellation) {
+  const Partition shape(*call);
+  Job job;
+  if (shape.num_states == 0 || shape.query_tiles == 0) return job;
+  if (call->causal()) {
+    job.phases = {CausalPhase(call, shape, cancellation)};
+  } else if (shape.segments == 1) {
+    job.phases = {WholeHeadPhase(call, shape, cancellation)};
+  } else {
+    auto states = MakeWorkspaces(call, shape.num_states * shape.segments);
+    job.phases = {FoldSegmentsPhase(call, shape, states, cancellation), MergeSegmentsPhase(call, shape, states),
+                  ReadSegmentsPhase(call, shape, states, cancellation)};
+  }
+  return job;
+}
+
+int64_t LinearScratchBytes(const LinearAttention& call, int num_threads) {
+  const Partition shape(call);
+  const int64_t running = std::min<int64_t>(num_threads, std::max(shape.num_states, shape.num_readers));
+  const int64_t kept = shape.segments > 1 ? shape.num_states * shape.segments : 0;
+  return (running + kept) * call.WorkspaceBytes();
+}
+
+}  // namespace favor::internal

@@ -1,0 +1,25 @@
+#ifndef FAVOR_ATTENTION_LINEAR_PLAN_H_
+#define FAVOR_ATTENTION_LINEAR_PLAN_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "favor/attention/linear_attention.h"
+#include "favor/base/cancellation.h"
+#include "favor/base/job.h"
+
+namespace favor::internal {
+
+// Lays the tiles of a call out as a job. Which tiles form a chain or a step depends on shapes alone.
+//
+// Usually a chain is one key head from its first key to its last output: one state and one workspace per running chain,
+// however many heads there are. A bidirectional call with few heads and many keys instead folds each head in several
+// segments at once, merges their states by a fixed tree, and reads in parallel.
+Job PlanLinearAttention(std::shared_ptr<const LinearAttention> call, const Cancellation* cancellation);
+
+// Scratch bytes the job holds at once on num_threads threads.
+int64_t LinearScratchBytes(const LinearAttention& call, int num_threads);
+
+}  // namespace favor::internal
+
+#endif  // FAVOR_ATTENTION_LINEAR_PLAN_H_

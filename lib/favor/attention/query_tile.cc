@@ -1,0 +1,157 @@
+#include "favor/attention/query_tile.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "favor/attention/not_finite.h"
+#include "favor/kernels/exponential.h"
+#include "favor/kernels/matmul.h"
+#include "favor/kernels/tile.h"
+#include "favor/kernels/value_maps.h"
+
+namespace favor::internal {
+
+using kernels::kTile;
+
+namespace {
+
+// The published softmax features carry 1/sqrt(m), the other maps' do not: next to them the causal epsilon weighs
+// sqrt(m) more. Generalised and no_projection features are used as they are.
+float CausalEpsilon(const FeatureSpec& spec, bool causal, bool stabilised, int64_t num_features) {
+  if (!causal || !spec.epsilon_parity.has_value()) return 0;
+  return spec.epsilon_parity->causal_epsilon * (stabilised ? std::sqrt(static_cast<double>(num_features)) : 1.0);
+}
+
+}  // namespace
+
+QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, int64_t head_dim, int64_t value_dim,
+                     ScratchLayout* layout)
+    : map_(map),
+      parity_(spec.epsilon_parity),
+      stabilised_(spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized),
+      causal_epsilon_(CausalEpsilon(spec, causal, stabilised_, map->num_features())),
+      head_dim_(head_dim),
+      value_stride_(kernels::Padded(value_dim)) {
+  rows_ = layout->Take(kTile * kernels::Padded(head_dim));
+  x_ = layout->Take(head_dim * kTile);
+  features_ = layout->Take(map->num_features() * kTile);
+  scores_ = layout->Take(causal ? kTile * kTile : 0);
+  sums_ = layout->Take(kTile * value_stride_);
+  denominators_ = layout->Take(kTile);
+  half_norms_ = layout->Take(kTile);
+  offset_ = layout->Take(kTile);
+  epsilon_ = layout->Take(kTile);
+  feature_totals_ = layout->Take(kTile);
+  row_factors_ = layout->Take(parity_.has_value() ? map->num_features() : 0);
+  running_total_ = layout->Take(value_stride_);
+}
+
+absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) {
+  key_head_ = where.key_head;
+  count_ = queries.count;
+  const int64_t stride = kernels::Padded(head_dim_);
+  const int64_t finite = kernels::PackRows(queries, map_->input_multiplier(), /*clamp=*/true, rows_, stride);
+  if (finite < count_) return NotFiniteError("queries", queries, finite, where.batch, where.head, where.position);
+  kernels::Transpose(rows_, stride, count_, head_dim_, x_);
+  if (parity_.has_value()) {
+    kernels::SquaredNorms(x_, head_dim_, half_norms_);
+    for (int64_t t = 0; t < kTile; ++t) half_norms_[t] *= map_->half_norm_factor();
+  }
+  return absl::OkStatus();
+}
+
+void QueryTile::Weigh(const AttentionState& state) {
+  map_->Map(key_head_, x_, features_);
+  if (parity_.has_value()) {
+    WeighWithEpsilon(state);
+  } else if (map_->exponential()) {
+    kernels::QueryWeights(features_, map_->num_features(), state.maxima, state.key_sums, denominators_);
+  } else {
+    kernels::ColumnDots(features_, map_->num_features(), state.key_sums, denominators_);
+  }
+}
+
+// The published formula (performer-pytorch 1.1.4), from a state without epsilon: with kappa the key stabiliser,
+//   f_ir = exp(log-feature_r(q_i) - mu_i) + epsilon,   Q_i = sum_r f_ir,
+//   out_i = [sum_r f_ir e^(M_r - kappa) S_r + epsilon Q_i V] / [sum_r f_ir e^(M_r - kappa) Z_r + epsilon Q_i n + c Q_i]
+// with V the sum and n the number of values, c the causal epsilon. Softmax kernels: mu_i = max_r w_r.q_i (without
+// |q|^2/2) and kappa = max w_r.k_j. The other maps have neither; for the exponential ones mu_i and kappa are then mere
+// common factors that keep float32 in range, epsilons scaled along.
+void QueryTile::WeighWithEpsilon(const AttentionState& state) {
+  const int64_t rows = map_->num_features();
+  const float epsilon = parity_->feature_epsilon;
+  std::fill_n(offset_, kTile, stabilised_ ? kernels::kMaskedExponent : 0.0f);
+  std::fill_n(epsilon_, kTile, epsilon);
+  std::fill_n(row_factors_, rows, 1.0f);
+  key_epsilon_ = epsilon;
+  key_unit_ = 1;
+  if (map_->exponential()) {
+    kernels::ColumnMaxima(features_, rows, offset_);
+    float kappa = state.stabiliser;
+    if (stabilised_) {
+      for (int64_t t = 0; t < kTile; ++t) offset_[t] += half_norms_[t];
+    } else {
+      for (int64_t t = 0; t < kTile; ++t) epsilon_[t] = epsilon * std::exp2(-offset_[t]);
+      kappa = std::max(0.0f, *std::max_element(state.maxima, state.maxima + rows));
+      key_unit_ = std::exp2(-kappa);
+      key_epsilon_ = epsilon * key_unit_;
+    }
+    for (int64_t r = 0; r < rows; ++r) row_factors_[r] = std::exp2(state.maxima[r] - kappa);
+  }
+  kernels::StabilisedQueryWeights(features_, rows, map_->exponential(), offset_, epsilon_, row_factors_, state.key_sums,
+                                  denominators_, feature_totals_);
+}
+
+void QueryTile::AddEpsilonTerms(int64_t t, int64_t count, const float* total) {
+  const float all = feature_totals_[t];
+  if (count == 0) {  // no visible key: degenerate, whatever the causal epsilon makes of it
+    denominators_[t] = 0;
+    return;
+  }
+  denominators_[t] += key_epsilon_ * all * static_cast<float>(count) + causal_epsilon_ * key_unit_ * all;
+  for (int64_t n = 0; n < value_stride_; ++n) sums_[t * value_stride_ + n] += key_epsilon_ * all * total[n];
+}
+
+void QueryTile::ReadState(const AttentionState& state, int64_t begin, int64_t end) {
+  kernels::MatMul({features_ + begin, 1, kTile}, {state.value_sums, value_stride_}, sums_ + begin * value_stride_,
+                  value_stride_, end - begin, map_->num_features(), value_stride_, /*accumulate=*/false);
+}
+
+void QueryTile::Read(const AttentionState& state) {
+  Weigh(state);
+  ReadState(state, 0, count_);
+  if (!parity_.has_value()) return;
+  for (int64_t t = 0; t < count_; ++t) AddEpsilonTerms(t, state.count, state.total);
+}
+
+void QueryTile::ReadCausal(const AttentionState& state, const KeyTile& keys, int64_t begin, int64_t end,
+                           int64_t key_end) {
+  Weigh(state);
+  ReadState(state, begin, end);
+  // scores[j][t] = sum_r k_r[j] p_r[t]; key j is visible to query t >= j.
+  const int64_t num_keys = key_end - begin;
+  kernels::MatMul({keys.weights() + begin, 1, kTile}, {features_, kTile}, scores_, kTile, num_keys,
+                  map_->num_features(), kTile, /*accumulate=*/false);
+  for (int64_t j = begin; j < key_end; ++j) {
+    float* row = scores_ + (j - begin) * kTile;
+    std::fill(row + begin, row + j, 0.0f);
+    for (int64_t t = j; t < end; ++t) denominators_[t] += row[t];
+  }
+  kernels::MatMul({scores_ + begin, 1, kTile}, {keys.values() + begin * value_stride_, value_stride_},
+                  sums_ + begin * value_stride_, value_stride_, end - begin, num_keys, value_stride_,
+                  /*accumulate=*/true);
+  if (!parity_.has_value()) return;
+  std::copy_n(state.total, value_stride_, running_total_);
+  for (int64_t t = begin; t < end; ++t) {
+    if (t < key_end) {
+      for (int64_t n = 0; n < value_stride_; ++n) running_total_[n] += keys.values()[t * value_stride_ + n];
+    }
+    AddEpsilonTerms(t, state.count + std::min(t + 1, key_end) - begin, running_total_);
+  }
+}
+
+int64_t QueryTile::Store(int64_t begin, const kernels::MutableRows& out) const {
+  return kernels::StoreNormalised(sums_ + begin * value_stride_, value_stride_, denominators_ + begin, out);
+}
+
+}  // namespace favor::internal

@@ -1,0 +1,75 @@
+#ifndef FAVOR_ATTENTION_QUERY_TILE_H_
+#define FAVOR_ATTENTION_QUERY_TILE_H_
+
+#include <cstdint>
+#include <optional>
+
+#include "absl/status/status.h"
+#include "favor/attention/attention_state.h"
+#include "favor/attention/key_tile.h"
+#include "favor/attention/scratch.h"
+#include "favor/feature_map/feature_map.h"
+#include "favor/kernels/pack.h"
+
+namespace favor::internal {
+
+// Up to kTile queries on their way through an AttentionState to outputs:
+//   out_i = sum_r p_ir S_r / sum_r p_ir Z_r,  p_ir = 2^(log-feature_r(q_i) + M_r - their maximum over r).
+// With epsilon parity, the published implementations' formula instead (query_tile.cc). Thread-compatible.
+class QueryTile {
+ public:
+  QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, int64_t head_dim, int64_t value_dim,
+            ScratchLayout* layout);
+
+  struct Origin {
+    int64_t batch, head, key_head, position;
+  };
+  absl::Status Load(const kernels::Rows& queries, const Origin& where);
+
+  // Outputs of all queries from the keys in the state.
+  void Read(const AttentionState& state);
+
+  // Outputs of queries [begin, end) from the keys in the state and those of `keys` from `begin` up to their own
+  // position (and below key_end <= end). Query and key tiles start at the same position.
+  void ReadCausal(const AttentionState& state, const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
+
+  // Divides queries from `begin` on by their denominators and writes them to the rows of `out`; returns how many are
+  // degenerate.
+  int64_t Store(int64_t begin, const kernels::MutableRows& out) const;
+
+  int64_t count() const { return count_; }
+
+ private:
+  void Weigh(const AttentionState& state);
+  void WeighWithEpsilon(const AttentionState& state);
+  void ReadState(const AttentionState& state, int64_t begin, int64_t end);
+  // Adds what epsilon contributes to query t: epsilon times the plain sum over `count` values, `total`.
+  void AddEpsilonTerms(int64_t t, int64_t count, const float* total);
+
+  const FeatureMap* map_;
+  std::optional<EpsilonParity> parity_;
+  bool stabilised_;       // parity of the softmax kernels: stabilisers as published
+  float causal_epsilon_;  // times sum_r f in the denominator; 0 unless causal
+  int64_t head_dim_;
+  int64_t value_stride_;
+  int64_t key_head_ = 0;
+  int64_t count_ = 0;
+  float key_epsilon_ = 0;  // epsilon on the scale of the state's weights
+  float key_unit_ = 1;     // 1 on that scale
+  float* rows_;            // [kTile][Padded(head_dim)]
+  float* x_;               // [head_dim][kTile]
+  float* features_;        // [num_features][kTile]
+  float* scores_;          // [kTile][kTile], causal: [key][query]
+  float* sums_;            // [kTile][value_stride] numerators
+  float* denominators_;    // [kTile]
+  float* half_norms_;      // [kTile] parity: |q|^2/2 in base 2
+  float* offset_;          // [kTile] parity
+  float* epsilon_;         // [kTile] parity
+  float* feature_totals_;  // [kTile] parity: sum_r f
+  float* row_factors_;     // [num_features] parity: 2^(M_r - stabiliser)
+  float* running_total_;   // [value_stride] parity, causal: sum of values up to a query
+};
+
+}  // namespace favor::internal
+
+#endif  // FAVOR_ATTENTION_QUERY_TILE_H_

@@ -1,0 +1,112 @@
+#include "favor/attention/validate.h"
+
+#include <cstdint>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace favor::internal {
+namespace {
+
+absl::Status Within(absl::string_view name, int64_t value, int64_t low, int64_t high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", must be from ", low, " to ", high));
+}
+
+absl::Status Equal(absl::string_view name, int64_t value, absl::string_view other_name, int64_t other) {
+  if (value == other) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", ", other_name, " is ", other));
+}
+
+constexpr int64_t kMaxAxis = int64_t{1} << 40;
+
+absl::Status ValidateSizes(const AttentionInputs& inputs) {
+  const Shape& queries = inputs.queries.shape;
+  const Shape& keys = inputs.keys.shape;
+  const Shape& values = inputs.values.shape;
+  for (const absl::Status& status : {
+           Within("queries.batch_size", queries.batch_size, 1, kMaxAxis),
+           Within("queries.num_heads", queries.num_heads, 1, kMaxAxis),
+           Within("queries.length", queries.length, 0, kMaxAxis),
+           Within("queries.head_dim", queries.dim, 1, kMaxHeadDim),
+           Within("keys.num_heads", keys.num_heads, 1, queries.num_heads),
+           Within("keys.length", keys.length, 0, kMaxAxis),
+           Within("values.value_dim", values.dim, 1, kMaxValueDim),
+           Equal("keys.batch_size", keys.batch_size, "queries.batch_size", queries.batch_size),
+           Equal("values.batch_size", values.batch_size, "queries.batch_size", queries.batch_size),
+           Equal("values.num_heads", values.num_heads, "keys.num_heads", keys.num_heads),
+           Equal("values.length", values.length, "keys.length", keys.length),
+           Equal("keys.head_dim", keys.dim, "queries.head_dim", queries.dim),
+       }) {
+    if (!status.ok()) return status;
+  }
+  if (queries.num_heads % keys.num_heads != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("keys.num_heads is ", keys.num_heads,
+                                                   ", must divide queries.num_heads, which is ", queries.num_heads));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateLengths(absl::string_view name, absl::Span<const int64_t> lengths, int64_t batch_size,
+                             int64_t bound) {
+  if (lengths.empty()) return absl::OkStatus();
+  if (static_cast<int64_t>(lengths.size()) != batch_size) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, " has ", lengths.size(), " entries, queries.batch_size is ", batch_size));
+  }
+  for (int64_t i = 0; i < batch_size; ++i) {
+    if (absl::Status status = Within(absl::StrCat(name, "[", i, "]"), lengths[i], 0, bound); !status.ok()) {
+      return status;
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateOutput(const AttentionInputs& inputs, const Shape& output) {
+  const Shape& queries = inputs.queries.shape;
+  for (const absl::Status& status : {
+           Equal("output.batch_size", output.batch_size, "queries.batch_size", queries.batch_size),
+           Equal("output.num_heads", output.num_heads, "queries.num_heads", queries.num_heads),
+           Equal("output.length", output.length, "queries.length", queries.length),
+           Equal("output.value_dim", output.dim, "values.value_dim", inputs.values.shape.dim),
+       }) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateProjection(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  if (inputs.projection == nullptr) return absl::OkStatus();
+  if (spec.mode == AttentionMode::kExact) {
+    return absl::InvalidArgumentError("projection is set, but exact mode takes none");
+  }
+  const int64_t matrices = inputs.projection->num_matrices(), key_heads = inputs.keys.shape.num_heads;
+  if (matrices == 1 || matrices == key_heads) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("projection.num_matrices is ", matrices, ", must be 1 or keys.num_heads, which is ", key_heads));
+}
+
+}  // namespace
+
+absl::Status ValidateAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
+                               const MutableTensorView& output) {
+  if (absl::Status status = ValidateSizes(inputs); !status.ok()) return status;
+  const int64_t batch_size = inputs.queries.shape.batch_size;
+  const int64_t query_length = inputs.queries.shape.length, key_length = inputs.keys.shape.length;
+  if (spec.causal && query_length != key_length) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("causal needs equal lengths: queries.length is ", query_length, ", keys.length is ", key_length));
+  }
+  for (const absl::Status& status : {
+           ValidateLengths("query_lengths", inputs.query_lengths, batch_size, query_length),
+           ValidateLengths("key_lengths", inputs.key_lengths, batch_size, key_length),
+           ValidateOutput(inputs, output.shape),
+           ValidateProjection(spec, inputs),
+           spec.scale.has_value() ? CheckScale(*spec.scale) : absl::OkStatus(),
+       }) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace favor::internal

@@ -1,0 +1,206 @@
+#include "favor/feature_map/feature_map.h"
+
+#include <cmath>
+#include <cstring>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "favor/kernels/matmul.h"
+#include "favor/kernels/tile.h"
+#include "favor/kernels/value_maps.h"
+
+namespace favor {
+namespace {
+
+using kernels::kTile;
+
+constexpr double kLog2E = 1.4426950408889634;
+
+bool IsExponential(const FeatureSpec& spec) {
+  switch (spec.kernel) {
+    case Kernel::kSoftmax:
+    case Kernel::kGaussian:
+    case Kernel::kSoftmaxRegularized:
+      return spec.estimator != Estimator::kTrigonometric;
+    case Kernel::kGeneralized:
+      return spec.nonlinearity == Nonlinearity::kExp;
+    case Kernel::kNoProjection:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// g(x) = NormCoefficient * |x|^2 in natural units.
+double NormCoefficient(const FeatureSpec& spec) {
+  const bool trigonometric = spec.estimator == Estimator::kTrigonometric;
+  switch (spec.kernel) {
+    case Kernel::kSoftmax:
+    case Kernel::kSoftmaxRegularized:
+      return trigonometric ? 0.5 : -0.5;
+    case Kernel::kGaussian:
+      return trigonometric ? 0 : -1;
+    default:
+      return 0;
+  }
+}
+
+bool UsesEstimator(Kernel kernel) {
+  return kernel == Kernel::kSoftmax || kernel == Kernel::kGaussian || kernel == Kernel::kSoftmaxRegularized;
+}
+
+void ApplyNonlinearity(Nonlinearity nonlinearity, float* tile, int64_t rows) {
+  switch (nonlinearity) {
+    case Nonlinearity::kRelu:
+      return kernels::ReluMap(tile, rows);
+    case Nonlinearity::kSquaredRelu:
+      return kernels::SquaredReluMap(tile, rows);
+    case Nonlinearity::kAbs:
+      return kernels::AbsMap(tile, rows);
+    case Nonlinearity::kGelu:
+      return kernels::GeluMap(tile, rows);
+    case Nonlinearity::kSigmoid:
+      return kernels::SigmoidMap(tile, rows);
+    case Nonlinearity::kExp:
+      return;  // exponential: u = w.x as it is
+  }
+}
+
+absl::Status CheckProjection(const FeatureSpec& spec, int64_t head_dim, const Projection* projection) {
+  const ProjectionUse use = ProjectionUseOf(spec.kernel);
+  if (projection == nullptr) {
+    if (use == ProjectionUse::kRequired) return absl::InvalidArgumentError("projection is missing for this kernel");
+    return absl::OkStatus();
+  }
+  if (use == ProjectionUse::kNone) return absl::InvalidArgumentError("projection is set, but this kernel takes none");
+  if (projection->head_dim() != head_dim) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("projection.head_dim is ", projection->head_dim(), ", queries.head_dim is ", head_dim));
+  }
+  return absl::OkStatus();
+}
+
+// NaN is out of every range.
+absl::Status CheckRange(absl::string_view name, double value, double low, double high) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", must be from ", low, " to ", high));
+}
+
+absl::Status CheckSpec(const FeatureSpec& spec, double scale) {
+  if (absl::Status status = CheckScale(scale); !status.ok()) return status;
+  if (absl::Status status = CheckRange("polynomial_offset", spec.polynomial_offset, 0, 1e15); !status.ok()) {
+    return status;
+  }
+  if (!spec.epsilon_parity.has_value()) return absl::OkStatus();
+  for (const auto& [name, value] : {std::pair("epsilon_parity.feature_epsilon", spec.epsilon_parity->feature_epsilon),
+                                    std::pair("epsilon_parity.causal_epsilon", spec.epsilon_parity->causal_epsilon)}) {
+    if (absl::Status status = CheckRange(name, value, 0, 1); !status.ok()) return status;
+  }
+  if (!SupportsEpsilonParity(spec)) {
+    return absl::InvalidArgumentError("epsilon_parity is set, but this kernel or estimator has no published epsilon");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+ProjectionUse ProjectionUseOf(Kernel kernel) {
+  if (kernel == Kernel::kGeneralized) return ProjectionUse::kOptional;
+  return UsesEstimator(kernel) ? ProjectionUse::kRequired : ProjectionUse::kNone;
+}
+
+bool SupportsEpsilonParity(const FeatureSpec& spec) {
+  switch (spec.kernel) {
+    case Kernel::kSoftmax:
+    case Kernel::kSoftmaxRegularized:
+      return spec.estimator == Estimator::kPositive;
+    case Kernel::kGeneralized:
+    case Kernel::kNoProjection:
+      return true;
+    default:
+      return false;
+  }
+}
+
+int64_t NumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t num_projection_rows) {
+  switch (spec.kernel) {
+    case Kernel::kSoftmax:
+    case Kernel::kGaussian:
+    case Kernel::kSoftmaxRegularized:
+      return spec.estimator == Estimator::kPositive ? num_projection_rows : 2 * num_projection_rows;
+    case Kernel::kGeneralized:
+      return num_projection_rows > 0 ? num_projection_rows : head_dim;
+    case Kernel::kTaylor2:
+    case Kernel::kPolynomial2:
+      return 1 + head_dim + head_dim * (head_dim + 1) / 2;
+    case Kernel::kEluPlusOne:
+    case Kernel::kNoProjection:
+      return head_dim;
+  }
+  return 0;
+}
+
+absl::Status CheckScale(double scale) { return CheckRange("scale", scale, 1e-30, 1e30); }
+
+double DefaultScale(Kernel kernel, int64_t head_dim) {
+  if (kernel == Kernel::kEluPlusOne || kernel == Kernel::kNoProjection) return 1;
+  return 1 / std::sqrt(static_cast<double>(head_dim));
+}
+
+absl::StatusOr<FeatureMap> FeatureMap::Create(const FeatureSpec& spec, double scale, int64_t head_dim,
+                                              std::shared_ptr<const Projection> projection) {
+  if (absl::Status status = CheckSpec(spec, scale); !status.ok()) return status;
+  if (absl::Status status = CheckProjection(spec, head_dim, projection.get()); !status.ok()) return status;
+  FeatureMap map;
+  map.spec_ = spec;
+  map.head_dim_ = head_dim;
+  map.num_features_ = NumFeatures(spec, head_dim, projection == nullptr ? 0 : projection->num_features());
+  if (map.num_features_ > kMaxNumFeatures) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_features is ", map.num_features_, " for head_dim ", head_dim, ", at most ", kMaxNumFeatures));
+  }
+  map.exponential_ = IsExponential(spec);
+  // Tiles of exponential maps hold x log2(e), so |x|^2 is |column|^2 / log2(e)^2.
+  const double unit = map.exponential_ ? kLog2E : 1;
+  map.input_multiplier_ = std::sqrt(scale) * unit;
+  map.key_norm_factor_ = NormCoefficient(spec) * kLog2E / (unit * unit);
+  map.half_norm_factor_ = 0.5 * kLog2E / (unit * unit);
+  map.projection_ = std::move(projection);
+  return map;
+}
+
+void FeatureMap::Project(int64_t key_head, const float* x, float* features) const {
+  if (projection_ == nullptr) {
+    std::memcpy(features, x, head_dim_ * kTile * sizeof(float));
+    return;
+  }
+  const float* rows = projection_->Matrix(key_head).data();
+  kernels::MatMul({rows, head_dim_, 1}, {x, kTile}, features, kTile, projection_->num_features(), head_dim_, kTile,
+                  /*accumulate=*/false);
+}
+
+void FeatureMap::Map(int64_t key_head, const float* x, float* features) const {
+  switch (spec_.kernel) {
+    case Kernel::kTaylor2:
+      return kernels::QuadraticMap(x, head_dim_, 1.0f, 1.0f, 0.5f, features);
+    case Kernel::kPolynomial2: {
+      const float offset = spec_.polynomial_offset;
+      return kernels::QuadraticMap(x, head_dim_, offset * offset, 2 * offset, 1.0f, features);
+    }
+    default:
+      Project(key_head, x, features);
+  }
+  if (spec_.kernel == Kernel::kGeneralized) ApplyNonlinearity(spec_.nonlinearity, features, num_features_);
+  if (spec_.kernel == Kernel::kEluPlusOne) kernels::EluPlusOneMap(features, num_features_);
+  if (!UsesEstimator(spec_.kernel)) return;
+  const int64_t rows = projection_->num_features();
+  if (spec_.estimator == Estimator::kHyperbolic) {
+    for (int64_t n = 0; n < rows * kTile; ++n) features[rows * kTile + n] = -features[n];
+  } else if (spec_.estimator == Estimator::kTrigonometric) {
+    kernels::CosineSineMap(features, rows);
+  }
+}
+
+}  // namespace favor

@@ -1,0 +1,69 @@
+#ifndef FAVOR_FEATURE_MAP_FEATURE_MAP_H_
+#define FAVOR_FEATURE_MAP_FEATURE_MAP_H_
+
+#include <cstdint>
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "favor/feature_map/feature_spec.h"
+#include "favor/projection/projection.h"
+
+namespace favor {
+
+// A feature map ready to run on tiles [.., kTile]. Immutable, thread-safe.
+//
+// A map is either exponential, feature_r(x) = 2^(u_r(x) + g(x)), computed by its exponents so that no magnitude is out
+// of reach; or valued, feature_r(x) = f_r(x) * 2^g(x). In both, g depends on the token alone: it weighs keys and
+// cancels for queries.
+//
+//   kSoftmax, kSoftmaxRegularized  positive       exp(w_r.x - |x|^2/2)                exponential  g = -|x|^2/2
+//     (Choromanski et al. 2021,    hyperbolic     the same for rows W and -W           exponential  g = -|x|^2/2
+//      Lemma 1 and section 2.4)    trigonometric  exp(|x|^2/2) [cos w_r.x, sin w_r.x]  valued       g = +|x|^2/2
+//   kGaussian                      positive       exp(w_r.x - |x|^2)                   exponential  g = -|x|^2
+//                                  hyperbolic     the same for rows W and -W           exponential  g = -|x|^2
+//     (Rahimi & Recht 2007)        trigonometric  [cos w_r.x, sin w_r.x]               valued       g = 0
+//   kGeneralized                   f = exp        exp(w_r.x)                           exponential  g = 0
+//                                  other f        f(w_r.x), or f(x_r) unprojected      valued       g = 0
+//   kNoProjection                                 exp(x_r)                             exponential  g = 0
+//   kEluPlusOne                                   elu(x_r) + 1                         valued       g = 0
+//   kTaylor2, kPolynomial2                        monomials up to degree 2             valued       g = 0
+//
+// The factor 1/sqrt(num_features) cancels between numerator and denominator and is left out.
+class FeatureMap {
+ public:
+  // InvalidArgumentError naming field, value and bound when projection and spec do not fit head_dim or each other.
+  static absl::StatusOr<FeatureMap> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
+                                           std::shared_ptr<const Projection> projection);
+
+  int64_t num_features() const { return num_features_; }
+  bool exponential() const { return exponential_; }
+
+  // What inputs are multiplied with on their way into a tile: sqrt(scale), times log2(e) for exponential maps.
+  float input_multiplier() const { return input_multiplier_; }
+
+  // g(x) in base 2 is key_norm_factor() * |tile column|^2.
+  float key_norm_factor() const { return key_norm_factor_; }
+
+  // |x|^2/2 in base 2 is half_norm_factor() * |tile column|^2, for exponential maps.
+  float half_norm_factor() const { return half_norm_factor_; }
+
+  // features [num_features][kTile] of x [head_dim][kTile]: u_r or f_r.
+  void Map(int64_t key_head, const float* x, float* features) const;
+
+ private:
+  FeatureMap() = default;
+  void Project(int64_t key_head, const float* x, float* features) const;
+
+  FeatureSpec spec_;
+  int64_t head_dim_ = 0;
+  int64_t num_features_ = 0;
+  bool exponential_ = false;
+  float input_multiplier_ = 1;
+  float key_norm_factor_ = 0;
+  float half_norm_factor_ = 0;
+  std::shared_ptr<const Projection> projection_;  // null: features of x itself
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_FEATURE_MAP_FEATURE_MAP_H_
