@@ -80,7 +80,7 @@ void StoreRow(const float* row, const MutableRows& out, int64_t t) {
     if (out.type == DataType::kFloat32) {
       std::memcpy(target, row + n, sizeof(float));
     } else {
-      const uint16_t bits = out.type == DataType::kFloat16 ? Float32ToFloat16(row[n]) : Float32ToBFloat16(row[n]);
+      const uint16_t bits = out.type == DataType::kFloat16 ? Float16FromFloat32(row[n]) : BFloat16FromFloat32(row[n]);
       std::memcpy(target, &bits, sizeof(bits));
     }
   }
@@ -129,7 +129,7 @@ float LoadValue(const std::byte* address, DataType type) {
   }
   uint16_t bits;
   std::memcpy(&bits, address, sizeof(bits));
-  return type == DataType::kFloat16 ? Float16ToFloat32(bits) : BFloat16ToFloat32(bits);
+  return type == DataType::kFloat16 ? Float32FromFloat16(bits) : Float32FromBFloat16(bits);
 }
 
 int64_t PackRows(const Rows& rows, float multiplier, bool clamp, float* out, int64_t stride) {

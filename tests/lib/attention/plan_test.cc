@@ -1,0 +1,121 @@
+#include <atomic>
+#include <cmath>
+#include <cstdint>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "favor/attention/attention.h"
+#include "favor/base/cancellation.h"
+#include "favor/base/thread_pool.h"
+#include "gtest/gtest.h"
+
+namespace favor {
+namespace {
+
+// One call over its own random tensors.
+struct Call {
+  Call(int64_t heads, int64_t length, int64_t num_features, bool causal, AttentionMode mode = AttentionMode::kFeatures)
+      : shape{1, heads, length, 16},
+        queries(shape.num_elements()),
+        keys(queries.size()),
+        values(queries.size()),
+        output(queries.size()) {
+    std::mt19937_64 random(5);
+    std::normal_distribution<float> normal;
+    for (std::vector<float>* tensor : {&queries, &keys, &values}) {
+      for (float& value : *tensor) value = normal(random);
+    }
+    spec.causal = causal;
+    spec.mode = mode;
+    inputs = {DenseView(queries.data(), shape),
+              DenseView(keys.data(), shape),
+              DenseView(values.data(), shape),
+              {},
+              {},
+              nullptr};
+    if (mode == AttentionMode::kExact) return;
+    ProjectionSpec projection;
+    projection.num_features = num_features;
+    projection.head_dim = 16;
+    inputs.projection = *DrawProjection(projection);
+  }
+  Job Plan(const Cancellation* cancellation = nullptr) {
+    return *PlanAttention(spec, inputs, DenseView(output.data(), shape), cancellation, &report);
+  }
+  Shape shape;
+  std::vector<float> queries, keys, values, output;
+  AttentionSpec spec;
+  AttentionInputs inputs;
+  AttentionReport report;
+};
+
+// Keys split over segments, whose states are merged, against the same keys as one of many heads, folded in one chain.
+TEST(AttentionPlan, SegmentedKeysGiveWhatOneChainGives) {
+  constexpr int64_t kLength = 10'000, kHeads = 33;
+  Call one(1, kLength, 32, false), many(kHeads, kLength, 32, false);
+  std::copy(one.queries.begin(), one.queries.end(), many.queries.begin());
+  std::copy(one.keys.begin(), one.keys.end(), many.keys.begin());
+  std::copy(one.values.begin(), one.values.end(), many.values.begin());
+  EXPECT_EQ(one.Plan().phases.size(), 3u) << "fold, merge, read";
+  EXPECT_EQ(many.Plan().phases.size(), 1u);
+  ASSERT_TRUE(RunInline(one.Plan()).ok());
+  ASSERT_TRUE(RunInline(many.Plan()).ok());
+  for (size_t i = 0; i < one.output.size(); ++i) ASSERT_NEAR(one.output[i], many.output[i], 1e-6) << i;
+}
+
+TEST(AttentionPlan, BitsDoNotDependOnTheNumberOfThreads) {
+  for (const bool causal : {false, true}) {
+    for (const AttentionMode mode : {AttentionMode::kFeatures, AttentionMode::kExact}) {
+      Call call(3, 2'000, 40, causal, mode);
+      ASSERT_TRUE(RunInline(call.Plan()).ok());
+      const std::vector<float> expected = call.output;
+      for (const int threads : {1, 2, 3, 5}) {
+        ThreadPool pool(threads);
+        call.output.assign(call.output.size(), -1);
+        ASSERT_TRUE(pool.Run(call.Plan()).ok());
+        EXPECT_EQ(call.output, expected) << threads << " threads";
+      }
+    }
+  }
+}
+
+TEST(AttentionPlan, ScratchDoesNotGrowWithLengthOrHeads) {
+  for (const AttentionMode mode : {AttentionMode::kFeatures, AttentionMode::kExact}) {
+    Call small(4, 4'000, 64, true, mode), large(64, 8'000, 64, true, mode);
+    EXPECT_EQ(AttentionScratchBytes(small.spec, small.inputs, 4), AttentionScratchBytes(large.spec, large.inputs, 4));
+  }
+  // Segments of a few large heads keep their states, up to a bound.
+  Call segmented(1, 40'000, 4096, false);
+  EXPECT_LE(AttentionScratchBytes(segmented.spec, segmented.inputs, 2), int64_t{80} << 20);
+}
+
+// Some 2 s of work on one thread; a cancelled call ends after the tiles under way.
+TEST(AttentionPlan, CancellationStopsBetweenTiles) {
+  Call call(4, 30'000, 2'048, true);
+  Cancellation cancellation;
+  ThreadPool pool(2);
+  std::thread canceller([&] { cancellation.Cancel(); });
+  const absl::Status status = pool.Run(call.Plan(&cancellation));
+  canceller.join();
+  EXPECT_EQ(status.code(), absl::StatusCode::kCancelled);
+}
+
+TEST(AttentionPlan, AnExpiredDeadlineStopsTheCall) {
+  Call call(1, 100, 16, false);
+  Cancellation cancellation(absl::Now() - absl::Seconds(1));
+  EXPECT_EQ(RunInline(call.Plan(&cancellation)).code(), absl::StatusCode::kDeadlineExceeded);
+}
+
+TEST(AttentionPlan, ZeroLengthsAreLegal) {
+  Call call(2, 0, 16, false);
+  EXPECT_TRUE(RunInline(call.Plan()).ok());
+  Call queries_only(2, 7, 16, false);
+  queries_only.inputs.keys.shape.length = queries_only.inputs.values.shape.length = 0;
+  ASSERT_TRUE(RunInline(queries_only.Plan()).ok());
+  EXPECT_EQ(queries_only.report.degenerate_rows, 14);
+  for (const float value : queries_only.output) EXPECT_EQ(value, 0);
+}
+
+}  // namespace
+}  // namespace favor
