@@ -4,8 +4,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "every_target.h"
 #include "favor/kernels/tile.h"
+#include "tests/lib/kernels/every_target.h"
 
 namespace favor::kernels {
 namespace {

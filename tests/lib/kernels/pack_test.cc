@@ -6,9 +6,9 @@
 #include <limits>
 #include <vector>
 
-#include "every_target.h"
 #include "favor/format/half_float.h"
 #include "favor/kernels/tile.h"
+#include "tests/lib/kernels/every_target.h"
 
 namespace favor::kernels {
 namespace {

@@ -5,8 +5,8 @@
 #include <functional>
 #include <vector>
 
-#include "every_target.h"
 #include "favor/kernels/tile.h"
+#include "tests/lib/kernels/every_target.h"
 
 namespace favor::kernels {
 namespace {
