@@ -20,6 +20,14 @@ absl::Status Equal(absl::string_view name, int64_t value, absl::string_view othe
 
 constexpr int64_t kMaxAxis = int64_t{1} << 40;
 
+// Sizes are multiplied freely once they have passed this.
+absl::Status NotTooLarge(absl::string_view name, const Shape& shape) {
+  constexpr double kMaxElements = 1e18;  // below 2^60
+  const double elements = static_cast<double>(shape.batch_size) * shape.num_heads * shape.length * shape.dim;
+  if (elements <= kMaxElements) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " has ", elements, " elements, at most ", kMaxElements));
+}
+
 absl::Status ValidateSizes(const AttentionInputs& inputs) {
   const Shape& queries = inputs.queries.shape;
   const Shape& keys = inputs.keys.shape;
@@ -37,6 +45,8 @@ absl::Status ValidateSizes(const AttentionInputs& inputs) {
            Equal("values.num_heads", values.num_heads, "keys.num_heads", keys.num_heads),
            Equal("values.length", values.length, "keys.length", keys.length),
            Equal("keys.head_dim", keys.dim, "queries.head_dim", queries.dim),
+           NotTooLarge("queries", {queries.batch_size, queries.num_heads, queries.length, kMaxHeadDim}),
+           NotTooLarge("keys", {keys.batch_size, keys.num_heads, keys.length, kMaxHeadDim}),
        }) {
     if (!status.ok()) return status;
   }

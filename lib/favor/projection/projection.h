@@ -4,10 +4,10 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "favor/base/aligned_buffer.h"
 #include "favor/base/cancellation.h"
 
 namespace favor {
@@ -46,7 +46,7 @@ class Projection {
   // Row-major [num_features, head_dim] of one key head.
   absl::Span<const float> Matrix(int64_t key_head) const {
     const int64_t index = num_matrices_ == 1 ? 0 : key_head;
-    return absl::MakeConstSpan(rows_).subspan(index * num_features_ * head_dim_, num_features_ * head_dim_);
+    return rows_.span().subspan(index * num_features_ * head_dim_, num_features_ * head_dim_);
   }
 
   // XXH3-128 over kind, seed, shape and norms, or over the supplied matrix, as 32 hexadecimal digits: equal ids, equal
@@ -62,7 +62,7 @@ class Projection {
   int64_t num_matrices_ = 0;
   int64_t num_features_ = 0;
   int64_t head_dim_ = 0;
-  std::vector<float> rows_;  // [num_matrices, num_features, head_dim]
+  AlignedBuffer<float> rows_;  // [num_matrices, num_features, head_dim]
   std::string id_;
 };
 

@@ -46,6 +46,7 @@ struct BasicTensorView {
   Shape shape;      // [batch, heads, length, dim]
   Strides strides;  // in elements
 
+  // NOLINTNEXTLINE(google-explicit-constructor): a view that may write is one that may read.
   operator BasicTensorView<const std::byte>() const requires(!std::is_const_v<Byte>) {
     return {data, type, shape, strides};
   }

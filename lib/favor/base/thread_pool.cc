@@ -1,0 +1,193 @@
+#include "favor/base/thread_pool.h"
+
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "absl/synchronization/notification.h"
+
+namespace favor {
+
+struct ThreadPool::Step {
+  ActiveJob* job = nullptr;
+  const Phase* phase = nullptr;  // null: the job has nothing left to run, it only has to end
+  int64_t chain = 0;
+  int64_t step = 0;
+};
+
+// A submitted job. Guarded by the pool's mutex_, apart from job.phases, which is constant.
+struct ThreadPool::ActiveJob {
+  struct PausedChain {
+    int64_t chain;
+    int64_t next_step;
+  };
+
+  Job job;
+  std::function<void(absl::Status)> done;
+
+  size_t phase = 0;                 // index of the current phase
+  int64_t next_chain = 0;           // first chain of the phase not started yet
+  int num_running = 0;              // steps running now
+  std::vector<PausedChain> paused;  // started chains between two steps
+  absl::Status status;              // first error
+  bool queued = false;              // is in ready_
+
+  // Moves on to the first phase that has steps, starting at `phase`.
+  void SkipEmptyPhases() {
+    while (phase < job.phases.size() && (job.phases[phase].num_chains <= 0 || job.phases[phase].steps_per_chain <= 0)) {
+      ++phase;
+    }
+  }
+
+  bool NothingLeft() const { return !status.ok() || phase == job.phases.size(); }
+  bool Ended() const { return NothingLeft() && num_running == 0; }
+  bool HasStep() const { return !NothingLeft() && (!paused.empty() || next_chain < job.phases[phase].num_chains); }
+};
+
+ThreadPool::ThreadPool(int num_threads) {
+  threads_.reserve(std::max(num_threads, 0));
+  try {
+    for (int i = 0; i < num_threads; ++i) threads_.emplace_back([this] { Work(); });
+  } catch (const std::system_error&) {
+    // The system is out of threads; num_threads() tells how many there are.
+  }
+}
+
+ThreadPool::~ThreadPool() {
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    work_or_stop_.SignalAll();
+  }
+  for (std::thread& thread : threads_) thread.join();
+}
+
+void ThreadPool::Submit(Job job, std::function<void(absl::Status)> done) {
+  if (threads_.empty()) {
+    absl::Status status = RunInline(job);
+    job = Job();
+    done(std::move(status));
+    return;
+  }
+  auto active = std::make_unique<ActiveJob>();
+  active->job = std::move(job);
+  active->done = std::move(done);
+  active->SkipEmptyPhases();
+
+  absl::MutexLock lock(&mutex_);
+  ++num_jobs_;
+  Enqueue(active.release());  // an empty job too: done must run on one of our threads
+  WakeOneIfUseful();
+}
+
+absl::Status ThreadPool::Run(Job job) {
+  absl::Status result;
+  absl::Notification finished;
+  Submit(std::move(job), [&](absl::Status status) {
+    result = std::move(status);
+    finished.Notify();
+  });
+  finished.WaitForNotification();
+  return result;
+}
+
+int64_t ThreadPool::num_jobs() const {
+  absl::MutexLock lock(&mutex_);
+  return num_jobs_;
+}
+
+void ThreadPool::Work() {
+  mutex_.Lock();
+  while (true) {
+    if (ready_.empty()) {
+      if (stopping_ && num_jobs_ == 0) break;
+      WaitForWork();
+      continue;
+    }
+    const Step step = TakeStep();
+    WakeOneIfUseful();
+
+    absl::Status status;
+    if (step.phase != nullptr) {
+      mutex_.Unlock();
+      status = step.phase->run_step(step.chain, step.step);
+      mutex_.Lock();
+    }
+    std::unique_ptr<ActiveJob> ended = FinishStep(step, std::move(status));
+    if (ended == nullptr) continue;
+
+    if (--num_jobs_ == 0 && stopping_) work_or_stop_.SignalAll();
+    mutex_.Unlock();
+    ended->job = Job();
+    ended->done(std::move(ended->status));
+    ended.reset();
+    mutex_.Lock();
+  }
+  mutex_.Unlock();
+}
+
+// A job never has more chains under way than there are threads, without counting: a chain is only started when none is
+// paused, so all chains under way are then running, each on another thread than ours.
+ThreadPool::Step ThreadPool::TakeStep() {
+  ActiveJob* job = ready_.front();
+  ready_.pop_front();
+  job->queued = false;
+  ++job->num_running;
+  if (job->NothingLeft()) return {job, nullptr, 0, 0};
+
+  Step step{job, &job->job.phases[job->phase], 0, 0};
+  if (!job->paused.empty()) {
+    // The chain paused last: its data is still in a cache, and most often it is our own.
+    step.chain = job->paused.back().chain;
+    step.step = job->paused.back().next_step;
+    job->paused.pop_back();
+  } else {
+    step.chain = job->next_chain++;
+  }
+  if (job->HasStep()) Enqueue(job);
+  return step;
+}
+
+std::unique_ptr<ThreadPool::ActiveJob> ThreadPool::FinishStep(const Step& step, absl::Status status) {
+  ActiveJob* job = step.job;
+  --job->num_running;
+  if (!status.ok() && job->status.ok()) {
+    job->status = std::move(status);
+    if (job->queued) ready_.erase(std::find(ready_.begin(), ready_.end(), job));
+    job->queued = false;
+  }
+  if (!job->NothingLeft()) {
+    if (step.step + 1 < step.phase->steps_per_chain) {
+      job->paused.push_back({step.chain, step.step + 1});
+    } else if (job->num_running == 0 && !job->HasStep()) {  // that was the phase's last step
+      ++job->phase;
+      job->next_chain = 0;
+      job->SkipEmptyPhases();
+    }
+  }
+  if (job->Ended()) return std::unique_ptr<ActiveJob>(job);
+  if (job->HasStep() && !job->queued) Enqueue(job);
+  return nullptr;
+}
+
+void ThreadPool::Enqueue(ActiveJob* job) {
+  job->queued = true;
+  ready_.push_back(job);
+}
+
+void ThreadPool::WaitForWork() {
+  ++num_waiting_;
+  work_or_stop_.Wait(&mutex_);
+  --num_waiting_;
+  num_signalled_ = std::max(0, num_signalled_ - 1);
+}
+
+// One thread per call, so a job of one step wakes one thread. A woken thread takes a step and calls again: a job of
+// many steps wakes the others one by one, and nobody wakes to find the queue empty.
+void ThreadPool::WakeOneIfUseful() {
+  if (ready_.empty() || num_waiting_ <= num_signalled_) return;
+  ++num_signalled_;
+  work_or_stop_.Signal();
+}
+
+}  // namespace favor

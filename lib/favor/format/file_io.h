@@ -1,0 +1,38 @@
+#ifndef FAVOR_FORMAT_FILE_IO_H_
+#define FAVOR_FORMAT_FILE_IO_H_
+
+#include <cstddef>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+
+namespace favor {
+
+// A regular file mapped into memory for reading: nothing is read before it is used. Movable; the bytes stay where they
+// are. The file must not shrink while it is mapped, or reading past its new end raises SIGBUS. Thread-compatible.
+class MappedFile {
+ public:
+  // NotFoundError, PermissionDeniedError, ... with the path and the system's reason; InvalidArgumentError for what is
+  // no regular file.
+  static absl::StatusOr<MappedFile> Open(const std::string& path);
+
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&& other) noexcept;
+  ~MappedFile();
+
+  absl::Span<const std::byte> bytes() const { return bytes_; }
+
+ private:
+  explicit MappedFile(absl::Span<const std::byte> bytes) : bytes_(bytes) {}
+
+  absl::Span<const std::byte> bytes_;
+};
+
+// Writes the parts one after the other, replacing what `path` held. After an error the file may hold a beginning.
+absl::Status WriteFile(const std::string& path, absl::Span<const absl::Span<const std::byte>> parts);
+
+}  // namespace favor
+
+#endif  // FAVOR_FORMAT_FILE_IO_H_

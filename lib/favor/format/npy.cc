@@ -1,0 +1,129 @@
+#include "favor/format/npy.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "favor/format/npy_header.h"
+
+namespace favor {
+namespace {
+
+constexpr absl::string_view kMagic = "\x93NUMPY";
+constexpr size_t kFixedSize = 8;  // magic and version
+
+struct DescrName {
+  absl::string_view descr;
+  absl::string_view dtype;
+};
+constexpr DescrName kDescrs[] = {{"<f4", "F32"}, {"<f2", "F16"}, {"<f8", "F64"}};
+
+absl::string_view AsText(absl::Span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Cuts `bytes` into header text and elements.
+absl::Status Split(absl::Span<const std::byte> bytes, absl::string_view* header, absl::Span<const std::byte>* data) {
+  if (bytes.size() < kFixedSize || AsText(bytes.first(kMagic.size())) != kMagic) {
+    return absl::InvalidArgumentError("is not an .npy file: it does not start with \\x93NUMPY and a version");
+  }
+  const int major = std::to_integer<int>(bytes[6]);
+  const int minor = std::to_integer<int>(bytes[7]);
+  if (major < 1 || major > 3 || minor != 0) {
+    return absl::InvalidArgumentError(absl::StrCat("has version ", major, ".", minor, ", must be 1.0, 2.0 or 3.0"));
+  }
+  const size_t length_size = major == 1 ? 2 : 4;
+  if (bytes.size() < kFixedSize + length_size) return absl::InvalidArgumentError("ends within the header's length");
+  size_t length = 0;
+  for (size_t i = 0; i < length_size; ++i) length |= std::to_integer<size_t>(bytes[kFixedSize + i]) << (8 * i);
+  const absl::Span<const std::byte> rest = bytes.subspan(kFixedSize + length_size);
+  if (length > rest.size()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("has a header of ", length, " bytes, but only ", rest.size(), " bytes follow"));
+  }
+  *header = AsText(rest.first(length));
+  *data = rest.subspan(length);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<StoredTensor> Parse(absl::Span<const std::byte> bytes) {
+  absl::string_view text;
+  StoredTensor tensor;
+  if (absl::Status status = Split(bytes, &text, &tensor.data); !status.ok()) return status;
+  absl::StatusOr<internal::NpyHeader> header = internal::ParseNpyHeader(text);
+  if (!header.ok()) return header.status();
+  for (const DescrName& each : kDescrs) {
+    if (each.descr == header->descr) tensor.dtype = std::string(each.dtype);
+  }
+  if (tensor.dtype.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("descr is '", header->descr, "', must be '<f4', '<f2' or '<f8'"));
+  }
+  tensor.shape = std::move(header->shape);
+  // With one axis that is longer than 1 both orders are the same.
+  const auto long_axes = std::count_if(tensor.shape.begin(), tensor.shape.end(), [](int64_t size) { return size > 1; });
+  if (header->fortran_order && long_axes > 1) {
+    return absl::InvalidArgumentError("fortran_order is True, must be False (numpy.ascontiguousarray converts)");
+  }
+  const absl::StatusOr<int64_t> num_bytes = StoredByteSize(tensor.dtype, tensor.shape);
+  if (!num_bytes.ok()) return num_bytes.status();
+  if (*num_bytes != static_cast<int64_t>(tensor.data.size())) {
+    return absl::InvalidArgumentError(absl::StrCat("has ", tensor.data.size(), " bytes of data, shape ",
+                                                   ShapeString(tensor.shape), " of '", header->descr, "' needs ",
+                                                   *num_bytes));
+  }
+  return tensor;
+}
+
+// Magic to the last byte before the elements, which numpy wants at a multiple of 64 bytes.
+std::string EncodeHeader(absl::string_view descr, absl::Span<const int64_t> shape) {
+  const absl::string_view comma = shape.size() == 1 ? "," : "";
+  std::string text = absl::StrCat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (",
+                                  absl::StrJoin(shape, ", "), comma, "), }");
+  constexpr size_t kPrefix = kFixedSize + 2;
+  const size_t total = (kPrefix + text.size() + 1 + 63) / 64 * 64;
+  text.append(total - kPrefix - text.size() - 1, ' ');
+  text.push_back('\n');
+  // At most kMaxStoredRank sizes of 20 characters: always short enough for the 16 bits of version 1.
+  const char length[] = {static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
+  return absl::StrCat(kMagic, absl::string_view("\x01\x00", 2), absl::string_view(length, 2), text);
+}
+
+}  // namespace
+
+absl::StatusOr<StoredTensor> ParseNpy(absl::Span<const std::byte> bytes, absl::string_view file_name) {
+  absl::StatusOr<StoredTensor> tensor = Parse(bytes);
+  if (tensor.ok()) return tensor;
+  return absl::InvalidArgumentError(absl::StrCat(file_name, ": ", tensor.status().message()));
+}
+
+absl::StatusOr<NpyFile> NpyFile::Open(const std::string& path) {
+  absl::StatusOr<MappedFile> file = MappedFile::Open(path);
+  if (!file.ok()) return file.status();
+  absl::StatusOr<StoredTensor> tensor = ParseNpy(file->bytes(), path);
+  if (!tensor.ok()) return tensor.status();
+  return NpyFile(*std::move(file), *std::move(tensor));
+}
+
+absl::Status WriteNpy(const std::string& path, const StoredTensor& tensor) {
+  const auto* known = std::find_if(std::begin(kDescrs), std::end(kDescrs),
+                                   [&](const DescrName& each) { return each.dtype == tensor.dtype; });
+  if (known == std::end(kDescrs)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": dtype is ", tensor.dtype, ", an .npy file can hold F32, F16 or F64"));
+  }
+  const absl::StatusOr<int64_t> num_bytes = StoredByteSize(tensor.dtype, tensor.shape);
+  if (!num_bytes.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", num_bytes.status().message()));
+  if (*num_bytes != static_cast<int64_t>(tensor.data.size())) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": ", tensor.data.size(), " bytes of data, shape ",
+                                                   ShapeString(tensor.shape), " of ", tensor.dtype, " needs ",
+                                                   *num_bytes));
+  }
+  const std::string header = EncodeHeader(known->descr, tensor.shape);
+  return WriteFile(
+      path, {absl::MakeConstSpan(reinterpret_cast<const std::byte*>(header.data()), header.size()), tensor.data});
+}
+
+}  // namespace favor

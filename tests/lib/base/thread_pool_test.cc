@@ -1,0 +1,312 @@
+#include "favor/base/thread_pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <latch>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/synchronization/notification.h"
+
+namespace favor {
+namespace {
+
+Job SingleStep(std::function<absl::Status()> step) {
+  return {{{1, 1, [step = std::move(step)](int64_t, int64_t) { return step(); }}}};
+}
+
+TEST(ThreadPool, RunsEveryStepOnceInOrderWithinItsChain) {
+  constexpr int64_t kChains = 37, kSteps = 11;
+  ThreadPool pool(4);
+  for (int repeat = 0; repeat < 50; ++repeat) {
+    std::vector<std::atomic<int64_t>> next_step(kChains);
+    std::atomic<int> out_of_order{0};
+    Job job{{{kChains, kSteps, [&](int64_t chain, int64_t step) {
+                // Steps of a chain never run at once, so reading and writing in two parts shows any overlap.
+                if (next_step[chain].load() != step) ++out_of_order;
+                next_step[chain].store(step + 1);
+                return absl::OkStatus();
+              }}}};
+    EXPECT_TRUE(pool.Run(std::move(job)).ok());
+    EXPECT_EQ(out_of_order, 0);
+    for (const auto& steps : next_step) EXPECT_EQ(steps, kSteps);
+  }
+}
+
+TEST(ThreadPool, StartsAPhaseOnlyAfterThePreviousHasEnded) {
+  ThreadPool pool(4);
+  for (int repeat = 0; repeat < 100; ++repeat) {
+    std::atomic<int> first{0}, second{0};
+    std::atomic<bool> early{false};
+    Job job{{{7, 3, [&](int64_t, int64_t) { return ++first, absl::OkStatus(); }},
+             {0, 5, [&](int64_t, int64_t) { return absl::InternalError("a phase without chains ran"); }},
+             {5, 0, [&](int64_t, int64_t) { return absl::InternalError("a phase without steps ran"); }},
+             {9, 1, [&](int64_t, int64_t) {
+                if (first != 21) early = true;
+                return ++second, absl::OkStatus();
+              }}}};
+    EXPECT_EQ(pool.Run(std::move(job)), absl::OkStatus());
+    EXPECT_FALSE(early);
+    EXPECT_EQ(second, 9);
+  }
+}
+
+TEST(ThreadPool, AChainThatStillRunsHoldsBackTheNextPhase) {
+  ThreadPool pool(2);
+  absl::Notification release, other_chain_ran, finished;
+  std::atomic<bool> second_phase{false};
+  pool.Submit({{{2, 1,
+                 [&](int64_t chain, int64_t) {
+                   if (chain == 0) {
+                     release.WaitForNotification();
+                   } else {
+                     other_chain_ran.Notify();
+                   }
+                   return absl::OkStatus();
+                 }},
+                {1, 1, [&](int64_t, int64_t) { return second_phase = true, absl::OkStatus(); }}}},
+              [&](absl::Status) { finished.Notify(); });
+  other_chain_ran.WaitForNotification();
+  // Jobs take turns: had the end of chain 1 started the next phase, it would run before the second of these at latest.
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(pool.Run(Job()).ok());
+  EXPECT_FALSE(second_phase);
+  release.Notify();
+  finished.WaitForNotification();
+  EXPECT_TRUE(second_phase);
+}
+
+TEST(ThreadPool, AnEmptyJobIsDoneOnAPoolThread) {
+  ThreadPool pool(2);
+  for (Job job : {Job(), Job{{{0, 1, nullptr}, {1, 0, nullptr}}}}) {
+    std::thread::id caller = std::this_thread::get_id(), runner = caller;
+    absl::Notification finished;
+    absl::Status result = absl::InternalError("not called");
+    pool.Submit(std::move(job), [&](absl::Status status) {
+      result = status;
+      runner = std::this_thread::get_id();
+      finished.Notify();
+    });
+    finished.WaitForNotification();
+    EXPECT_TRUE(result.ok());
+    EXPECT_NE(runner, caller);
+  }
+}
+
+TEST(ThreadPool, NeverHasMoreChainsOfAJobUnderWayThanThreads) {
+  constexpr int kThreads = 3;
+  ThreadPool pool(kThreads);
+  std::atomic<int> under_way{0}, most{0};
+  auto count = [&](int64_t, int64_t step) {
+    if (step == 0) {
+      const int now = ++under_way;
+      for (int seen = most; seen < now && !most.compare_exchange_weak(seen, now);) {
+      }
+    }
+    if (step == 4) --under_way;
+    return absl::OkStatus();
+  };
+  // A second job takes turns with it, so chains pause with other work in between.
+  absl::Notification finished;
+  pool.Submit({{{500, 5, [](int64_t, int64_t) { return absl::OkStatus(); }}}},
+              [&](absl::Status) { finished.Notify(); });
+  EXPECT_TRUE(pool.Run({{{500, 5, count}}}).ok());
+  finished.WaitForNotification();
+  EXPECT_LE(most, kThreads);
+  EXPECT_EQ(under_way, 0);
+}
+
+TEST(ThreadPool, ContinuesAStartedChainBeforeItStartsAnother) {
+  ThreadPool pool(1);
+  std::vector<int64_t> chains;
+  EXPECT_TRUE(
+      pool.Run({{{3, 3, [&](int64_t chain, int64_t) { return chains.push_back(chain), absl::OkStatus(); }}}}).ok());
+  EXPECT_THAT(chains, testing::ElementsAre(0, 0, 0, 1, 1, 1, 2, 2, 2));
+}
+
+TEST(ThreadPool, GivesJobsOneStepEachInTurn) {
+  std::string order;
+  auto log = [&](char name) { return [&order, name](int64_t, int64_t) { return order += name, absl::OkStatus(); }; };
+  {
+    ThreadPool pool(1);
+    absl::Notification submitted;
+    // Holds the only thread until the queue is as the test wants it.
+    pool.Submit(SingleStep([&] { return submitted.WaitForNotification(), absl::OkStatus(); }), [](absl::Status) {});
+    pool.Submit({{{2, 3, log('a')}}}, [](absl::Status) {});
+    pool.Submit({{{1, 2, log('b')}}}, [](absl::Status) {});
+    pool.Submit({{{1, 1, log('c')}}}, [](absl::Status) {});
+    submitted.Notify();
+  }
+  EXPECT_EQ(order, "abcabaaaa");
+}
+
+TEST(ThreadPool, ReportsTheFirstErrorOnceAndRunsNoFurtherSteps) {
+  ThreadPool pool(4);
+  for (int repeat = 0; repeat < 200; ++repeat) {
+    std::atomic<int> started{0}, running{0}, times_done{0}, running_when_done{-1};
+    std::atomic<bool> later_phase{false};
+    Job job{{{1000, 3,
+              [&](int64_t chain, int64_t) -> absl::Status {
+                ++running;
+                ++started;
+                const bool fails = chain >= 5;
+                --running;
+                if (fails) return absl::DataLossError("broken");
+                return absl::OkStatus();
+              }},
+             {1, 1, [&](int64_t, int64_t) {
+                later_phase = true;
+                return absl::OkStatus();
+              }}}};
+    absl::Notification finished;
+    absl::Status result;
+    pool.Submit(std::move(job), [&](absl::Status status) {
+      running_when_done = running.load();
+      ++times_done;
+      result = status;
+      finished.Notify();
+    });
+    finished.WaitForNotification();
+    EXPECT_EQ(result, absl::DataLossError("broken"));
+    EXPECT_EQ(running_when_done, 0);
+    EXPECT_FALSE(later_phase);
+    // 5 good chains of 3 steps, and at most one failing step per thread.
+    EXPECT_LE(started, 15 + 4);
+    EXPECT_EQ(pool.Run(Job()), absl::OkStatus());
+    EXPECT_EQ(times_done, 1);
+  }
+}
+
+TEST(ThreadPool, AnErrorOfOneJobLeavesOthersAlone) {
+  ThreadPool pool(2);
+  std::atomic<int> steps{0};
+  absl::Notification finished;
+  pool.Submit({{{50, 4, [&](int64_t, int64_t) { return ++steps, absl::OkStatus(); }}}}, [&](absl::Status status) {
+    EXPECT_TRUE(status.ok());
+    finished.Notify();
+  });
+  for (int i = 0; i < 20; ++i) {
+    EXPECT_FALSE(pool.Run({{{5, 2, [](int64_t, int64_t) { return absl::InternalError("mine"); }}}}).ok());
+  }
+  finished.WaitForNotification();
+  EXPECT_EQ(steps, 200);
+}
+
+TEST(ThreadPool, DestroysTheJobBeforeItCallsDone) {
+  ThreadPool pool(2);
+  auto owned = std::make_shared<int>(1);
+  std::weak_ptr<int> watch = owned;
+  absl::Notification finished;
+  bool gone = false;
+  Job job{{{2, 2, [owned](int64_t, int64_t) { return absl::OkStatus(); }}}};
+  owned.reset();
+  pool.Submit(std::move(job), [&](absl::Status) {
+    gone = watch.expired();
+    finished.Notify();
+  });
+  finished.WaitForNotification();
+  EXPECT_TRUE(gone);
+}
+
+TEST(ThreadPool, UsesAllItsThreadsForOneJob) {
+  constexpr int kThreads = 4;
+  ThreadPool pool(kThreads);
+  // Again and again, since threads that have just started need no waking.
+  for (int repeat = 0; repeat < 100; ++repeat) {
+    // Ends only if kThreads steps run at the same time: each waits until all of them have started.
+    std::latch all_started(kThreads);
+    EXPECT_TRUE(pool.Run({{{kThreads, 1,
+                            [&](int64_t, int64_t) {
+                              all_started.arrive_and_wait();
+                              return absl::OkStatus();
+                            }}}})
+                    .ok());
+  }
+}
+
+TEST(ThreadPool, WakesAThreadForAJobThatArrivesWhileOthersRun) {
+  ThreadPool pool(2);
+  absl::Notification release, holding, finished;
+  pool.Submit(SingleStep([&] {
+                holding.Notify();
+                release.WaitForNotification();
+                return absl::OkStatus();
+              }),
+              [&](absl::Status) { finished.Notify(); });
+  holding.WaitForNotification();
+  for (int i = 0; i < 100; ++i) EXPECT_TRUE(pool.Run(SingleStep([] { return absl::OkStatus(); })).ok());
+  release.Notify();
+  finished.WaitForNotification();
+}
+
+TEST(ThreadPool, FinishesSubmittedJobsBeforeItIsDestroyed) {
+  std::atomic<int> steps{0}, done{0};
+  {
+    ThreadPool pool(3);
+    for (int i = 0; i < 100; ++i) {
+      pool.Submit({{{3, 2, [&](int64_t, int64_t) { return ++steps, absl::OkStatus(); }}}},
+                  [&](absl::Status) { ++done; });
+    }
+  }
+  EXPECT_EQ(steps, 600);
+  EXPECT_EQ(done, 100);
+}
+
+TEST(ThreadPool, RunsAJobThatDoneSubmitsEvenWhileBeingDestroyed) {
+  std::atomic<bool> second_done{false};
+  {
+    ThreadPool pool(2);
+    pool.Submit(Job(), [&](absl::Status) {
+      pool.Submit(SingleStep([] { return absl::OkStatus(); }), [&](absl::Status) { second_done = true; });
+    });
+  }
+  EXPECT_TRUE(second_done);
+}
+
+TEST(ThreadPool, CountsJobsUntilTheyAreDone) {
+  ThreadPool pool(1);
+  EXPECT_EQ(pool.num_jobs(), 0);
+  absl::Notification release;
+  pool.Submit(SingleStep([&] { return release.WaitForNotification(), absl::OkStatus(); }), [](absl::Status) {});
+  pool.Submit(Job(), [](absl::Status) {});
+  EXPECT_EQ(pool.num_jobs(), 2);
+  release.Notify();
+  EXPECT_TRUE(pool.Run(Job()).ok());
+  EXPECT_EQ(pool.num_jobs(), 0);
+}
+
+TEST(ThreadPool, WithoutThreadsRunsOnTheCaller) {
+  ThreadPool pool(0);
+  EXPECT_EQ(pool.num_threads(), 0);
+  std::thread::id runner;
+  EXPECT_TRUE(pool.Run(SingleStep([&] { return runner = std::this_thread::get_id(), absl::OkStatus(); })).ok());
+  EXPECT_EQ(runner, std::this_thread::get_id());
+  EXPECT_EQ(pool.num_jobs(), 0);
+}
+
+TEST(ThreadPool, ManySubmittersAtOnceLoseNothing) {
+  constexpr int kSubmitters = 4, kJobs = 200;
+  ThreadPool pool(3);
+  std::atomic<int> steps{0};
+  std::vector<std::thread> submitters;
+  for (int s = 0; s < kSubmitters; ++s) {
+    submitters.emplace_back([&] {
+      for (int i = 0; i < kJobs; ++i) {
+        const absl::Status status =
+            pool.Run({{{i % 4, 2, [&](int64_t, int64_t) { return ++steps, absl::OkStatus(); }},
+                       {1, i % 3, [&](int64_t, int64_t) { return ++steps, absl::OkStatus(); }}}});
+        EXPECT_TRUE(status.ok());
+      }
+    });
+  }
+  for (std::thread& submitter : submitters) submitter.join();
+  int expected = 0;
+  for (int i = 0; i < kJobs; ++i) expected += (i % 4) * 2 + i % 3;
+  EXPECT_EQ(steps, kSubmitters * expected);
+}
+
+}  // namespace
+}  // namespace favor
