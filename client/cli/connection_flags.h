@@ -1,0 +1,33 @@
+#ifndef FAVOR_CLIENT_CLI_CONNECTION_FLAGS_H_
+#define FAVOR_CLIENT_CLI_CONNECTION_FLAGS_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "client/cli/flags.h"
+#include "client/client.h"
+
+namespace favor::cli {
+
+// The flags of every command that calls a server.
+struct ConnectionFlags {
+  std::string endpoint = "127.0.0.1:50051";
+  bool tls = false;
+  client::TlsOptions tls_options;
+  std::string api_key_file;
+  absl::Duration deadline = absl::Seconds(30);
+  uint32_t retries = client::RetryOptions().max_retries;
+  bool json = false;
+
+  // Adds them to `flags`, with the defaults they hold now, and reads their environment variables.
+  void AddTo(FlagSet* flags);
+};
+
+// Errors as Client::Connect and for an API key file that cannot be read.
+absl::StatusOr<client::Client> Connect(const ConnectionFlags& flags);
+
+}  // namespace favor::cli
+
+#endif  // FAVOR_CLIENT_CLI_CONNECTION_FLAGS_H_

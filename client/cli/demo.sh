@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# The demonstration behind `./dev demo`: demo.sh <folder with favord and favor>.
+# Starts favord, sends it the queries, keys and values of a trained model (tests/data/README.md), shows what comes back,
+# what it cost and how far it is from exact attention, then stops the server as an orchestrator would.
+set -euo pipefail
+bin=$(cd "$1" && pwd)
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+readonly INPUT=tests/data/qkv_rxnmapper_layer0.safetensors
+
+work=$(mktemp -d)
+server=""
+finish() {
+  [[ -z $server ]] || kill -KILL "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap finish EXIT
+
+heading() { printf '\n\e[1m== %s\e[0m\n' "$*"; }
+explain() { printf '%s\n' "$@"; }
+
+# Shows a command and runs it.
+show() {
+  printf '\n$ favor %s\n' "$*"
+  "$bin/favor" "$@"
+}
+
+# A port nobody listens on. (The kernel picks the gRPC port; the metrics port must be known beforehand.)
+free_port() {
+  local port
+  for _ in $(seq 100); do
+    port=$((20000 + RANDOM % 10000))
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+      printf '%s' "$port"
+      return
+    fi
+  done
+  return 1
+}
+
+heading "Start favord"
+metrics_port=$(free_port)
+printf '$ favord --address 127.0.0.1:0 --metrics-address 127.0.0.1:%s\n' "$metrics_port"
+"$bin/favord" --address 127.0.0.1:0 --port-file "$work/port" --metrics-address "127.0.0.1:$metrics_port" \
+  --drain-delay 0s 2>"$work/log" &
+server=$!
+for _ in $(seq 200); do
+  [[ ! -s $work/port ]] || break
+  kill -0 "$server" 2>/dev/null || break
+  sleep 0.05
+done
+if [[ ! -s $work/port ]]; then
+  echo "favord did not start:"
+  cat "$work/log"
+  exit 1
+fi
+FAVOR_ENDPOINT=127.0.0.1:$(tr -d '[:space:]' <"$work/port")
+export FAVOR_ENDPOINT
+show health
+show info
+
+heading "Linear attention (FAVOR+) on inputs that suit it"
+explain "Queries, keys and values of one layer of a trained model, 8 heads, 356 tokens. The logits are scaled to a quarter," \
+  "as if queries and keys were half as long: that is where random features work."
+show attend --input "$INPUT" --scale 0.0441942 --rows 2 --compare
+
+heading "The same, causal: a token sees only those before it"
+show attend --input "$INPUT" --scale 0.0441942 --causal --rows 2 --compare
+
+heading "The same inputs as the model was trained"
+explain "This model was trained with softmax attention, and its sharp logits are beyond what random features can estimate:" \
+  "their variance grows with exp(|q + k|^2). Watch the error: FAVOR+ is then no better than answering the mean of the" \
+  "values, and favor says so. Models trained with FAVOR+ do not have this problem; their features are their attention."
+show attend --input "$INPUT" --rows 2 --compare
+
+heading "Exact softmax attention, for such models"
+show attend --input "$INPUT" --mode exact --rows 2 --compare
+
+heading "An error names the field, its value and the bound"
+show attend --input "$INPUT" --num-features 100000 || explain "(exit code $?)"
+
+heading "Metrics: http://127.0.0.1:$metrics_port/metrics"
+exec 3<>"/dev/tcp/127.0.0.1/$metrics_port"
+printf 'GET /metrics HTTP/1.0\r\n\r\n' >&3
+grep -E '^(grpc_server_handled_total.*"Attend".* [1-9]|favor_(tokens_total|compute_seconds_(sum|count)|queue_wait_seconds_(sum|count)|build_info|admitted_bytes|rejected_total)|process_resident_memory_bytes)' <&3
+exec 3>&-
+
+heading "Stop (SIGTERM)"
+kill -TERM "$server"
+status=0
+wait "$server" || status=$?
+server=""
+tail -n 1 "$work/log"
+echo "favord ended with exit code $status"
+exit "$status"

@@ -1,0 +1,109 @@
+#include "client/cli/names.h"
+
+namespace favor::cli {
+
+using client::Estimator;
+using client::Kernel;
+using client::Layout;
+using client::Nonlinearity;
+using client::Precision;
+using client::ProjectionKind;
+using client::RowNorms;
+using client::ServingStatus;
+using client::WhenMissed;
+
+template <>
+absl::Span<const Named<Mode>> NamesOf<Mode>() {
+  static constexpr Named<Mode> kNames[] = {
+      {Mode::kFeatures, "features"}, {Mode::kExact, "exact"}, {Mode::kAuto, "auto"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<Kernel>> NamesOf<Kernel>() {
+  static constexpr Named<Kernel> kNames[] = {{Kernel::kSoftmax, "softmax"},
+                                             {Kernel::kGaussian, "gaussian"},
+                                             {Kernel::kSoftmaxRegularized, "softmax_regularized"},
+                                             {Kernel::kGeneralized, "generalized"},
+                                             {Kernel::kEluPlusOne, "elu_plus_one"},
+                                             {Kernel::kNoProjection, "no_projection"},
+                                             {Kernel::kTaylor2, "taylor2"},
+                                             {Kernel::kPolynomial2, "polynomial2"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<Estimator>> NamesOf<Estimator>() {
+  static constexpr Named<Estimator> kNames[] = {{Estimator::kPositive, "positive"},
+                                                {Estimator::kHyperbolic, "hyperbolic"},
+                                                {Estimator::kTrigonometric, "trigonometric"},
+                                                {Estimator::kOprf, "oprf"},
+                                                {Estimator::kSderf, "sderf"},
+                                                {Estimator::kSaderf, "saderf"},
+                                                {Estimator::kFirstOrder, "first_order"},
+                                                {Estimator::kSecondCumulant, "second_cumulant"},
+                                                {Estimator::kAnchors, "anchors"},
+                                                {Estimator::kBest, "best"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<Nonlinearity>> NamesOf<Nonlinearity>() {
+  static constexpr Named<Nonlinearity> kNames[] = {
+      {Nonlinearity::kRelu, "relu"}, {Nonlinearity::kSquaredRelu, "squared_relu"}, {Nonlinearity::kExp, "exp"},
+      {Nonlinearity::kAbs, "abs"},   {Nonlinearity::kGelu, "gelu"},                {Nonlinearity::kSigmoid, "sigmoid"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<ProjectionKind>> NamesOf<ProjectionKind>() {
+  static constexpr Named<ProjectionKind> kNames[] = {
+      {ProjectionKind::kOrthogonal, "orthogonal"}, {ProjectionKind::kIid, "iid"},
+      {ProjectionKind::kSupplied, "supplied"},     {ProjectionKind::kIdentity, "identity"},
+      {ProjectionKind::kStructured, "structured"}, {ProjectionKind::kSimplex, "simplex"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<RowNorms>> NamesOf<RowNorms>() {
+  static constexpr Named<RowNorms> kNames[] = {{RowNorms::kChi, "chi"}, {RowNorms::kSqrtDim, "sqrt_dim"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<Precision>> NamesOf<Precision>() {
+  static constexpr Named<Precision> kNames[] = {{Precision::kFloat32, "f32"}, {Precision::kBFloat16, "bf16"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<Layout>> NamesOf<Layout>() {
+  static constexpr Named<Layout> kNames[] = {{Layout::kBatchHeadsLengthDim, "batch_heads_length_dim"},
+                                             {Layout::kBatchLengthHeadsDim, "batch_length_heads_dim"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<WhenMissed>> NamesOf<WhenMissed>() {
+  static constexpr Named<WhenMissed> kNames[] = {{WhenMissed::kFail, "fail"}, {WhenMissed::kWarn, "warn"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<DataType>> NamesOf<DataType>() {
+  static constexpr Named<DataType> kNames[] = {
+      {DataType::kFloat32, "f32"}, {DataType::kFloat16, "f16"}, {DataType::kBFloat16, "bf16"}};
+  return kNames;
+}
+
+// As the health protocol spells them.
+template <>
+absl::Span<const Named<ServingStatus>> NamesOf<ServingStatus>() {
+  static constexpr Named<ServingStatus> kNames[] = {{ServingStatus::kUnknown, "UNKNOWN"},
+                                                    {ServingStatus::kServing, "SERVING"},
+                                                    {ServingStatus::kNotServing, "NOT_SERVING"},
+                                                    {ServingStatus::kServiceUnknown, "SERVICE_UNKNOWN"}};
+  return kNames;
+}
+
+}  // namespace favor::cli

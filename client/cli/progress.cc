@@ -1,0 +1,62 @@
+#include "client/cli/progress.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+
+namespace favor::cli {
+namespace {
+
+constexpr absl::Duration kFrame = absl::Milliseconds(100);
+constexpr int kBarWidth = 24;
+constexpr int kBlockWidth = 6;
+
+// Left edge of the wandering block: to and fro.
+int BlockStart(absl::Duration elapsed) {
+  constexpr int kRange = kBarWidth - kBlockWidth;
+  const int64_t phase = absl::ToInt64Milliseconds(elapsed) / absl::ToInt64Milliseconds(kFrame) % (2 * kRange);
+  return static_cast<int>(phase <= kRange ? phase : 2 * kRange - phase);
+}
+
+}  // namespace
+
+std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::Duration deadline) {
+  std::string bar(kBarWidth, ' ');
+  std::fill_n(bar.begin() + BlockStart(elapsed), kBlockWidth, '=');
+  std::string line = absl::StrCat("[", bar, "] ", step, absl::StrFormat(", %.1f s", absl::ToDoubleSeconds(elapsed)));
+  if (deadline != absl::InfiniteDuration()) {
+    absl::StrAppend(&line, " (gives up after ", absl::FormatDuration(deadline), ")");
+  }
+  return line;
+}
+
+Progress::Progress(const Console& console, std::string step, absl::Duration deadline, absl::Duration patience)
+    : stream_(console.error), step_(std::move(step)), deadline_(deadline), patience_(patience) {
+  if (console.error_is_terminal) thread_ = std::thread([this] { Draw(); });
+}
+
+Progress::~Progress() {
+  {
+    absl::MutexLock lock(&mutex_);
+    done_ = true;
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Progress::Draw() {
+  const absl::Time start = absl::Now();
+  size_t width = 0;
+  absl::MutexLock lock(&mutex_);
+  for (absl::Duration pause = patience_; !mutex_.AwaitWithTimeout(absl::Condition(&done_), pause); pause = kFrame) {
+    std::string line = ProgressLine(step_, absl::Now() - start, deadline_);
+    width = std::max(width, line.size());
+    line.resize(width, ' ');
+    stream_ << '\r' << line << std::flush;
+  }
+  if (width > 0) stream_ << '\r' << std::string(width, ' ') << '\r' << std::flush;
+}
+
+}  // namespace favor::cli

@@ -1,0 +1,43 @@
+#ifndef FAVOR_CLIENT_CLI_PROGRESS_H_
+#define FAVOR_CLIENT_CLI_PROGRESS_H_
+
+#include <ostream>
+#include <string>
+#include <thread>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "client/cli/console.h"
+
+namespace favor::cli {
+
+// Shows that work goes on: a bar with the step, the elapsed time and the deadline, on a terminal only, and only for work
+// that takes longer than `patience`. It is wiped when the work is done. Nothing else may write to the terminal meanwhile.
+class Progress {
+ public:
+  Progress(const Console& console, std::string step, absl::Duration deadline,
+           absl::Duration patience = absl::Milliseconds(400));
+  // Wipes the bar.
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  void Draw();
+
+  std::ostream& stream_;
+  const std::string step_;
+  const absl::Duration deadline_;
+  const absl::Duration patience_;
+  absl::Mutex mutex_;
+  bool done_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+// One line of the bar at a time: a block that wanders to and fro, since a server does not tell how far it is.
+std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::Duration deadline);
+
+}  // namespace favor::cli
+
+#endif  // FAVOR_CLIENT_CLI_PROGRESS_H_

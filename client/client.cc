@@ -1,0 +1,214 @@
+#include "client/client.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "client/transport/borrowed_memory.h"
+#include "client/transport/call.h"
+#include "client/transport/channel.h"
+#include "client/transport/retry.h"
+#include "client/wire/decode_response.h"
+#include "client/wire/encode_request.h"
+#include "client/wire/field_reader.h"
+#include "favor/base/version.h"
+#include "favor/v1/info.pb.h"
+
+namespace favor::client {
+namespace {
+
+constexpr char kAttend[] = "/favor.v1.AttentionService/Attend";
+constexpr char kGetServerInfo[] = "/favor.v1.InfoService/GetServerInfo";
+constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
+constexpr char kHealthWatch[] = "/grpc.health.v1.Health/Watch";
+
+// Of grpc.health.v1.HealthCheckRequest and HealthCheckResponse.
+constexpr int kServiceField = 1;
+constexpr int kStatusField = 1;
+
+// gRPC puts the length of a message before it in 4 bytes.
+constexpr uint64_t kMaxMessageBytes = UINT32_MAX;
+
+// Memory is nearly always back by the time a call ends; it is not when a cancelled request is still being written to a
+// server that does not read.
+constexpr absl::Duration kReturnGrace = absl::Milliseconds(500);
+
+absl::Status Validate(const ClientOptions& options) {
+  if (options.endpoint.empty()) return absl::InvalidArgumentError("endpoint is empty");
+  if (options.deadline <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("deadline is ", absl::FormatDuration(options.deadline), ", it must be positive"));
+  }
+  if (options.retries.max_retries < 0) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("retries.max_retries is ", options.retries.max_retries, ", the least is 0"));
+  }
+  for (const char c : options.api_key) {
+    if (c <= ' ' || c > '~') return absl::InvalidArgumentError("api_key has a character that is not printable ASCII");
+  }
+  return absl::OkStatus();
+}
+
+// Says how often a call was tried.
+absl::Status WithAttempts(const absl::Status& status, int num_attempts) {
+  if (status.ok() || num_attempts == 1) return status;
+  absl::Status result(status.code(), absl::StrCat(status.message(), " (after ", num_attempts, " attempts)"));
+  status.ForEachPayload([&result](absl::string_view url, const absl::Cord& cord) { result.SetPayload(url, cord); });
+  return result;
+}
+
+absl::StatusOr<std::string> Flatten(const grpc::ByteBuffer& buffer) {
+  grpc::Slice slice;
+  if (!buffer.DumpToSingleSlice(&slice).ok()) return absl::InternalError("the server's answer cannot be read");
+  return std::string(reinterpret_cast<const char*>(slice.begin()), slice.size());
+}
+
+grpc::ByteBuffer HealthRequest(absl::string_view service) {
+  MessageBuilder builder;
+  builder.AppendBytes(kServiceField,
+                      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(service.data()), service.size()));
+  BorrowedMemory memory;
+  return builder.Build(&memory);
+}
+
+ServingStatus ReadServingStatus(const grpc::ByteBuffer& response) {
+  const absl::StatusOr<std::string> bytes = Flatten(response);
+  if (!bytes.ok()) return ServingStatus::kUnknown;
+  ServingStatus status = ServingStatus::kUnknown;
+  FieldReader reader(*bytes);
+  while (const auto field = reader.Next()) {
+    if (field->number == kStatusField && field->varint <= 3) status = static_cast<ServingStatus>(field->varint);
+  }
+  return status;
+}
+
+}  // namespace
+
+class Client::Impl {
+ public:
+  Impl(ClientOptions options, std::function<std::shared_ptr<grpc::Channel>()> make_channel)
+      : options_(std::move(options)), channel_(std::move(make_channel)) {}
+
+  CallSettings Settings(absl::Duration deadline) const { return {options_.api_key, absl::Now() + deadline}; }
+  const ClientOptions& options() const { return options_; }
+  std::shared_ptr<grpc::Channel> channel() const { return channel_.Get(); }
+
+  // A unary call with retries. `on_response` runs for the attempt that succeeds, which began at `start`.
+  absl::Status Call(const std::string& method, const CallSettings& settings, const grpc::ByteBuffer& request,
+                    int* num_attempts,
+                    const std::function<absl::Status(grpc::ByteBuffer* response, absl::Time start)>& on_response) {
+    const auto attempt = [&] {
+      const absl::Time start = absl::Now();
+      grpc::ByteBuffer response;
+      const absl::Status status = CallUnary(channel(), method, settings, request, &response);
+      return status.ok() ? on_response(&response, start) : status;
+    };
+    const absl::Status status = RunWithRetries(options_.retries, settings.deadline, attempt, num_attempts);
+    return WithAttempts(status, *num_attempts);
+  }
+
+  // Returns when gRPC no longer holds the caller's memory; to that end breaks the connection if it must.
+  void TakeBack(const BorrowedMemory& memory) {
+    if (memory.AwaitReturn(kReturnGrace)) return;
+    channel_.Replace(channel());
+    memory.AwaitReturn(absl::InfiniteDuration());
+  }
+
+ private:
+  const ClientOptions options_;
+  SharedChannel channel_;
+};
+
+Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Client::Client(Client&&) noexcept = default;
+Client& Client::operator=(Client&&) noexcept = default;
+Client::~Client() = default;
+
+absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
+  if (absl::Status status = Validate(options); !status.ok()) return status;
+  absl::StatusOr<std::function<std::shared_ptr<grpc::Channel>()>> make_channel = MakeChannelFactory(options);
+  if (!make_channel.ok()) return make_channel.status();
+  return Client(std::make_unique<Impl>(options, *std::move(make_channel)));
+}
+
+absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const AttendOptions& options) const {
+  const CallSettings settings = impl_->Settings(options.deadline.value_or(impl_->options().deadline));
+  const MessageBuilder message = EncodeAttendRequest(inputs, options);
+  if (message.size_bytes() > kMaxMessageBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("the request has ", message.size_bytes(), " bytes, a message has at most ", kMaxMessageBytes));
+  }
+  BorrowedMemory memory;
+  grpc::ByteBuffer request = message.Build(&memory);
+  AttendResult result;
+  int num_attempts = 0;
+  const auto decode = [&result](grpc::ByteBuffer* response, absl::Time start) {
+    absl::StatusOr<AttendResult> decoded = DecodeAttendResponse(response);
+    if (!decoded.ok()) return decoded.status();
+    result = *std::move(decoded);
+    result.round_trip = absl::Now() - start;
+    result.response_bytes = static_cast<int64_t>(response->Length());
+    return absl::OkStatus();
+  };
+  const absl::Status status = impl_->Call(kAttend, settings, request, &num_attempts, decode);
+  request.Clear();
+  impl_->TakeBack(memory);
+  if (!status.ok()) return status;
+  result.num_attempts = num_attempts;
+  result.request_bytes = static_cast<int64_t>(message.size_bytes());
+  return result;
+}
+
+absl::StatusOr<ServerInfo> Client::GetServerInfo() const {
+  v1::GetServerInfoResponse wire;
+  int num_attempts = 0;
+  const auto parse = [&wire](grpc::ByteBuffer* response, absl::Time) {
+    const absl::StatusOr<std::string> bytes = Flatten(*response);
+    if (!bytes.ok()) return bytes.status();
+    if (wire.ParseFromString(*bytes)) return absl::OkStatus();
+    return absl::InternalError("the server's answer is not a favor.v1.GetServerInfoResponse");
+  };
+  const grpc::ByteBuffer request = MessageBuilder().Build(nullptr);
+  const absl::Status status =
+      impl_->Call(kGetServerInfo, impl_->Settings(impl_->options().deadline), request, &num_attempts, parse);
+  if (!status.ok()) return status;
+  return ServerInfo{.version = wire.version(),
+                    .build = wire.build(),
+                    .cpu_target = wire.cpu_target(),
+                    .num_compute_threads = wire.num_compute_threads(),
+                    .max_message_bytes = wire.limits().max_message_bytes(),
+                    .memory_budget_bytes = wire.limits().memory_budget_bytes(),
+                    .max_num_features = wire.limits().max_num_features(),
+                    .max_head_dim = wire.limits().max_head_dim(),
+                    .max_value_dim = wire.limits().max_value_dim()};
+}
+
+absl::StatusOr<ServingStatus> Client::CheckHealth(absl::string_view service) const {
+  ServingStatus serving = ServingStatus::kUnknown;
+  int num_attempts = 0;
+  const auto read = [&serving](grpc::ByteBuffer* response, absl::Time) {
+    serving = ReadServingStatus(*response);
+    return absl::OkStatus();
+  };
+  const absl::Status status = impl_->Call(kHealthCheck, impl_->Settings(impl_->options().deadline),
+                                          HealthRequest(service), &num_attempts, read);
+  if (!status.ok()) return status;
+  return serving;
+}
+
+absl::Status Client::WatchHealth(absl::string_view service,
+                                 const std::function<bool(ServingStatus)>& on_status) const {
+  return CallServerStream(impl_->channel(), kHealthWatch, impl_->Settings(impl_->options().deadline),
+                          HealthRequest(service),
+                          [&](grpc::ByteBuffer* response) { return on_status(ReadServingStatus(*response)); });
+}
+
+absl::string_view UserAgent() {
+  static const std::string* const user_agent = new std::string(absl::StrCat("favor-client/", kVersion));
+  return *user_agent;
+}
+
+}  // namespace favor::client

@@ -1,0 +1,121 @@
+#ifndef FAVOR_CLIENT_CLIENT_H_
+#define FAVOR_CLIENT_CLIENT_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "client/attend.h"
+#include "client/errors.h"
+
+// The C++ client of favord. A first call:
+//
+//   auto client = favor::client::Client::Connect({.endpoint = "127.0.0.1:50051"});
+//   if (!client.ok()) return client.status();
+//   std::vector<float> queries(8 * 1024 * 64), keys(8 * 1024 * 64), values(8 * 1024 * 64);  // fill them
+//   auto result = client->Attend({.queries = Float32View(queries, {1, 8, 1024, 64}),
+//                                 .keys = Float32View(keys, {1, 8, 1024, 64}),
+//                                 .values = Float32View(values, {1, 8, 1024, 64})});
+//   if (!result.ok()) return result.status();
+//   std::vector<float> output = result->output.ToFloat32();  // [1, 8, 1024, 64]
+namespace favor::client {
+
+// Paths are of PEM files, read by Connect.
+struct TlsOptions {
+  std::string ca_file = "";      // who may have signed the server's certificate; empty: the system's authorities
+  std::string cert_file = "";    // the client's own certificate, for servers that ask for one; needs key_file
+  std::string key_file = "";     // its private key
+  std::string server_name = "";  // the name the certificate must have; empty: the endpoint's host
+};
+
+// A call is tried again when the server was UNAVAILABLE, or was RESOURCE_EXHAUSTED and said when to come back
+// (google.rpc.RetryInfo); never otherwise. Every call of favord can be repeated without harm.
+struct RetryOptions {
+  int max_retries = 3;  // attempts after the first; 0: none
+  // Before retry n (from 0) the client waits initial_backoff * 2^n, max_backoff at most, times a random factor between
+  // 0.5 and 1, on top of what the server asked for. It gives up when the wait would pass the deadline.
+  absl::Duration initial_backoff = absl::Milliseconds(100);
+  absl::Duration max_backoff = absl::Seconds(5);
+};
+
+struct ClientOptions {
+  // host:port, a name that gRPC resolves (dns:///host:port), or a unix socket (unix:/path).
+  std::string endpoint = "127.0.0.1:50051";
+  // Unset: plaintext.
+  std::optional<TlsOptions> tls = std::nullopt;
+  // Sent as "authorization: Bearer <api_key>" with every call; empty: nothing is sent. Without TLS it can be read on
+  // the way.
+  std::string api_key = "";
+  // From the start of a call to its end, retries included.
+  absl::Duration deadline = absl::InfiniteDuration();
+  RetryOptions retries = {};
+  // Put in front of this library's own name and version in the user agent, as in "my-service/1.2".
+  std::string user_agent = "";
+};
+
+struct ServerInfo {
+  std::string version = "";
+  std::string build = "";
+  std::string cpu_target = "";
+  int num_compute_threads = 0;
+  // Bounds of a request.
+  int64_t max_message_bytes = 0;
+  int64_t memory_budget_bytes = 0;
+  int64_t max_num_features = 0;
+  int64_t max_head_dim = 0;
+  int64_t max_value_dim = 0;
+};
+
+// grpc.health.v1.
+enum class ServingStatus { kUnknown = 0, kServing = 1, kNotServing = 2, kServiceUnknown = 3 };
+
+// A connection to a server, made with the first call and made again whenever it breaks. All calls share it.
+//
+// Errors are the server's own status code and message, details attached (errors.h); UnavailableError when there is no
+// server to be reached, DeadlineExceededError when the deadline passed first.
+//
+// Thread-safe: any number of threads may call at once. Calls block; they hold no lock meanwhile. A client that was moved
+// from may only be destroyed or assigned to.
+class Client {
+ public:
+  // Prepares the connection, without making it. InvalidArgumentError for options that make no sense, NotFoundError or
+  // PermissionDeniedError for files that cannot be read.
+  static absl::StatusOr<Client> Connect(const ClientOptions& options);
+
+  Client(Client&&) noexcept;
+  Client& operator=(Client&&) noexcept;
+  ~Client();
+
+  // Attention of one batch of sequences. Needs little memory beyond the inputs and, at the end, twice the output. The
+  // inputs are no longer read once it has returned, whatever it returned.
+  absl::StatusOr<AttendResult> Attend(const AttendInputs& inputs, const AttendOptions& options = {}) const;
+
+  // What the server is and what it accepts.
+  absl::StatusOr<ServerInfo> GetServerInfo() const;
+
+  // Whether a service (full name; empty: the whole server) takes calls. NotFoundError for one the server does not know.
+  absl::StatusOr<ServingStatus> CheckHealth(absl::string_view service = "") const;
+
+  // Calls `on_status` with the status now and after every change, until it returns false (then OK is returned), the
+  // connection breaks or the deadline passes. Never retried.
+  absl::Status WatchHealth(absl::string_view service, const std::function<bool(ServingStatus)>& on_status) const;
+
+ private:
+  class Impl;
+  explicit Client(std::unique_ptr<Impl> impl);
+
+  std::unique_ptr<Impl> impl_;
+};
+
+// The name and version of this library, as in "favor-client/0.1.0".
+absl::string_view UserAgent();
+
+}  // namespace favor::client
+
+#endif  // FAVOR_CLIENT_CLIENT_H_

@@ -1,0 +1,99 @@
+#include "client/transport/channel.h"
+
+#include <cerrno>
+#include <fstream>
+#include <sstream>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+
+namespace favor::client {
+namespace {
+
+absl::StatusOr<std::string> ReadPem(absl::string_view option, const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::ErrnoToStatus(errno != 0 ? errno : EIO, absl::StrCat(option, ": cannot read ", path));
+  }
+  std::string pem = text.str();
+  if (!absl::StrContains(pem, "-----BEGIN ")) {
+    return absl::InvalidArgumentError(absl::StrCat(option, ": ", path, " is not a PEM file"));
+  }
+  return pem;
+}
+
+absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const TlsOptions& tls) {
+  if (tls.cert_file.empty() != tls.key_file.empty()) {
+    return absl::InvalidArgumentError("tls.cert_file and tls.key_file go together: one of them is empty");
+  }
+  const std::pair<std::string grpc::SslCredentialsOptions::*, std::pair<absl::string_view, const std::string*>> files[] =
+      {{&grpc::SslCredentialsOptions::pem_root_certs, {"tls.ca_file", &tls.ca_file}},
+       {&grpc::SslCredentialsOptions::pem_cert_chain, {"tls.cert_file", &tls.cert_file}},
+       {&grpc::SslCredentialsOptions::pem_private_key, {"tls.key_file", &tls.key_file}}};
+  grpc::SslCredentialsOptions options;
+  for (const auto& [member, file] : files) {
+    const auto& [option, path] = file;
+    if (path->empty()) continue;
+    absl::StatusOr<std::string> pem = ReadPem(option, *path);
+    if (!pem.ok()) return pem.status();
+    options.*member = *std::move(pem);
+  }
+  return grpc::SslCredentials(options);
+}
+
+grpc::ChannelArguments Arguments(const ClientOptions& options) {
+  grpc::ChannelArguments arguments;
+  std::string user_agent = options.user_agent;
+  absl::StrAppend(&user_agent, user_agent.empty() ? "" : " ", std::string(UserAgent()));
+  arguments.SetUserAgentPrefix(user_agent);
+  arguments.SetMaxSendMessageSize(-1);
+  arguments.SetMaxReceiveMessageSize(-1);
+  // We retry ourselves: gRPC keeps no more than 256 KiB of a request for that, and knows no RetryInfo.
+  arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
+  // A connection of our own, so that dropping the channel closes it.
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // Between two attempts to connect; gRPC's own default of 1 s would fail quicker retries without trying.
+  arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
+  arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
+  // Names are not asked for a service configuration, which we would not use.
+  arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
+  if (IsLocal(options.endpoint)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  if (options.tls && !options.tls->server_name.empty()) {
+    arguments.SetSslTargetNameOverride(options.tls->server_name);
+  }
+  return arguments;
+}
+
+}  // namespace
+
+bool IsLocal(absl::string_view endpoint) {
+  for (const absl::string_view scheme : {"dns:///", "dns:", "ipv4:", "ipv6:"}) {
+    if (absl::ConsumePrefix(&endpoint, scheme)) break;
+  }
+  for (const absl::string_view prefix : {"unix:", "unix-abstract:", "127.", "localhost:", "[::1]:"}) {
+    if (absl::StartsWith(endpoint, prefix)) return true;
+  }
+  return false;
+}
+
+absl::StatusOr<std::function<std::shared_ptr<grpc::Channel>()>> MakeChannelFactory(const ClientOptions& options) {
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+  if (options.tls) {
+    absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> tls = Credentials(*options.tls);
+    if (!tls.ok()) return tls.status();
+    credentials = *std::move(tls);
+  }
+  return [endpoint = options.endpoint, credentials, arguments = Arguments(options)] {
+    return grpc::CreateCustomChannel(endpoint, credentials, arguments);
+  };
+}
+
+}  // namespace favor::client

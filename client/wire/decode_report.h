@@ -1,0 +1,13 @@
+#ifndef FAVOR_CLIENT_WIRE_DECODE_REPORT_H_
+#define FAVOR_CLIENT_WIRE_DECODE_REPORT_H_
+
+#include "client/attend.h"
+#include "favor/v1/attention.pb.h"
+
+namespace favor::client {
+
+AttendReport DecodeReport(const v1::AttendReport& wire);
+
+}  // namespace favor::client
+
+#endif  // FAVOR_CLIENT_WIRE_DECODE_REPORT_H_

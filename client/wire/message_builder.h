@@ -1,0 +1,51 @@
+#ifndef FAVOR_CLIENT_WIRE_MESSAGE_BUILDER_H_
+#define FAVOR_CLIENT_WIRE_MESSAGE_BUILDER_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "client/transport/borrowed_memory.h"
+#include <grpcpp/support/byte_buffer.h>
+
+namespace favor::client {
+
+// Writes a Protobuf message whose large `bytes` fields are not copied: it keeps a list of pieces, small ones its own,
+// large ones somebody else's. Protobuf itself would copy a tensor twice, into the message and into the wire form.
+class MessageBuilder {
+ public:
+  // Below this a copy costs less than a piece of its own.
+  static constexpr size_t kMinBorrowedBytes = 4096;
+
+  // Appends fields that are serialised already.
+  void AppendFields(absl::string_view serialized);
+  // Appends a `bytes` field that stays where it is.
+  void AppendBytes(int field_number, absl::Span<const std::byte> bytes);
+  // Appends a submessage.
+  void AppendMessage(int field_number, MessageBuilder message);
+
+  uint64_t size_bytes() const { return size_bytes_; }
+
+  // The whole message, its borrowed pieces lent by `memory`.
+  grpc::ByteBuffer Build(BorrowedMemory* memory) const;
+
+ private:
+  // `owned`, then `borrowed`.
+  struct Piece {
+    std::string owned;
+    absl::Span<const std::byte> borrowed;
+  };
+
+  std::string* OwnedTail();
+  void AppendLengthDelimitedTag(int field_number, uint64_t length);
+
+  std::vector<Piece> pieces_;
+  uint64_t size_bytes_ = 0;
+};
+
+}  // namespace favor::client
+
+#endif  // FAVOR_CLIENT_WIRE_MESSAGE_BUILDER_H_
