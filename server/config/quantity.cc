@@ -1,0 +1,77 @@
+#include "server/config/quantity.h"
+
+#include <cmath>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace favor {
+namespace {
+
+struct Unit {
+  absl::string_view name;
+  int64_t bytes;
+};
+
+constexpr Unit kUnits[] = {{"TiB", int64_t{1} << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
+
+absl::Status Expected(absl::string_view text, absl::string_view what) {
+  return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not ", what));
+}
+
+}  // namespace
+
+absl::StatusOr<int64_t> ParseBytes(absl::string_view text) {
+  constexpr char kWhat[] = "a number of bytes such as 1048576, 256MiB or 1.5GiB";
+  absl::string_view number = text;
+  int64_t unit_bytes = 1;
+  for (const Unit& unit : kUnits) {
+    if (!absl::EndsWith(number, unit.name)) continue;
+    number.remove_suffix(unit.name.size());
+    unit_bytes = unit.bytes;
+    break;
+  }
+  double value = 0;
+  if (!absl::SimpleAtod(absl::StripAsciiWhitespace(number), &value)) return Expected(text, kWhat);
+  const double bytes = value * static_cast<double>(unit_bytes);
+  // Doubles are exact up to 2^53, far beyond any memory.
+  if (!(bytes >= 0 && bytes < 9e15) || bytes != std::floor(bytes)) return Expected(text, kWhat);
+  return static_cast<int64_t>(bytes);
+}
+
+std::string FormatBytes(int64_t bytes) {
+  for (const Unit& unit : kUnits) {
+    if (unit.bytes > 1 && bytes > 0 && bytes % unit.bytes == 0) return absl::StrCat(bytes / unit.bytes, unit.name);
+  }
+  return absl::StrCat(bytes);
+}
+
+absl::StatusOr<absl::Duration> ParseDelay(absl::string_view text) {
+  absl::Duration delay;
+  if (!absl::ParseDuration(text, &delay) || delay < absl::ZeroDuration() || delay == absl::InfiniteDuration()) {
+    return Expected(text, "a duration such as 5s, 250ms or 1m30s");
+  }
+  return delay;
+}
+
+absl::StatusOr<int64_t> ParseInteger(absl::string_view text) {
+  int64_t value = 0;
+  if (!absl::SimpleAtoi(text, &value)) return Expected(text, "an integer");
+  return value;
+}
+
+absl::Status CheckAddress(absl::string_view address, bool may_be_unix) {
+  if (may_be_unix && absl::StartsWith(address, "unix:")) {
+    return address.size() > 5 ? absl::OkStatus() : Expected(address, "unix:/path");
+  }
+  const size_t colon = address.rfind(':');
+  int32_t port = -1;
+  const bool valid = colon != absl::string_view::npos && colon > 0 &&
+                     absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535;
+  if (valid) return absl::OkStatus();
+  return Expected(address, may_be_unix ? "host:port or unix:/path" : "host:port");
+}
+
+}  // namespace favor

@@ -1,0 +1,30 @@
+#ifndef FAVOR_SERVER_CONFIG_QUANTITY_H_
+#define FAVOR_SERVER_CONFIG_QUANTITY_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace favor {
+
+// Values of settings as people write them. Errors tell what was expected.
+
+// "268435456", "256MiB", "1.5 GiB"; KiB, MiB, GiB, TiB, and B.
+absl::StatusOr<int64_t> ParseBytes(absl::string_view text);
+// The shortest exact way to write it: "256MiB".
+std::string FormatBytes(int64_t bytes);
+
+// "5s", "250ms", "1m30s"; not negative, not infinite.
+absl::StatusOr<absl::Duration> ParseDelay(absl::string_view text);
+
+absl::StatusOr<int64_t> ParseInteger(absl::string_view text);
+
+// A socket to listen on: "host:port", "[::1]:port", or, when it may be one, "unix:/path".
+absl::Status CheckAddress(absl::string_view address, bool may_be_unix);
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_CONFIG_QUANTITY_H_

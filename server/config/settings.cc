@@ -1,0 +1,194 @@
+#include "server/config/settings.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/str_split.h"
+#include "server/config/machine.h"
+#include "server/config/quantity.h"
+
+namespace favor {
+namespace {
+
+constexpr int64_t kKiB = 1 << 10;
+constexpr int64_t kMaxMessageBytes = (int64_t{1} << 31) - 1;  // Protobuf's own bound
+constexpr int64_t kMaxMemoryBytes = int64_t{1} << 50;
+
+absl::Status CheckRange(int64_t value, int64_t low, int64_t high, std::string (*format)(int64_t)) {
+  if (value >= low && value <= high) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat(format(value), " is out of range, must be ", format(low), " to ", format(high)));
+}
+
+std::string FormatInteger(int64_t value) { return absl::StrCat(value); }
+
+// A whole number or a number of bytes. `automatic`, where there is one, gives the value of "auto".
+Setting NumberSetting(std::string name, std::string hint, std::string default_value, int64_t ServerConfig::*field,
+                      int64_t low, int64_t high, bool is_bytes, std::function<int64_t()> automatic, std::string help) {
+  const auto format = is_bytes ? FormatBytes : FormatInteger;
+  Setting setting{std::move(name), std::move(hint), std::move(default_value),
+                  absl::StrCat(format(low), " to ", format(high), automatic ? ", or auto" : ""), std::move(help)};
+  setting.set = [=](absl::string_view text, ServerConfig* config) {
+    if (automatic && text == "auto") {
+      config->*field = std::clamp(automatic(), low, high);
+      return absl::OkStatus();
+    }
+    const absl::StatusOr<int64_t> value = is_bytes ? ParseBytes(text) : ParseInteger(text);
+    if (!value.ok()) return value.status();
+    config->*field = *value;
+    return CheckRange(*value, low, high, format);
+  };
+  setting.show = [=](const ServerConfig& config) { return format(config.*field); };
+  return setting;
+}
+
+Setting IntegerSetting(std::string name, std::string default_value, int64_t ServerConfig::*field, int64_t low,
+                       int64_t high, std::string help, std::function<int64_t()> automatic = nullptr) {
+  return NumberSetting(std::move(name), "N", std::move(default_value), field, low, high, false, std::move(automatic),
+                       std::move(help));
+}
+
+Setting BytesSetting(std::string name, std::string default_value, int64_t ServerConfig::*field, int64_t low,
+                     int64_t high, std::string help, std::function<int64_t()> automatic = nullptr) {
+  return NumberSetting(std::move(name), "BYTES", std::move(default_value), field, low, high, true,
+                       std::move(automatic), std::move(help));
+}
+
+Setting DelaySetting(std::string name, std::string default_value, absl::Duration ServerConfig::*field,
+                     std::string help) {
+  constexpr absl::Duration kLongest = absl::Hours(24);
+  Setting setting{std::move(name), "DURATION", std::move(default_value), "0s to 24h", std::move(help)};
+  setting.set = [=](absl::string_view text, ServerConfig* config) {
+    const absl::StatusOr<absl::Duration> delay = ParseDelay(text);
+    if (!delay.ok()) return delay.status();
+    if (*delay > kLongest) return absl::InvalidArgumentError(absl::StrCat(text, " is out of range, at most 24h"));
+    config->*field = *delay;
+    return absl::OkStatus();
+  };
+  setting.show = [=](const ServerConfig& config) { return absl::FormatDuration(config.*field); };
+  return setting;
+}
+
+Setting FileSetting(std::string name, std::string ServerConfig::*field, std::string help) {
+  Setting setting{std::move(name), "FILE", "", "", std::move(help)};
+  setting.set = [=](absl::string_view text, ServerConfig* config) {
+    config->*field = std::string(text);
+    return absl::OkStatus();
+  };
+  setting.show = [=](const ServerConfig& config) { return config.*field; };
+  return setting;
+}
+
+Setting AddressSetting() {
+  Setting setting{"address", "ADDRESS", "127.0.0.1:50051", "host:port or unix:/path",
+                  "Where to serve gRPC; port 0 picks one. May be repeated, and lists may be separated by commas."};
+  setting.is_list = true;
+  setting.set = [](absl::string_view text, ServerConfig* config) {
+    config->addresses.clear();
+    for (absl::string_view address : absl::StrSplit(text, ',')) {
+      address = absl::StripAsciiWhitespace(address);
+      if (absl::Status status = CheckAddress(address, /*may_be_unix=*/true); !status.ok()) return status;
+      config->addresses.emplace_back(address);
+    }
+    return absl::OkStatus();
+  };
+  setting.show = [](const ServerConfig& config) { return absl::StrJoin(config.addresses, ","); };
+  return setting;
+}
+
+Setting MetricsAddressSetting() {
+  Setting setting{"metrics-address", "ADDRESS", "127.0.0.1:9464", "host:port, or empty for none",
+                  "Where to serve Prometheus metrics, at /metrics; port 0 picks one."};
+  setting.set = [](absl::string_view text, ServerConfig* config) {
+    config->metrics_address = std::string(text);
+    return text.empty() ? absl::OkStatus() : CheckAddress(text, /*may_be_unix=*/false);
+  };
+  setting.show = [](const ServerConfig& config) { return config.metrics_address; };
+  return setting;
+}
+
+Setting LogLevelSetting() {
+  static constexpr const char* kNames[] = {"error", "warning", "info", "debug"};  // in the order of LogLevel
+  Setting setting{"log-level", "LEVEL", "info", "error, warning, info, debug",
+                  "What to log, as JSON lines on standard error; info has one line per call."};
+  setting.set = [](absl::string_view text, ServerConfig* config) {
+    for (size_t i = 0; i < std::size(kNames); ++i) {
+      if (text != kNames[i]) continue;
+      config->log_level = static_cast<LogLevel>(i);
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is none of error, warning, info, debug"));
+  };
+  setting.show = [](const ServerConfig& config) { return kNames[static_cast<size_t>(config.log_level)]; };
+  return setting;
+}
+
+std::vector<Setting> MakeSettings() {
+  return {
+      AddressSetting(),
+      MetricsAddressSetting(),
+      FileSetting("port-file", &ServerConfig::port_file,
+                  "Write the port of the first host:port address to this file once the server listens."),
+      FileSetting("tls-certificate", &ServerConfig::tls_certificate,
+                  "PEM certificate chain; serves TLS on every host:port address. Needs tls-key."),
+      FileSetting("tls-key", &ServerConfig::tls_key, "PEM private key of the certificate."),
+      FileSetting("tls-client-ca", &ServerConfig::tls_client_ca,
+                  "PEM certificates; clients must show a certificate signed by one of them."),
+      IntegerSetting("threads", "auto", &ServerConfig::threads, 1, 1024,
+                     "Threads of the compute pool; auto: the CPUs this process may use.", UsableCpus),
+      IntegerSetting("grpc-threads", "1", &ServerConfig::grpc_threads, 1, 64,
+                     "Threads that move messages between gRPC and the compute pool."),
+      BytesSetting("max-message-size", "256MiB", &ServerConfig::max_message_bytes, kKiB, kMaxMessageBytes,
+                   "Largest request and largest response."),
+      BytesSetting("memory-budget", "auto", &ServerConfig::memory_budget_bytes, kKiB, kMaxMemoryBytes,
+                   "Memory of all admitted calls together; more is refused. auto: half of the memory this process may "
+                   "use.",
+                   [] { return UsableMemoryBytes() / 2; }),
+      IntegerSetting("max-calls", "1024", &ServerConfig::max_calls, 1, 1 << 20,
+                     "Attend calls admitted at once; more are refused."),
+      IntegerSetting("max-concurrent-streams", "256", &ServerConfig::max_concurrent_streams, 1, 1 << 20,
+                     "Calls of one connection at once; more wait in the client."),
+      BytesSetting("projection-cache-size", "256MiB", &ServerConfig::projection_cache_bytes, 0, kMaxMemoryBytes,
+                   "Memory for projections that were drawn, beside the memory budget."),
+      DelaySetting("drain-delay", "5s", &ServerConfig::drain_delay,
+                   "After SIGTERM: time to go on serving with health NOT_SERVING, so that balancers notice."),
+      DelaySetting("drain-timeout", "30s", &ServerConfig::drain_timeout,
+                   "After the drain delay: time for calls in flight to finish before they are cancelled."),
+      LogLevelSetting(),
+  };
+}
+
+}  // namespace
+
+std::string Setting::EnvironmentName() const {
+  return absl::StrCat("FAVORD_", absl::AsciiStrToUpper(absl::StrReplaceAll(name, {{"-", "_"}})));
+}
+
+const std::vector<Setting>& AllSettings() {
+  static const auto* settings = new std::vector<Setting>(MakeSettings());
+  return *settings;
+}
+
+const Setting* FindSetting(absl::string_view name) {
+  for (const Setting& setting : AllSettings()) {
+    if (setting.name == name) return &setting;
+  }
+  return nullptr;
+}
+
+absl::Status CheckTogether(const ServerConfig& config) {
+  if (config.tls_certificate.empty() != config.tls_key.empty()) {
+    return absl::InvalidArgumentError("tls-certificate and tls-key must be given together");
+  }
+  if (!config.tls_client_ca.empty() && config.tls_certificate.empty()) {
+    return absl::InvalidArgumentError("tls-client-ca needs tls-certificate and tls-key");
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace favor

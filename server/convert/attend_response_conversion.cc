@@ -1,0 +1,75 @@
+#include "server/convert/attend_response_conversion.h"
+
+#include <utility>
+
+#include "absl/time/time.h"
+#include "favor/base/version.h"
+#include "favor/kernels/cpu_target.h"
+#include "google/protobuf/duration.pb.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "server/convert/tensor_conversion.h"
+
+namespace favor {
+namespace {
+
+using google::protobuf::io::CodedOutputStream;
+
+constexpr uint32_t LengthDelimitedTag(int field_number) { return static_cast<uint32_t>(field_number) << 3 | 2; }
+
+void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
+  const int64_t nanoseconds = absl::ToInt64Nanoseconds(duration);
+  wire->set_seconds(nanoseconds / 1'000'000'000);
+  wire->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+}
+
+v1::Tensor TensorHeader(const AttendResult& result) {
+  v1::Tensor wire;
+  const Shape& shape = result.output.shape;
+  const bool heads_first = result.axis_order == AxisOrder::kBatchHeadsLengthDim;
+  wire.set_data_type(ToWire(result.output.type));
+  wire.add_shape(shape.batch_size);
+  wire.add_shape(heads_first ? shape.num_heads : shape.length);
+  wire.add_shape(heads_first ? shape.length : shape.num_heads);
+  wire.add_shape(shape.dim);
+  return wire;
+}
+
+}  // namespace
+
+v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
+  v1::AttendReport report;
+  *report.mutable_spec() = std::move(spec);
+  if (result.projection != nullptr) report.set_projection_id(result.projection->id());
+  report.set_num_features(result.report.num_features);
+  report.set_degenerate_rows(result.report.degenerate_rows);
+  SetDuration(result.timing.queue_time, report.mutable_queue_time());
+  SetDuration(result.timing.compute_time, report.mutable_compute_time());
+  report.set_server_version(kVersion);
+  report.set_cpu_target(CpuTargetName());
+  return report;
+}
+
+std::string ResponseHeader(const AttendResult& result, const v1::AttendReport& report) {
+  v1::AttendResponse first_part;
+  *first_part.mutable_report() = report;
+  std::string header = first_part.SerializeAsString();
+
+  const std::string tensor = TensorHeader(result).SerializeAsString();
+  const uint32_t data_bytes = static_cast<uint32_t>(result.output.data.size());
+  const uint32_t data_tag = LengthDelimitedTag(v1::Tensor::kDataFieldNumber);
+  const size_t tensor_bytes = tensor.size() + CodedOutputStream::VarintSize32(data_tag) +
+                              CodedOutputStream::VarintSize32(data_bytes) + data_bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&header);
+    CodedOutputStream out(&stream);
+    out.WriteTag(LengthDelimitedTag(v1::AttendResponse::kOutputFieldNumber));
+    out.WriteVarint32(static_cast<uint32_t>(tensor_bytes));
+    out.WriteString(tensor);
+    out.WriteTag(data_tag);
+    out.WriteVarint32(data_bytes);
+  }
+  return header;
+}
+
+}  // namespace favor

@@ -1,0 +1,228 @@
+#include "server/convert/feature_spec_conversion.h"
+
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "server/convert/field_error.h"
+
+namespace favor {
+namespace {
+
+constexpr char kKernel[] = "spec.features.kernel";
+constexpr char kEstimator[] = "spec.features.estimator";
+constexpr char kNonlinearity[] = "spec.features.nonlinearity";
+
+absl::StatusOr<Kernel> ReadKernel(v1::Kernel kernel) {
+  switch (kernel) {
+    case v1::KERNEL_UNSPECIFIED:
+    case v1::KERNEL_SOFTMAX:
+      return Kernel::kSoftmax;
+    case v1::KERNEL_GAUSSIAN:
+      return Kernel::kGaussian;
+    case v1::KERNEL_SOFTMAX_REGULARIZED:
+      return Kernel::kSoftmaxRegularized;
+    case v1::KERNEL_GENERALIZED:
+      return Kernel::kGeneralized;
+    case v1::KERNEL_ELU_PLUS_ONE:
+      return Kernel::kEluPlusOne;
+    case v1::KERNEL_NO_PROJECTION:
+      return Kernel::kNoProjection;
+    case v1::KERNEL_TAYLOR2:
+      return Kernel::kTaylor2;
+    case v1::KERNEL_POLYNOMIAL2:
+      return Kernel::kPolynomial2;
+    default:
+      return FieldError(kKernel, absl::StrCat(kKernel, " is ", static_cast<int>(kernel), ", which is no Kernel"));
+  }
+}
+
+v1::Kernel ToWire(Kernel kernel) {
+  switch (kernel) {
+    case Kernel::kSoftmax:
+      return v1::KERNEL_SOFTMAX;
+    case Kernel::kGaussian:
+      return v1::KERNEL_GAUSSIAN;
+    case Kernel::kSoftmaxRegularized:
+      return v1::KERNEL_SOFTMAX_REGULARIZED;
+    case Kernel::kGeneralized:
+      return v1::KERNEL_GENERALIZED;
+    case Kernel::kEluPlusOne:
+      return v1::KERNEL_ELU_PLUS_ONE;
+    case Kernel::kNoProjection:
+      return v1::KERNEL_NO_PROJECTION;
+    case Kernel::kTaylor2:
+      return v1::KERNEL_TAYLOR2;
+    case Kernel::kPolynomial2:
+      return v1::KERNEL_POLYNOMIAL2;
+  }
+  return v1::KERNEL_UNSPECIFIED;
+}
+
+bool TakesEstimator(Kernel kernel) { return ProjectionUseOf(kernel) == ProjectionUse::kRequired; }
+
+absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) {
+  if (!v1::Estimator_IsValid(estimator)) {
+    return FieldError(kEstimator,
+                      absl::StrCat(kEstimator, " is ", static_cast<int>(estimator), ", which is no Estimator"));
+  }
+  if (estimator > v1::ESTIMATOR_TRIGONOMETRIC) return UnservedFieldError(kEstimator, v1::Estimator_Name(estimator));
+  if (estimator == v1::ESTIMATOR_UNSPECIFIED) return Estimator::kPositive;
+
+  const bool gaussian_hyperbolic = kernel == Kernel::kGaussian && estimator == v1::ESTIMATOR_HYPERBOLIC;
+  if (!TakesEstimator(kernel) || gaussian_hyperbolic) {
+    return FieldError(kEstimator, absl::StrCat(kEstimator, " is ", v1::Estimator_Name(estimator), ", ",
+                                               v1::Kernel_Name(ToWire(kernel)), " takes ",
+                                               gaussian_hyperbolic ? "positive or trigonometric" : "none"));
+  }
+  switch (estimator) {
+    case v1::ESTIMATOR_HYPERBOLIC:
+      return Estimator::kHyperbolic;
+    case v1::ESTIMATOR_TRIGONOMETRIC:
+      return Estimator::kTrigonometric;
+    default:
+      return Estimator::kPositive;
+  }
+}
+
+absl::StatusOr<Nonlinearity> ReadNonlinearity(v1::Nonlinearity nonlinearity, Kernel kernel) {
+  if (!v1::Nonlinearity_IsValid(nonlinearity)) {
+    return FieldError(kNonlinearity, absl::StrCat(kNonlinearity, " is ", static_cast<int>(nonlinearity),
+                                                  ", which is no Nonlinearity"));
+  }
+  if (nonlinearity != v1::NONLINEARITY_UNSPECIFIED && kernel != Kernel::kGeneralized) {
+    return FieldError(kNonlinearity, absl::StrCat(kNonlinearity, " is ", v1::Nonlinearity_Name(nonlinearity), ", ",
+                                                  v1::Kernel_Name(ToWire(kernel)), " takes none"));
+  }
+  switch (nonlinearity) {
+    case v1::NONLINEARITY_SQUARED_RELU:
+      return Nonlinearity::kSquaredRelu;
+    case v1::NONLINEARITY_EXP:
+      return Nonlinearity::kExp;
+    case v1::NONLINEARITY_ABS:
+      return Nonlinearity::kAbs;
+    case v1::NONLINEARITY_GELU:
+      return Nonlinearity::kGelu;
+    case v1::NONLINEARITY_SIGMOID:
+      return Nonlinearity::kSigmoid;
+    default:
+      return Nonlinearity::kRelu;
+  }
+}
+
+v1::Nonlinearity ToWire(Nonlinearity nonlinearity) {
+  switch (nonlinearity) {
+    case Nonlinearity::kRelu:
+      return v1::NONLINEARITY_RELU;
+    case Nonlinearity::kSquaredRelu:
+      return v1::NONLINEARITY_SQUARED_RELU;
+    case Nonlinearity::kExp:
+      return v1::NONLINEARITY_EXP;
+    case Nonlinearity::kAbs:
+      return v1::NONLINEARITY_ABS;
+    case Nonlinearity::kGelu:
+      return v1::NONLINEARITY_GELU;
+    case Nonlinearity::kSigmoid:
+      return v1::NONLINEARITY_SIGMOID;
+  }
+  return v1::NONLINEARITY_UNSPECIFIED;
+}
+
+absl::Status CheckFiniteNotNegative(double value, absl::string_view field) {
+  if (std::isfinite(value) && value >= 0) return absl::OkStatus();
+  return FieldError(field, absl::StrCat(field, " is ", value, ", must be finite and at least 0"));
+}
+
+absl::StatusOr<EpsilonParity> ReadEpsilonParity(const v1::EpsilonParity& wire, const FeatureSpec& spec) {
+  constexpr char kParity[] = "spec.features.epsilon_parity";
+  const bool served = spec.kernel == Kernel::kGeneralized || spec.kernel == Kernel::kNoProjection ||
+                      ((spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized) &&
+                       spec.estimator == Estimator::kPositive);
+  if (!served) {
+    const std::string estimator = TakesEstimator(spec.kernel) && spec.kernel != Kernel::kGaussian
+                                      ? " with another estimator than ESTIMATOR_POSITIVE"
+                                      : "";
+    return FieldError(kParity, absl::StrCat(kParity, " is set, ", v1::Kernel_Name(ToWire(spec.kernel)), estimator,
+                                            " has no published epsilons"));
+  }
+  EpsilonParity parity;
+  parity.feature_epsilon = spec.kernel == Kernel::kGeneralized ? 1e-3 : spec.kernel == Kernel::kNoProjection ? 0 : 1e-4;
+  if (wire.has_feature_epsilon()) parity.feature_epsilon = wire.feature_epsilon();
+  if (wire.has_causal_epsilon()) parity.causal_epsilon = wire.causal_epsilon();
+  absl::Status status = CheckFiniteNotNegative(parity.feature_epsilon, absl::StrCat(kParity, ".feature_epsilon"));
+  status.Update(CheckFiniteNotNegative(parity.causal_epsilon, absl::StrCat(kParity, ".causal_epsilon")));
+  if (!status.ok()) return status;
+  return parity;
+}
+
+absl::StatusOr<double> ReadPolynomialOffset(const v1::FeatureSpec& wire, Kernel kernel) {
+  constexpr char kOffset[] = "spec.features.polynomial_offset";
+  if (!wire.has_polynomial_offset()) return 1.0;
+  if (kernel != Kernel::kPolynomial2) {
+    return FieldError(kOffset, absl::StrCat(kOffset, " is ", wire.polynomial_offset(), ", ",
+                                            v1::Kernel_Name(ToWire(kernel)), " takes none"));
+  }
+  if (absl::Status status = CheckFiniteNotNegative(wire.polynomial_offset(), kOffset); !status.ok()) return status;
+  return wire.polynomial_offset();
+}
+
+absl::Status CheckServed(const v1::FeatureSpec& wire) {
+  if (wire.has_statistics()) return UnservedFieldError("spec.features.statistics", "set");
+  if (wire.antithetic()) return UnservedFieldError("spec.features.antithetic", "true");
+  if (wire.precondition()) return UnservedFieldError("spec.features.precondition", "true");
+  if (wire.num_exact_keys() != 0) {
+    return UnservedFieldError("spec.features.num_exact_keys", absl::StrCat(wire.num_exact_keys()));
+  }
+  if (wire.num_anchors() != 0) return UnservedFieldError("spec.features.num_anchors", absl::StrCat(wire.num_anchors()));
+  if (wire.num_fit_rows() != 0) {
+    return UnservedFieldError("spec.features.num_fit_rows", absl::StrCat(wire.num_fit_rows()));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire) {
+  if (absl::Status status = CheckServed(wire); !status.ok()) return status;
+  FeatureSpec spec;
+
+  const absl::StatusOr<Kernel> kernel = ReadKernel(wire.kernel());
+  if (!kernel.ok()) return kernel.status();
+  spec.kernel = *kernel;
+
+  const absl::StatusOr<Estimator> estimator = ReadEstimator(wire.estimator(), spec.kernel);
+  if (!estimator.ok()) return estimator.status();
+  spec.estimator = *estimator;
+
+  const absl::StatusOr<Nonlinearity> nonlinearity = ReadNonlinearity(wire.nonlinearity(), spec.kernel);
+  if (!nonlinearity.ok()) return nonlinearity.status();
+  spec.nonlinearity = *nonlinearity;
+
+  const absl::StatusOr<double> offset = ReadPolynomialOffset(wire, spec.kernel);
+  if (!offset.ok()) return offset.status();
+  spec.polynomial_offset = *offset;
+
+  if (wire.has_epsilon_parity()) {
+    const absl::StatusOr<EpsilonParity> parity = ReadEpsilonParity(wire.epsilon_parity(), spec);
+    if (!parity.ok()) return parity.status();
+    spec.epsilon_parity = *parity;
+  }
+  return spec;
+}
+
+void WriteFeatureSpec(const FeatureSpec& spec, v1::FeatureSpec* wire) {
+  wire->set_kernel(ToWire(spec.kernel));
+  if (TakesEstimator(spec.kernel)) {
+    wire->set_estimator(spec.estimator == Estimator::kHyperbolic       ? v1::ESTIMATOR_HYPERBOLIC
+                        : spec.estimator == Estimator::kTrigonometric ? v1::ESTIMATOR_TRIGONOMETRIC
+                                                                      : v1::ESTIMATOR_POSITIVE);
+  }
+  if (spec.kernel == Kernel::kGeneralized) wire->set_nonlinearity(ToWire(spec.nonlinearity));
+  if (spec.kernel == Kernel::kPolynomial2) wire->set_polynomial_offset(spec.polynomial_offset);
+  if (spec.epsilon_parity) {
+    wire->mutable_epsilon_parity()->set_feature_epsilon(spec.epsilon_parity->feature_epsilon);
+    wire->mutable_epsilon_parity()->set_causal_epsilon(spec.epsilon_parity->causal_epsilon);
+  }
+}
+
+}  // namespace favor

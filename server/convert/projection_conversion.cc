@@ -1,0 +1,193 @@
+#include "server/convert/projection_conversion.h"
+
+#include <utility>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "server/convert/field_error.h"
+#include "server/convert/tensor_conversion.h"
+
+namespace favor {
+namespace {
+
+constexpr char kNumFeatures[] = "spec.features.num_features";
+constexpr char kKind[] = "spec.features.projection.kind";
+constexpr char kRowNorms[] = "spec.features.projection.row_norms";
+constexpr char kSeed[] = "spec.features.projection.seed";
+constexpr char kMatrix[] = "spec.features.projection.matrix";
+
+// Four features per coordinate: the error of FAVOR+ at the usual head_dim of 64 then is that of 256 features.
+constexpr int64_t kDefaultFeaturesPerDim = 4;
+
+absl::Status Refuse(absl::string_view field, absl::string_view value, absl::string_view why) {
+  return FieldError(field, absl::StrCat(field, " is ", value, ", ", why));
+}
+
+absl::Status CheckEnums(const v1::Projection& wire) {
+  if (!v1::ProjectionKind_IsValid(wire.kind())) {
+    return Refuse(kKind, absl::StrCat(static_cast<int>(wire.kind())), "which is no ProjectionKind");
+  }
+  if (!v1::RowNorms_IsValid(wire.row_norms())) {
+    return Refuse(kRowNorms, absl::StrCat(static_cast<int>(wire.row_norms())), "which is no RowNorms");
+  }
+  if (wire.kind() == v1::PROJECTION_KIND_STRUCTURED || wire.kind() == v1::PROJECTION_KIND_SIMPLEX) {
+    return UnservedFieldError(kKind, v1::ProjectionKind_Name(wire.kind()));
+  }
+  return absl::OkStatus();
+}
+
+// A projection the call has no use for must not be there: it would be ignored in silence.
+absl::Status RefuseDraw(const v1::Projection& wire, absl::string_view why) {
+  if (wire.has_seed()) return Refuse(kSeed, absl::StrCat(wire.seed()), why);
+  if (wire.row_norms() != v1::ROW_NORMS_UNSPECIFIED) return Refuse(kRowNorms, v1::RowNorms_Name(wire.row_norms()), why);
+  return absl::OkStatus();
+}
+
+absl::Status RefuseProjection(const v1::FeatureSpec& wire, absl::string_view why) {
+  if (wire.has_num_features()) return Refuse(kNumFeatures, absl::StrCat(wire.num_features()), why);
+  if (wire.projection().has_matrix()) return Refuse(kMatrix, "set", why);
+  return RefuseDraw(wire.projection(), why);
+}
+
+// Rows, and the features made of them, of every kernel are bounded alike.
+absl::Status CheckNumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t num_rows) {
+  const int64_t num_features = NumFeatures(spec, head_dim, num_rows);
+  if (num_features <= kMaxNumFeatures) return absl::OkStatus();
+  if (ProjectionUseOf(spec.kernel) == ProjectionUse::kNone) {
+    return FieldError("spec.features.kernel", absl::StrCat("spec.features.kernel makes ", num_features,
+                                                           " features of queries.head_dim ", head_dim, ", at most ",
+                                                           kMaxNumFeatures));
+  }
+  return FieldError(kNumFeatures, absl::StrCat(kNumFeatures, " is ", num_rows, ", its estimator makes ", num_features,
+                                               " features of them, at most ", kMaxNumFeatures));
+}
+
+absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data, AttendWork* work) {
+  const absl::StatusOr<DataType> type = ReadDataType(wire.data_type(), absl::StrCat(kMatrix, ".data_type"));
+  if (!type.ok()) return type.status();
+  if (*type != DataType::kFloat32) {
+    return UnservedFieldError(absl::StrCat(kMatrix, ".data_type"), v1::DataType_Name(wire.data_type()));
+  }
+  if (absl::Status status = CheckShape(wire, *type, data.size(), kMatrix); !status.ok()) return status;
+
+  const int rank = wire.shape_size();
+  const int64_t key_heads = work->keys.shape.num_heads;
+  const int64_t head_dim = work->queries.shape.dim;
+  const bool right_shape = (rank == 2 || (rank == 3 && wire.shape(0) == key_heads)) &&
+                           wire.shape(rank - 1) == head_dim && wire.shape(rank - 2) >= 1 &&
+                           wire.shape(rank - 2) <= kMaxNumFeatures;
+  if (!right_shape) {
+    return FieldError(absl::StrCat(kMatrix, ".shape"),
+                      absl::StrCat(kMatrix, ".shape is [", absl::StrJoin(wire.shape(), ", "),
+                                   "], must be [num_features, ", head_dim, "] or [", key_heads, ", num_features, ",
+                                   head_dim, "] with num_features 1 to ", kMaxNumFeatures));
+  }
+  const absl::Span<const float> rows(reinterpret_cast<const float*>(data.data()), data.size() / sizeof(float));
+  auto projection = SuppliedProjection(rows, rank == 3 ? key_heads : 1, wire.shape(rank - 2), head_dim);
+  if (!projection.ok()) return AboutField(projection.status(), kMatrix);
+  work->supplied_projection = *std::move(projection);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<RowNorms> ReadRowNorms(const v1::Projection& wire, Kernel kernel) {
+  const bool regularized = kernel == Kernel::kSoftmaxRegularized;
+  if (wire.kind() == v1::PROJECTION_KIND_IID) {
+    if (regularized) {
+      return Refuse(kKind, "PROJECTION_KIND_IID", "KERNEL_SOFTMAX_REGULARIZED needs rows of norm sqrt(head_dim)");
+    }
+    if (wire.row_norms() != v1::ROW_NORMS_UNSPECIFIED) {
+      return Refuse(kRowNorms, v1::RowNorms_Name(wire.row_norms()), "PROJECTION_KIND_IID takes none");
+    }
+    return RowNorms::kChi;
+  }
+  if (regularized && wire.row_norms() == v1::ROW_NORMS_CHI) {
+    return Refuse(kRowNorms, "ROW_NORMS_CHI", "KERNEL_SOFTMAX_REGULARIZED needs rows of norm sqrt(head_dim)");
+  }
+  return regularized || wire.row_norms() == v1::ROW_NORMS_SQRT_DIM ? RowNorms::kSqrtDim : RowNorms::kChi;
+}
+
+absl::Status ReadDrawn(const v1::FeatureSpec& wire, AttendWork* work) {
+  const int64_t head_dim = work->queries.shape.dim;
+  ProjectionSpec spec;
+  spec.head_dim = head_dim;
+  spec.num_features = wire.has_num_features() ? wire.num_features() : kDefaultFeaturesPerDim * head_dim;
+  if (spec.num_features < 1) return Refuse(kNumFeatures, absl::StrCat(spec.num_features), "at least 1");
+  if (spec.num_features > kMaxNumFeatures) {
+    return Refuse(kNumFeatures, absl::StrCat(spec.num_features), absl::StrCat("at most ", kMaxNumFeatures));
+  }
+  spec.kind = wire.projection().kind() == v1::PROJECTION_KIND_IID ? ProjectionKind::kIid : ProjectionKind::kOrthogonal;
+  const absl::StatusOr<RowNorms> row_norms = ReadRowNorms(wire.projection(), work->spec.features.kernel);
+  if (!row_norms.ok()) return row_norms.status();
+  spec.row_norms = *row_norms;
+  spec.seed = wire.projection().seed();
+  work->drawn_projection = spec;
+  return CheckNumFeatures(work->spec.features, head_dim, spec.num_features);
+}
+
+}  // namespace
+
+absl::Status ReadProjection(AttendMessage& message, AttendWork* work) {
+  const v1::FeatureSpec& wire = message.request.spec().features();
+  const v1::Projection& projection = wire.projection();
+  const FeatureSpec& features = work->spec.features;
+  if (absl::Status status = CheckEnums(projection); !status.ok()) return status;
+
+  const ProjectionUse use = ProjectionUseOf(features.kernel);
+  if (projection.kind() == v1::PROJECTION_KIND_IDENTITY) {
+    if (features.kernel != Kernel::kGeneralized) {
+      return Refuse(kKind, "PROJECTION_KIND_IDENTITY", "which only KERNEL_GENERALIZED takes");
+    }
+    return RefuseProjection(wire, "PROJECTION_KIND_IDENTITY takes none");
+  }
+  if (use == ProjectionUse::kNone) {
+    const std::string why = "the kernel takes no projection";
+    if (projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
+      return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), why);
+    }
+    absl::Status status = RefuseProjection(wire, why);
+    status.Update(CheckNumFeatures(features, work->queries.shape.dim, 0));
+    return status;
+  }
+
+  const bool supplied = projection.kind() == v1::PROJECTION_KIND_SUPPLIED;
+  if (supplied && !projection.has_matrix()) {
+    return FieldError(kMatrix, absl::StrCat(kMatrix, " is unset, PROJECTION_KIND_SUPPLIED needs it"));
+  }
+  if (!projection.has_matrix()) return ReadDrawn(wire, work);
+
+  if (!supplied && projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
+    return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), absl::StrCat("while ", kMatrix, " is set"));
+  }
+  if (absl::Status status = RefuseDraw(projection, "a supplied matrix takes none"); !status.ok()) return status;
+  absl::Status status = ReadSupplied(projection.matrix(), message.TakeData(projection.matrix()), work);
+  if (!status.ok()) return status;
+  const int64_t num_rows = work->supplied_projection->num_features();
+  if (wire.has_num_features() && wire.num_features() != num_rows) {
+    return Refuse(kNumFeatures, absl::StrCat(wire.num_features()), absl::StrCat(kMatrix, " has ", num_rows, " rows"));
+  }
+  return CheckNumFeatures(features, work->queries.shape.dim, num_rows);
+}
+
+void WriteProjection(const AttendWork& work, v1::FeatureSpec* wire) {
+  v1::Projection* projection = wire->mutable_projection();
+  if (work.supplied_projection != nullptr) {
+    projection->set_kind(v1::PROJECTION_KIND_SUPPLIED);
+    wire->set_num_features(work.supplied_projection->num_features());
+  } else if (work.drawn_projection) {
+    const ProjectionSpec& drawn = *work.drawn_projection;
+    wire->set_num_features(drawn.num_features);
+    projection->set_seed(drawn.seed);
+    projection->set_kind(v1::PROJECTION_KIND_IID);
+    if (drawn.kind == ProjectionKind::kOrthogonal) {
+      projection->set_kind(v1::PROJECTION_KIND_ORTHOGONAL);
+      projection->set_row_norms(drawn.row_norms == RowNorms::kChi ? v1::ROW_NORMS_CHI : v1::ROW_NORMS_SQRT_DIM);
+    }
+  } else if (ProjectionUseOf(work.spec.features.kernel) == ProjectionUse::kOptional) {
+    projection->set_kind(v1::PROJECTION_KIND_IDENTITY);
+  } else {
+    wire->clear_projection();
+  }
+}
+
+}  // namespace favor

@@ -1,0 +1,76 @@
+#include "server/convert/spec_conversion.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "server/convert/feature_spec_conversion.h"
+#include "server/convert/field_error.h"
+#include "server/convert/projection_conversion.h"
+#include "server/convert/tensor_conversion.h"
+
+namespace favor {
+namespace {
+
+absl::Status CheckPrecision(v1::Precision precision) {
+  if (!v1::Precision_IsValid(precision)) {
+    return FieldError("spec.precision",
+                      absl::StrCat("spec.precision is ", static_cast<int>(precision), ", which is no Precision"));
+  }
+  if (precision == v1::PRECISION_BF16) return UnservedFieldError("spec.precision", v1::Precision_Name(precision));
+  return absl::OkStatus();
+}
+
+absl::Status CheckScale(const v1::AttentionSpec& wire) {
+  if (!wire.has_scale() || (std::isfinite(wire.scale()) && wire.scale() > 0)) return absl::OkStatus();
+  return FieldError("spec.scale", absl::StrCat("spec.scale is ", wire.scale(), ", must be finite and above 0"));
+}
+
+absl::Status CheckCausal(const v1::AttentionSpec& wire, const AttendWork& work) {
+  if (!wire.causal() || work.queries.shape.length == work.keys.shape.length) return absl::OkStatus();
+  return FieldError("spec.causal", absl::StrCat("spec.causal is set, queries.query_length is ",
+                                                work.queries.shape.length, ", keys.key_length is ",
+                                                work.keys.shape.length, ": they must be equal"));
+}
+
+}  // namespace
+
+absl::Status ReadSpec(AttendMessage& message, AttendWork* work) {
+  const v1::AttentionSpec& wire = message.request.spec();
+  if (wire.has_auto_()) return UnservedFieldError("spec.auto", "set");
+  absl::Status status = CheckPrecision(wire.precision());
+  status.Update(CheckScale(wire));
+  status.Update(CheckCausal(wire, *work));
+  if (!status.ok()) return status;
+
+  AttentionSpec& spec = work->spec;
+  spec.causal = wire.causal();
+  if (wire.has_exact()) {
+    spec.mode = AttentionMode::kExact;
+  } else {
+    spec.mode = AttentionMode::kFeatures;
+    const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features());
+    if (!features.ok()) return features.status();
+    spec.features = *features;
+    if (status = ReadProjection(message, work); !status.ok()) return status;
+  }
+  // In exact mode spec.features is the default, softmax, and so is its scale.
+  spec.scale = wire.has_scale() ? wire.scale() : DefaultScale(spec.features.kernel, work->queries.shape.dim);
+  return absl::OkStatus();
+}
+
+v1::AttentionSpec EffectiveSpec(const AttendWork& work) {
+  v1::AttentionSpec wire;
+  wire.set_causal(work.spec.causal);
+  wire.set_scale(*work.spec.scale);
+  wire.set_layout(ToWire(work.axis_order));
+  wire.set_precision(v1::PRECISION_F32);
+  if (work.spec.mode == AttentionMode::kExact) {
+    wire.mutable_exact();
+  } else {
+    WriteFeatureSpec(work.spec.features, wire.mutable_features());
+    WriteProjection(work, wire.mutable_features());
+  }
+  return wire;
+}
+
+}  // namespace favor

@@ -1,0 +1,84 @@
+#include "server/execution/admission.h"
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "server/execution/retry_delay.h"
+
+namespace favor {
+namespace {
+
+// Calls take from a millisecond to seconds; a tenth of a second lets some of them finish without idling the caller.
+constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
+
+}  // namespace
+
+Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) noexcept {
+  if (this != &other) {
+    Release();
+    admission_ = std::exchange(other.admission_, nullptr);
+    bytes_ = std::exchange(other.bytes_, 0);
+  }
+  return *this;
+}
+
+absl::Status Admission::Reservation::Grow(int64_t bytes, absl::string_view what) {
+  absl::MutexLock lock(&admission_->mutex_);
+  if (absl::Status status = admission_->Take(bytes_, bytes, what); !status.ok()) return status;
+  bytes_ += bytes;
+  return absl::OkStatus();
+}
+
+void Admission::Reservation::Shrink(int64_t bytes) {
+  bytes_ -= bytes;
+  admission_->GiveBack(bytes, 0);
+}
+
+void Admission::Reservation::Release() {
+  if (admission_ == nullptr) return;
+  admission_->GiveBack(bytes_, 1);
+  admission_ = nullptr;
+  bytes_ = 0;
+}
+
+absl::StatusOr<Admission::Reservation> Admission::Admit(int64_t bytes, absl::string_view what) {
+  absl::MutexLock lock(&mutex_);
+  if (stats_.admitted_calls >= limits_.max_calls) {
+    ++stats_.refused_for_calls;
+    return OverloadedError(
+        absl::StrCat(stats_.admitted_calls, " calls are in flight, at most ", limits_.max_calls, " are admitted"),
+        kRetryDelay);
+  }
+  if (absl::Status status = Take(0, bytes, what); !status.ok()) return status;
+  ++stats_.admitted_calls;
+  return Reservation(this, bytes);
+}
+
+AdmissionStats Admission::stats() const {
+  absl::MutexLock lock(&mutex_);
+  return stats_;
+}
+
+absl::Status Admission::Take(int64_t already_held, int64_t bytes, absl::string_view what) {
+  const int64_t budget = limits_.memory_budget_bytes;
+  if (bytes > budget - already_held) {
+    ++stats_.refused_as_too_large;
+    return absl::InvalidArgumentError(absl::StrCat(what, " takes ", bytes, " bytes beside ", already_held,
+                                                   " held by the call, the memory budget is ", budget));
+  }
+  if (bytes > budget - stats_.admitted_bytes) {
+    ++stats_.refused_for_memory;
+    return OverloadedError(absl::StrCat(what, " takes ", bytes, " bytes, ", budget - stats_.admitted_bytes, " of the ",
+                                        budget, " bytes of the memory budget are free"),
+                           kRetryDelay);
+  }
+  stats_.admitted_bytes += bytes;
+  return absl::OkStatus();
+}
+
+void Admission::GiveBack(int64_t bytes, int64_t calls) {
+  absl::MutexLock lock(&mutex_);
+  stats_.admitted_bytes -= bytes;
+  stats_.admitted_calls -= calls;
+}
+
+}  // namespace favor

@@ -1,0 +1,80 @@
+#ifndef FAVOR_SERVER_EXECUTION_ADMISSION_H_
+#define FAVOR_SERVER_EXECUTION_ADMISSION_H_
+
+#include <cstdint>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+
+namespace favor {
+
+struct AdmissionLimits {
+  int64_t memory_budget_bytes = 0;  // of all admitted calls together
+  int64_t max_calls = 0;            // admitted at once
+};
+
+// What admission holds now, and what it has refused since the start.
+struct AdmissionStats {
+  int64_t admitted_bytes = 0;
+  int64_t admitted_calls = 0;
+  int64_t refused_for_memory = 0;     // no room now
+  int64_t refused_for_calls = 0;      // too many calls now
+  int64_t refused_as_too_large = 0;   // could never fit
+};
+
+// Decides which calls may use memory. Never waits: a call either fits now or is refused, so that a caller or a load
+// balancer can go elsewhere. Thread-safe.
+class Admission {
+ public:
+  // The bytes of one call. Gives them back when destroyed. Thread-compatible.
+  class Reservation {
+   public:
+    Reservation() = default;
+    Reservation(Reservation&& other) noexcept { *this = std::move(other); }
+    Reservation& operator=(Reservation&& other) noexcept;
+    ~Reservation() { Release(); }
+
+    // Adds to the reservation, or leaves it as it is and answers as Admit does. `what` names the call's need in errors.
+    absl::Status Grow(int64_t bytes, absl::string_view what);
+    // Gives back a part of it; at most bytes().
+    void Shrink(int64_t bytes);
+
+    int64_t bytes() const { return bytes_; }
+
+   private:
+    friend class Admission;
+    Reservation(Admission* admission, int64_t bytes) : admission_(admission), bytes_(bytes) {}
+    void Release();
+
+    Admission* admission_ = nullptr;
+    int64_t bytes_ = 0;
+  };
+
+  explicit Admission(const AdmissionLimits& limits) : limits_(limits) {}
+  Admission(const Admission&) = delete;
+  Admission& operator=(const Admission&) = delete;
+
+  // ResourceExhaustedError with a retry delay (see retry_delay.h) when there is no room now, InvalidArgumentError when
+  // the call would not fit an idle server. `what` names the need: "the request". The Admission must outlive the
+  // reservation.
+  absl::StatusOr<Reservation> Admit(int64_t bytes, absl::string_view what);
+
+  const AdmissionLimits& limits() const { return limits_; }
+  AdmissionStats stats() const;
+
+ private:
+  absl::Status Take(int64_t already_held, int64_t bytes, absl::string_view what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void GiveBack(int64_t bytes, int64_t calls);
+
+  const AdmissionLimits limits_;
+  mutable absl::Mutex mutex_;
+  AdmissionStats stats_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_EXECUTION_ADMISSION_H_

@@ -1,0 +1,76 @@
+#include "server/execution/attend_execution.h"
+
+#include <utility>
+
+namespace favor {
+
+// One call under way. Its stages run one after the other, each on the thread that ended the one before.
+struct AttendExecution::Run {
+  AttendWork work;
+  Admission::Reservation* reservation;
+  const Cancellation* cancellation;
+  Done done;
+  AttendResult result;
+
+  void Fail(absl::Status status) { done(std::move(status)); }
+};
+
+void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
+                            Done done) const {
+  auto run = std::make_shared<Run>(Run{std::move(work), reservation, cancellation, std::move(done), {}});
+  if (!run->work.drawn_projection) {
+    run->result.projection = run->work.supplied_projection;
+    return RunAttention(std::move(run));
+  }
+  const ProjectionSpec& spec = *run->work.drawn_projection;
+  run->result.projection = draws_->Find(spec);
+  if (run->result.projection != nullptr) return RunAttention(std::move(run));
+
+  const int64_t bytes = spec.num_features * spec.head_dim * static_cast<int64_t>(sizeof(float));
+  if (absl::Status status = reservation->Grow(bytes, "the projection"); !status.ok()) {
+    return run->Fail(std::move(status));
+  }
+  draws_->Draw(spec, cancellation, [this, run](auto projection, absl::Duration waited) {
+    if (!projection.ok()) return run->Fail(projection.status());
+    run->result.projection = *std::move(projection);
+    run->result.timing.queue_time += waited;
+    RunAttention(run);
+  });
+}
+
+void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
+  AttendWork& work = run->work;
+  OwnedTensor& output = run->result.output;
+  output.type = work.output_type;
+  output.shape = work.OutputShape();
+  run->result.axis_order = work.axis_order;
+
+  const int64_t output_bytes = output.shape.num_elements() * SizeOf(output.type);
+  if (output_bytes == 0) return run->done(std::move(run->result));
+  if (absl::Status status = run->reservation->Grow(output_bytes, "the output"); !status.ok()) {
+    return run->Fail(std::move(status));
+  }
+  auto buffer = AlignedBuffer<std::byte>::Allocate(output_bytes);
+  if (!buffer.ok()) return run->Fail(buffer.status());
+  output.data = *std::move(buffer);
+
+  const AttentionInputs inputs{work.queries.View(work.axis_order), work.keys.View(work.axis_order),
+                               work.values.View(work.axis_order),  work.query_lengths,
+                               work.key_lengths,                   run->result.projection};
+  absl::StatusOr<Job> job = PlanAttention(work.spec, inputs, output.MutableView(work.axis_order), run->cancellation,
+                                          &run->result.report);
+  if (!job.ok()) return run->Fail(job.status());
+  const int64_t scratch_bytes = AttentionScratchBytes(work.spec, inputs, compute_->num_threads());
+  if (absl::Status status = run->reservation->Grow(scratch_bytes, "the scratch memory of the kernels"); !status.ok()) {
+    return run->Fail(std::move(status));
+  }
+  compute_->Submit(*std::move(job), run->cancellation, [run](absl::Status status, Timing timing) {
+    run->result.timing.queue_time += timing.queue_time;
+    run->result.timing.compute_time = timing.compute_time;
+    if (!status.ok()) return run->Fail(std::move(status));
+    run->work = AttendWork();  // gives the inputs' memory back before the answer is sent
+    run->done(std::move(run->result));
+  });
+}
+
+}  // namespace favor

@@ -1,0 +1,64 @@
+#ifndef FAVOR_SERVER_EXECUTION_ATTEND_WORK_H_
+#define FAVOR_SERVER_EXECUTION_ATTEND_WORK_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "favor/attention/attention.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/projection/projection.h"
+#include "favor/tensor/data_type.h"
+#include "favor/tensor/tensor_view.h"
+#include "server/execution/compute.h"
+
+namespace favor {
+
+// The order of a call's tensors in memory.
+enum class AxisOrder : uint8_t { kBatchHeadsLengthDim, kBatchLengthHeadsDim };
+
+Strides StridesOf(AxisOrder order, const Shape& shape);
+
+// A dense tensor in memory of its own.
+struct OwnedTensor {
+  AlignedBuffer<std::byte> data;
+  DataType type = DataType::kFloat32;
+  Shape shape;  // [batch, heads, length, dim], whatever the order in memory
+
+  TensorView View(AxisOrder order) const { return {data.data(), type, shape, StridesOf(order, shape)}; }
+  MutableTensorView MutableView(AxisOrder order) { return {data.data(), type, shape, StridesOf(order, shape)}; }
+};
+
+// One Attend call, checked and typed.
+struct AttendWork {
+  AttentionSpec spec;
+  AxisOrder axis_order = AxisOrder::kBatchHeadsLengthDim;  // of all tensors
+  OwnedTensor queries;                                     // [batch, heads, query_length, head_dim]
+  OwnedTensor keys;                                        // [batch, key_heads, key_length, head_dim]
+  OwnedTensor values;                                      // [batch, key_heads, key_length, value_dim]
+  std::vector<int64_t> query_lengths;                      // [batch] or empty
+  std::vector<int64_t> key_lengths;                        // [batch] or empty
+  // At most one of the two is set; neither in exact mode and for maps without a projection.
+  std::optional<ProjectionSpec> drawn_projection;
+  std::shared_ptr<const Projection> supplied_projection;
+  DataType output_type = DataType::kFloat32;
+
+  // [batch, heads, query_length, value_dim]
+  Shape OutputShape() const {
+    return {queries.shape.batch_size, queries.shape.num_heads, queries.shape.length, values.shape.dim};
+  }
+};
+
+struct AttendResult {
+  OwnedTensor output;
+  AxisOrder axis_order = AxisOrder::kBatchHeadsLengthDim;
+  AttentionReport report;
+  std::shared_ptr<const Projection> projection;  // null when none took part
+  Timing timing;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_EXECUTION_ATTEND_WORK_H_

@@ -1,0 +1,84 @@
+// favord: see server.h for what it serves, config/settings.cc for what can be set.
+#include <unistd.h>
+
+#include <cstdio>
+#include <string>
+#include <vector>
+
+#include "favor/base/version.h"
+#include "favor/kernels/cpu_target.h"
+#include "server/config/command_line.h"
+#include "server/config/settings.h"
+#include "server/observability/log.h"
+#include "server/server.h"
+#include "server/stop_signals.h"
+
+namespace favor {
+namespace {
+
+constexpr int kExitCannotServe = 1;
+constexpr int kExitWrongSettings = 2;
+
+Log::Fields SettingsInForce(const CommandLine& command_line) {
+  Log::Fields fields = Log::Fields::object();
+  for (const Setting& setting : AllSettings()) {
+    fields[setting.name] = {{"value", setting.show(command_line.config)},
+                            {"from", command_line.sources.at(setting.name)}};
+  }
+  return fields;
+}
+
+int Serve(const CommandLine& command_line, StopSignals* signals) {
+  const Log log(STDERR_FILENO, command_line.config.log_level);
+  for (const std::string& variable : command_line.unknown_variables) {
+    log.Write(LogLevel::kWarning, "unknown_variable", {{"name", variable}});
+  }
+  auto server = Server::Start(command_line.config, &log);
+  if (!server.ok()) {
+    log.Write(LogLevel::kError, "start_failed", {{"message", std::string(server.status().message())}});
+    return kExitCannotServe;
+  }
+  log.Write(LogLevel::kInfo, "started",
+            {{"version", kVersion},
+             {"cpu_target", CpuTargetName()},
+             {"pid", getpid()},
+             {"addresses", (*server)->addresses()},
+             {"metrics_address", (*server)->metrics_address()},
+             {"settings", SettingsInForce(command_line)}});
+
+  log.Write(LogLevel::kInfo, "stop_signal", {{"number", signals->Wait()}});
+  (*server)->Drain([signals](absl::Duration time) { return signals->WaitFor(time); });
+  return 0;
+}
+
+int Main(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  StopSignals signals;
+  const absl::StatusOr<CommandLine> command_line = ParseCommandLine(arguments, environment);
+  if (!command_line.ok()) {
+    std::fprintf(stderr, "favord: %s\n", std::string(command_line.status().message()).c_str());
+    return kExitWrongSettings;
+  }
+  switch (command_line->action) {
+    case CommandLine::Action::kHelp:
+      std::fputs(HelpText().c_str(), stdout);
+      return 0;
+    case CommandLine::Action::kVersion:
+      std::printf("favord %s\n", kVersion);
+      return 0;
+    case CommandLine::Action::kCheck:
+      std::fputs(EffectiveSettings(*command_line).c_str(), stdout);
+      return 0;
+    case CommandLine::Action::kServe:
+      return Serve(*command_line, &signals);
+  }
+  return kExitWrongSettings;
+}
+
+}  // namespace
+}  // namespace favor
+
+int main(int argc, char** argv) {
+  std::vector<std::string> environment;
+  for (char** variable = environ; *variable != nullptr; ++variable) environment.emplace_back(*variable);
+  return favor::Main({argv + 1, argv + argc}, environment);
+}

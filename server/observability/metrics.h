@@ -1,0 +1,68 @@
+#ifndef FAVOR_SERVER_OBSERVABILITY_METRICS_H_
+#define FAVOR_SERVER_OBSERVABILITY_METRICS_H_
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "prometheus/collectable.h"
+#include "prometheus/counter.h"
+#include "prometheus/histogram.h"
+#include "prometheus/metric_family.h"
+#include "prometheus/registry.h"
+#include "server/execution/admission.h"
+#include "server/execution/compute.h"
+
+namespace favor {
+
+// One method's counters, looked up once: prometheus-cpp hashes labels under a lock.
+struct MethodMetrics {
+  prometheus::Counter* started;
+  prometheus::Counter* messages_received;
+  prometheus::Counter* messages_sent;
+  prometheus::Histogram* handling_seconds;
+  std::array<prometheus::Counter*, 17> handled;  // by absl::StatusCode, which are gRPC's codes
+};
+
+// Every metric of the server: this class and its .cc are the one place that names them. Labels take values from fixed
+// sets only. Thread-safe.
+class Metrics : public prometheus::Collectable {
+ public:
+  Metrics();
+
+  // `type` is "unary" or "bidi_stream". Each method is to be asked for once.
+  MethodMetrics ForMethod(const std::string& service, const std::string& method, const std::string& type);
+
+  // One Attend call that was answered.
+  void RecordAttend(const Timing& timing, int64_t num_tokens, int64_t degenerate_rows);
+
+  // Where to read, at every scrape, what others count. To be called before the first Collect().
+  struct Sources {
+    std::function<AdmissionStats()> admission;
+    std::function<int64_t()> calls_in_flight;
+  };
+  void SetSources(Sources sources) { sources_ = std::move(sources); }
+
+  // All metrics, those of the process included. Thread-safe.
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  prometheus::Registry registry_;
+  prometheus::Family<prometheus::Counter>& started_;
+  prometheus::Family<prometheus::Counter>& handled_;
+  prometheus::Family<prometheus::Counter>& messages_received_;
+  prometheus::Family<prometheus::Counter>& messages_sent_;
+  prometheus::Family<prometheus::Histogram>& handling_seconds_;
+  prometheus::Histogram& queue_wait_seconds_;
+  prometheus::Histogram& compute_seconds_;
+  prometheus::Counter& tokens_;
+  prometheus::Counter& degenerate_rows_;
+  Sources sources_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_OBSERVABILITY_METRICS_H_

@@ -1,0 +1,101 @@
+#include "server/rpc/call.h"
+
+#include <chrono>
+
+#include "absl/time/clock.h"
+#include "server/rpc/status_mapping.h"
+
+namespace favor {
+namespace {
+
+absl::Time DeadlineOf(const grpc::ServerContext& context) {
+  const auto deadline = context.deadline();
+  if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
+  return absl::FromChrono(deadline);
+}
+
+}  // namespace
+
+void Call::Listen(grpc::ServerCompletionQueue* queue) {
+  queue_ = queue;
+  myself_ = shared_from_this();
+  environment_->calls_alive->Enter();
+  arrived_ = [this](bool ok) { OnArrived(ok); };
+  done_ = [this](bool) { OnDone(); };
+  finished_ = [this](bool ok) { OnFinished(ok); };
+  context_.AsyncNotifyWhenDone(&done_);
+  Request(queue, &arrived_);
+}
+
+void Call::OnArrived(bool ok) {
+  if (!ok) {  // the server shuts down; gRPC does not return done_ for a call that never arrived
+    LetGo();
+    return;
+  }
+  ListenForNext(queue_);
+  tags_left_ = 2;
+  arrival_ = absl::Now();
+  cancellation_.emplace(DeadlineOf(context_));
+  request_bytes_ = RequestBytes();
+  environment_->calls_in_flight->Enter();
+  environment_->metrics.started->Increment();
+  if (request_bytes_) environment_->metrics.messages_received->Increment();
+  Handle();
+}
+
+void Call::OnDone() {
+  // gRPC also cancels a call whose deadline has passed; the Cancellation knows the deadline and tells the two apart.
+  if (context_.IsCancelled() && absl::Now() < cancellation_->deadline()) cancellation_->Cancel();
+  DropTag();
+}
+
+void Call::Fail(const absl::Status& status) {
+  End(status, 0);
+  SendStatus(ToGrpcStatus(status), &finished_);
+}
+
+void Call::End(const absl::Status& status, int64_t response_bytes) {
+  status_ = status;
+  response_bytes_ = response_bytes;
+}
+
+void Call::OnFinished(bool ok) {
+  Record(ok);
+  environment_->calls_in_flight->Leave();
+  DropTag();
+}
+
+void Call::DropTag() {
+  if (--tags_left_ == 0) LetGo();
+}
+
+void Call::LetGo() {
+  environment_->calls_alive->Leave();
+  myself_.reset();  // often the last reference: nothing of this call may be touched from here on
+}
+
+void Call::Record(bool sent) const {
+  const absl::Duration took = absl::Now() - arrival_;
+  const MethodMetrics& metrics = environment_->metrics;
+  metrics.handled[static_cast<size_t>(status_.code())]->Increment();
+  metrics.handling_seconds->Observe(absl::ToDoubleSeconds(took));
+  if (status_.ok() && sent) metrics.messages_sent->Increment();
+
+  if (!environment_->log->Enabled(LogLevel::kInfo)) return;
+  Log::Fields fields = {
+      {"service", environment_->service},
+      {"method", environment_->method},
+      {"code", absl::StatusCodeToString(status_.code())},
+      {"request_bytes", request_bytes_.value_or(0)},
+      {"response_bytes", response_bytes_},
+      {"queue_ms", absl::ToDoubleMilliseconds(timing_.queue_time)},
+      {"compute_ms", absl::ToDoubleMilliseconds(timing_.compute_time)},
+      {"total_ms", absl::ToDoubleMilliseconds(took)},
+      {"peer", context_.peer()},
+      {"sent", sent},
+  };
+  if (!status_.ok()) fields["message"] = std::string(status_.message());
+  environment_->log->Write(LogLevel::kInfo, "call", fields);
+}
+
+}  // namespace favor

@@ -1,0 +1,113 @@
+#ifndef FAVOR_SERVER_RPC_CALL_H_
+#define FAVOR_SERVER_RPC_CALL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "favor/base/cancellation.h"
+#include "grpcpp/server_context.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "server/execution/compute.h"
+#include "server/observability/log.h"
+#include "server/observability/metrics.h"
+#include "server/rpc/calls_in_flight.h"
+#include "server/rpc/completion_queues.h"
+
+namespace favor {
+
+// What all calls of a method share.
+struct CallEnvironment {
+  std::string service;
+  std::string method;
+  MethodMetrics metrics;
+  const Log* log;
+  CallsInFlight* calls_in_flight;
+  // Calls that gRPC holds tags of: those in flight, those waiting for an arrival, those just ending. Their queue must
+  // not shut down before there are none.
+  CallsInFlight* calls_alive;
+};
+
+// Who wants to know about calls; none is owned.
+struct CallObservers {
+  Metrics* metrics;
+  const Log* log;
+  CallsInFlight* calls_in_flight;
+  CallsInFlight* calls_alive;
+
+  // `type` is "unary" or "bidi_stream".
+  CallEnvironment ForMethod(const char* service, const char* method, const char* type) const {
+    return {service, method, metrics->ForMethod(service, method, type), log, calls_in_flight, calls_alive};
+  }
+};
+
+// One RPC from its arrival to the end of its answer: deadline, cancellation, metrics and log, the same for every
+// method. A call keeps itself alive while gRPC holds tags of it; whoever works on it holds a shared_ptr besides.
+class Call : public std::enable_shared_from_this<Call> {
+ public:
+  virtual ~Call() = default;
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
+
+  // Cancelled when the client goes away or its deadline passes. Lives as long as the call.
+  const Cancellation* cancellation() const { return &*cancellation_; }
+
+  // Ends the call with an error. Exactly one of Fail() and the Reply() of a derived class is to be called, once, from
+  // any thread.
+  void Fail(const absl::Status& status);
+
+  // For the log; before the end.
+  void set_timing(const Timing& timing) { timing_ = timing; }
+
+ protected:
+  explicit Call(const CallEnvironment* environment) : environment_(environment) {}
+
+  // To be called once, from the function that creates the call: registers for the end of the call, then asks gRPC for
+  // an arrival.
+  void Listen(grpc::ServerCompletionQueue* queue);
+  // Sends the final status, and a response with it where there is one; `finished_tag()` goes to gRPC.
+  void End(const absl::Status& status, int64_t response_bytes);
+
+  virtual void Request(grpc::ServerCompletionQueue* queue, CompletionTag* arrived) = 0;
+  // Makes the next call of the method wait for an arrival.
+  virtual void ListenForNext(grpc::ServerCompletionQueue* queue) = 0;
+  // Bytes of the request message; nullopt when it was not read.
+  virtual std::optional<int64_t> RequestBytes() const = 0;
+  virtual void Handle() = 0;
+  virtual void SendStatus(const grpc::Status& status, CompletionTag* finished) = 0;
+
+  grpc::ServerContext* context() { return &context_; }
+  CompletionTag* finished_tag() { return &finished_; }
+
+ private:
+  void OnArrived(bool ok);
+  void OnDone();
+  void OnFinished(bool ok);
+  void DropTag();
+  void LetGo();
+  void Record(bool sent) const;
+
+  const CallEnvironment* const environment_;
+  grpc::ServerCompletionQueue* queue_ = nullptr;
+  grpc::ServerContext context_;
+  std::optional<Cancellation> cancellation_;
+  absl::Time arrival_;
+  Timing timing_;
+  absl::Status status_;
+  std::optional<int64_t> request_bytes_;
+  int64_t response_bytes_ = 0;
+
+  CompletionTag arrived_;
+  CompletionTag done_;
+  CompletionTag finished_;
+  int tags_left_ = 0;             // after the arrival; touched on the queue's thread only
+  std::shared_ptr<Call> myself_;  // while gRPC holds tags
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_RPC_CALL_H_

@@ -1,0 +1,20 @@
+#ifndef FAVOR_SERVER_RPC_RESPONSE_BYTES_H_
+#define FAVOR_SERVER_RPC_RESPONSE_BYTES_H_
+
+#include <cstddef>
+#include <string>
+
+#include "favor/base/aligned_buffer.h"
+#include "grpcpp/support/byte_buffer.h"
+#include "server/execution/admission.h"
+
+namespace favor {
+
+// A message of a header and the bytes of a tensor behind it, which are not copied: the message owns them, and the
+// reservation shrunk to their size, until gRPC has sent them.
+grpc::ByteBuffer ResponseBytes(const std::string& header, AlignedBuffer<std::byte> data,
+                               Admission::Reservation reservation);
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_RPC_RESPONSE_BYTES_H_

@@ -1,0 +1,76 @@
+#ifndef FAVOR_SERVER_RPC_RPC_SERVER_H_
+#define FAVOR_SERVER_RPC_RPC_SERVER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "grpcpp/impl/codegen/service_type.h"
+#include "grpcpp/server.h"
+#include "server/rpc/calls_in_flight.h"
+#include "server/rpc/completion_queues.h"
+
+namespace favor {
+
+struct RpcServerOptions {
+  std::vector<std::string> addresses;  // host:port, port 0 picks one; unix:/path
+  int64_t max_message_bytes = 0;       // of requests; at most 2 GiB - 1
+  int num_queues = 1;
+  int max_concurrent_streams = 0;      // per connection
+  // PEM texts; no TLS without a certificate. With client_ca, clients must show a certificate signed by it.
+  std::string tls_certificate;
+  std::string tls_key;
+  std::string tls_client_ca;
+};
+
+// A gRPC server on completion queues, with health, reflection and channelz.
+class RpcServer {
+ public:
+  // Health name that stays SERVING while the server drains, for liveness probes.
+  static constexpr char kLivenessName[] = "liveness";
+
+  // A service, and what makes its methods wait for their first calls on a queue. Owned by the caller, must outlive the
+  // server.
+  struct Service {
+    std::string name;  // also its health name
+    grpc::Service* service;
+    std::function<void(grpc::ServerCompletionQueue*)> listen;
+  };
+
+  // Listens and serves; health is NOT_SERVING until SetServing(true). UnavailableError when it cannot listen.
+  // `calls_in_flight` and `calls_alive` are those of the services' CallEnvironments.
+  static absl::StatusOr<std::unique_ptr<RpcServer>> Start(const RpcServerOptions& options,
+                                                          std::vector<Service> services,
+                                                          const CallsInFlight* calls_in_flight,
+                                                          const CallsInFlight* calls_alive);
+  ~RpcServer();
+
+  // Where it listens, in the order of the options, with the ports that were picked.
+  const std::vector<std::string>& addresses() const { return addresses_; }
+
+  // Health of "" and of every service.
+  void SetServing(bool serving);
+
+  // Refuses new calls and waits for those in flight, at most for `timeout`; `hurry` (polled) ends the wait early. Calls
+  // that are left are cancelled. Returns how many those were.
+  int64_t Shutdown(absl::Duration timeout, const std::function<bool()>& hurry);
+
+ private:
+  RpcServer() = default;
+
+  std::vector<Service> services_;
+  const CallsInFlight* calls_in_flight_ = nullptr;
+  const CallsInFlight* calls_alive_ = nullptr;
+  std::vector<std::string> addresses_;
+  std::unique_ptr<CompletionQueues> queues_;
+  std::unique_ptr<grpc::Server> server_;
+  bool shut_down_ = false;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_RPC_RPC_SERVER_H_

@@ -1,0 +1,131 @@
+#include "server/server.h"
+
+#include <cstdio>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "favor/attention/attention.h"
+#include "favor/base/version.h"
+#include "favor/kernels/cpu_target.h"
+
+namespace favor {
+namespace {
+
+absl::StatusOr<std::string> ReadFile(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
+  return text.str();
+}
+
+// Whoever waits for the file must never see half of it: written aside, then renamed.
+absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
+  if (path.empty()) return absl::OkStatus();
+  const std::string aside = path + ".new";
+  {
+    std::ofstream file(aside);
+    for (const std::string& address : addresses) {
+      if (absl::StartsWith(address, "unix:")) continue;
+      file << address.substr(address.rfind(':') + 1) << "\n";
+      break;
+    }
+    file.flush();
+    if (!file) return absl::UnavailableError(absl::StrCat("cannot write port-file ", aside));
+  }
+  if (std::rename(aside.c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("cannot write port-file ", path));
+}
+
+absl::StatusOr<RpcServerOptions> OptionsOf(const ServerConfig& config) {
+  RpcServerOptions options;
+  options.addresses = config.addresses;
+  options.max_message_bytes = config.max_message_bytes;
+  options.num_queues = static_cast<int>(config.grpc_threads);
+  options.max_concurrent_streams = static_cast<int>(config.max_concurrent_streams);
+  const std::pair<const std::string&, std::string*> files[] = {{config.tls_certificate, &options.tls_certificate},
+                                                               {config.tls_key, &options.tls_key},
+                                                               {config.tls_client_ca, &options.tls_client_ca}};
+  for (const auto& [path, text] : files) {
+    absl::StatusOr<std::string> read = ReadFile(path);
+    if (!read.ok()) return read.status();
+    *text = *std::move(read);
+  }
+  return options;
+}
+
+v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
+  v1::GetServerInfoResponse info;
+  info.set_version(kVersion);
+#ifdef __clang__
+  info.set_build("clang " __clang_version__ " " FAVOR_BUILD_TYPE);
+#else
+  info.set_build("g++ " __VERSION__ " " FAVOR_BUILD_TYPE);
+#endif
+  info.set_cpu_target(CpuTargetName());
+  info.set_num_compute_threads(num_threads);
+  v1::Limits* limits = info.mutable_limits();
+  limits->set_max_message_bytes(config.max_message_bytes);
+  limits->set_memory_budget_bytes(config.memory_budget_bytes);
+  limits->set_max_num_features(kMaxNumFeatures);
+  limits->set_max_head_dim(kMaxHeadDim);
+  limits->set_max_value_dim(kMaxValueDim);
+  return info;
+}
+
+}  // namespace
+
+Server::Server(const ServerConfig& config, const Log* log)
+    : config_(config),
+      log_(log),
+      admission_({config.memory_budget_bytes, config.max_calls}),
+      compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
+      draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
+      execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get())) {
+  metrics_->SetSources({[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); }});
+  attention_service_ = std::make_unique<AttentionService>(
+      AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(), metrics_.get(),
+                                     config.max_message_bytes},
+      Observers());
+  info_service_ = std::make_unique<InfoService>(InfoOf(config, compute_->num_threads()), Observers());
+}
+
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, const Log* log) {
+  const absl::StatusOr<RpcServerOptions> options = OptionsOf(config);
+  if (!options.ok()) return options.status();
+  std::unique_ptr<Server> server(new Server(config, log));
+
+  if (!config.metrics_address.empty()) {
+    auto endpoint = MetricsEndpoint::Start(config.metrics_address, server->metrics_);
+    if (!endpoint.ok()) return endpoint.status();
+    server->endpoint_ = *std::move(endpoint);
+  }
+  auto rpc = RpcServer::Start(*options, {server->attention_service_->ForServer(), server->info_service_->ForServer()},
+                              &server->calls_in_flight_, &server->calls_alive_);
+  if (!rpc.ok()) return rpc.status();
+  server->rpc_ = *std::move(rpc);
+  if (absl::Status status = WritePortFile(config.port_file, server->addresses()); !status.ok()) return status;
+  server->rpc_->SetServing(true);
+  return server;
+}
+
+void Server::Drain(const std::function<bool(absl::Duration)>& stop_waiting) {
+  log_->Write(LogLevel::kInfo, "drain_started",
+              {{"calls_in_flight", calls_in_flight_.count()},
+               {"drain_delay", absl::FormatDuration(config_.drain_delay)},
+               {"drain_timeout", absl::FormatDuration(config_.drain_timeout)}});
+  rpc_->SetServing(false);
+  bool hurry = stop_waiting(config_.drain_delay);
+  log_->Write(LogLevel::kInfo, "drain_refusing_calls", {{"calls_in_flight", calls_in_flight_.count()}});
+  const int64_t num_cancelled = rpc_->Shutdown(config_.drain_timeout, [&] {
+    hurry = hurry || stop_waiting(absl::ZeroDuration());
+    return hurry;
+  });
+  log_->Write(LogLevel::kInfo, "drain_finished", {{"calls_cancelled", num_cancelled}});
+}
+
+}  // namespace favor

@@ -1,0 +1,64 @@
+#ifndef FAVOR_SERVER_SERVER_H_
+#define FAVOR_SERVER_SERVER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "server/config/server_config.h"
+#include "server/execution/admission.h"
+#include "server/execution/attend_execution.h"
+#include "server/execution/compute.h"
+#include "server/execution/projection_draws.h"
+#include "server/observability/log.h"
+#include "server/observability/metrics.h"
+#include "server/observability/metrics_endpoint.h"
+#include "server/rpc/calls_in_flight.h"
+#include "server/rpc/rpc_server.h"
+#include "server/services/attention_service.h"
+#include "server/services/info_service.h"
+
+namespace favor {
+
+// favord without its process: everything that serves, put together.
+class Server {
+ public:
+  // Listens and serves. The log must outlive the server. An error tells what cannot be had: an address, a file.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config, const Log* log);
+  ~Server() = default;
+
+  const std::vector<std::string>& addresses() const { return rpc_->addresses(); }
+  // Empty when metrics are off.
+  std::string metrics_address() const { return endpoint_ == nullptr ? "" : endpoint_->address(); }
+
+  // Stops serving as config.drain_delay and drain_timeout say. `stop_waiting` waits up to the time given and returns
+  // true when both waits are to be cut short.
+  void Drain(const std::function<bool(absl::Duration)>& stop_waiting);
+
+ private:
+  Server(const ServerConfig& config, const Log* log);
+
+  CallObservers Observers() { return {metrics_.get(), log_, &calls_in_flight_, &calls_alive_}; }
+
+  const ServerConfig config_;
+  const Log* const log_;
+  const std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
+  CallsInFlight calls_in_flight_;
+  CallsInFlight calls_alive_;
+  Admission admission_;
+
+  // Members end in the reverse order: first the threads that may still let go of a call, then gRPC.
+  std::unique_ptr<MetricsEndpoint> endpoint_;
+  std::unique_ptr<AttentionService> attention_service_;
+  std::unique_ptr<InfoService> info_service_;
+  std::unique_ptr<RpcServer> rpc_;
+  std::unique_ptr<Compute> compute_;
+  std::unique_ptr<ProjectionDraws> draws_;
+  std::unique_ptr<AttendExecution> execution_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_SERVER_H_

@@ -1,0 +1,103 @@
+#include "server/services/attention_service.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "favor/base/version.h"
+#include "server/convert/attend_response_conversion.h"
+#include "server/convert/field_error.h"
+#include "server/convert/spec_conversion.h"
+#include "server/rpc/response_bytes.h"
+#include "server/services/attend_reception.h"
+
+namespace favor {
+namespace {
+
+constexpr char kService[] = "favor.v1.AttentionService";
+
+absl::Status NotServed(absl::string_view method) {
+  return absl::UnimplementedError(absl::StrCat("AttentionService.", method, " is not served by favord ", kVersion));
+}
+
+// The report and the header of the output take some hundred bytes.
+constexpr int64_t kMaxHeaderBytes = 4096;
+
+absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {
+  const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
+  if (bytes <= max_message_bytes - kMaxHeaderBytes) return absl::OkStatus();
+  return FieldError("values.shape", absl::StrCat("values.value_dim is ", work.values.shape.dim, ", which makes ", bytes,
+                                                 " bytes of output, a message has at most ", max_message_bytes));
+}
+
+// A method that this release answers UNIMPLEMENTED.
+UnaryCall::Method Refused(const CallObservers& observers, const char* method, decltype(UnaryCall::Method::request) request) {
+  return {observers.ForMethod(kService, method, "unary"), std::move(request),
+          [method](std::shared_ptr<UnaryCall> call) { call->Fail(NotServed(method)); }};
+}
+
+}  // namespace
+
+AttentionService::AttentionService(const Dependencies& dependencies, const CallObservers& observers)
+    : dependencies_(dependencies) {
+  methods_.push_back({observers.ForMethod(kService, "Attend", "unary"),
+                      [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+                        service_.RequestAttend(context, request, responder, queue, queue, tag);
+                      },
+                      [this](std::shared_ptr<UnaryCall> call) { Attend(std::move(call)); }});
+  methods_.push_back(Refused(observers, "Fold", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+    service_.RequestFold(context, request, responder, queue, queue, tag);
+  }));
+  methods_.push_back(Refused(observers, "Merge", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+    service_.RequestMerge(context, request, responder, queue, queue, tag);
+  }));
+  methods_.push_back(Refused(observers, "Read", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+    service_.RequestRead(context, request, responder, queue, queue, tag);
+  }));
+  methods_.push_back(Refused(observers, "Calibrate", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+    service_.RequestCalibrate(context, request, responder, queue, queue, tag);
+  }));
+  attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"),
+                    [this](auto* context, auto* stream, auto* queue, void* tag) {
+                      service_.RequestAttendStream(context, stream, queue, queue, tag);
+                    },
+                    NotServed("AttendStream")};
+}
+
+RpcServer::Service AttentionService::ForServer() {
+  return {kService, &service_, [this](grpc::ServerCompletionQueue* queue) {
+            for (const UnaryCall::Method& method : methods_) UnaryCall::ListenFor(&method, queue);
+            RefusedStreamCall::ListenFor(&attend_stream_, queue);
+          }};
+}
+
+void AttentionService::Attend(std::shared_ptr<UnaryCall> call) const {
+  absl::StatusOr<Admission::Reservation> admitted =
+      dependencies_.admission->Admit(call->request_bytes(), "the request");
+  if (!admitted.ok()) return call->Fail(admitted.status());
+  auto reservation = std::make_shared<Admission::Reservation>(*std::move(admitted));
+  ReceiveAttend(call, dependencies_.compute, reservation.get(),
+                [this, call, reservation](absl::StatusOr<AttendWork> work) {
+                  if (!work.ok()) return call->Fail(work.status());
+                  Execute(call, reservation, *std::move(work));
+                });
+}
+
+void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<Admission::Reservation> reservation,
+                               AttendWork work) const {
+  absl::Status fits = CheckResponseFits(work, dependencies_.max_message_bytes);
+  if (!fits.ok()) return call->Fail(fits);
+  v1::AttentionSpec spec = EffectiveSpec(work);
+  const int64_t num_tokens = work.queries.shape.batch_size * work.queries.shape.length;
+  Admission::Reservation* held = reservation.get();
+  dependencies_.execution->Start(
+      std::move(work), held, call->cancellation(),
+      [this, call, reservation, spec, num_tokens](absl::StatusOr<AttendResult> result) {
+        if (!result.ok()) return call->Fail(result.status());
+        call->set_timing(result->timing);
+        dependencies_.metrics->RecordAttend(result->timing, num_tokens, result->report.degenerate_rows);
+        std::string header = ResponseHeader(*result, ToReport(*result, spec));
+        call->Reply(ResponseBytes(header, std::move(result->output.data), std::move(*reservation)));
+      });
+}
+
+}  // namespace favor

@@ -1,0 +1,56 @@
+#ifndef FAVOR_SERVER_SERVICES_ATTENTION_SERVICE_H_
+#define FAVOR_SERVER_SERVICES_ATTENTION_SERVICE_H_
+
+#include <cstdint>
+#include <list>
+#include <memory>
+
+#include "favor/v1/attention.grpc.pb.h"
+#include "server/execution/admission.h"
+#include "server/execution/attend_execution.h"
+#include "server/execution/compute.h"
+#include "server/observability/metrics.h"
+#include "server/rpc/call.h"
+#include "server/rpc/refused_stream_call.h"
+#include "server/rpc/rpc_server.h"
+#include "server/rpc/unary_call.h"
+
+namespace favor {
+
+// favor.v1.AttentionService. Must outlive the server that it is given to.
+class AttentionService {
+ public:
+  // What the service works with; none is owned.
+  struct Dependencies {
+    Admission* admission;
+    Compute* compute;
+    const AttendExecution* execution;
+    Metrics* metrics;
+    int64_t max_message_bytes;  // of responses
+  };
+
+  AttentionService(const Dependencies& dependencies, const CallObservers& observers);
+
+  RpcServer::Service ForServer();
+
+ private:
+  // Raw: messages stay bytes, so that a tensor is copied once between wire and kernel.
+  template <typename Base>
+  using Raw = v1::AttentionService::WithRawMethod_Attend<v1::AttentionService::WithRawMethod_AttendStream<
+      v1::AttentionService::WithRawMethod_Fold<v1::AttentionService::WithRawMethod_Merge<
+          v1::AttentionService::WithRawMethod_Read<v1::AttentionService::WithRawMethod_Calibrate<Base>>>>>>;
+  using RawService = Raw<v1::AttentionService::Service>;
+
+  void Attend(std::shared_ptr<UnaryCall> call) const;
+  void Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<Admission::Reservation> reservation,
+               AttendWork work) const;
+
+  const Dependencies dependencies_;
+  RawService service_;
+  std::list<UnaryCall::Method> methods_;
+  RefusedStreamCall::Method attend_stream_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_SERVICES_ATTENTION_SERVICE_H_

@@ -1,0 +1,34 @@
+#include "server/stop_signals.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/time/clock.h"
+
+namespace favor {
+
+StopSignals::StopSignals() {
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGTERM);
+  sigaddset(&signals_, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+}
+
+int StopSignals::Wait() {
+  int number = 0;
+  while (sigwait(&signals_, &number) != 0) {
+  }
+  return number;
+}
+
+bool StopSignals::WaitFor(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    const timespec left = absl::ToTimespec(std::max(deadline - absl::Now(), absl::ZeroDuration()));
+    if (sigtimedwait(&signals_, nullptr, &left) > 0) return true;
+    if (errno != EINTR) return false;  // a debugger interrupts; EAGAIN is the timeout
+  }
+}
+
+}  // namespace favor

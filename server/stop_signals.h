@@ -1,0 +1,28 @@
+#ifndef FAVOR_SERVER_STOP_SIGNALS_H_
+#define FAVOR_SERVER_STOP_SIGNALS_H_
+
+#include <signal.h>
+
+#include "absl/time/time.h"
+
+namespace favor {
+
+// SIGTERM and SIGINT, waited for instead of handled: a handler could do next to nothing safely.
+class StopSignals {
+ public:
+  // Blocks the signals, and ignores SIGPIPE, for this thread and all that it starts: to be called before any other
+  // thread exists.
+  StopSignals();
+
+  // Waits for one; its number.
+  int Wait();
+  // Waits for one, at most for `timeout`; whether it came.
+  bool WaitFor(absl::Duration timeout);
+
+ private:
+  sigset_t signals_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_STOP_SIGNALS_H_
