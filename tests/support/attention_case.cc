@@ -1,0 +1,58 @@
+#include "tests/support/attention_case.h"
+
+#include <cmath>
+
+#include "absl/strings/str_cat.h"
+#include "tests/support/served_maps.h"
+
+namespace favor::testing {
+
+AttentionShape AttentionCase::shape() const {
+  return {queries.shape.batch_size, queries.shape.num_heads, keys.shape.num_heads, queries.shape.length,
+          keys.shape.length,        queries.shape.dim,       values.shape.dim};
+}
+
+std::string AttentionCase::Describe() const {
+  const AttentionShape s = shape();
+  return absl::StrCat(NameOf(spec), spec.causal ? " causal" : "", " batch ", s.batch_size, " heads ", s.num_heads, "/",
+                      s.num_key_heads, " lengths ", s.query_length, "/", s.key_length, " dims ", s.head_dim, "/",
+                      s.value_dim, " rows ", projection == nullptr ? 0 : projection->num_features(),
+                      query_lengths.empty() ? "" : " query_lengths", key_lengths.empty() ? "" : " key_lengths");
+}
+
+AttentionCase GaussianCase(const AttentionSpec& spec, const AttentionShape& shape,
+                           std::shared_ptr<const Projection> projection, uint64_t seed, double input_scale) {
+  Random random(seed);
+  AttentionCase result;
+  result.spec = spec;
+  result.queries = random.GaussianTensor(shape.queries(), input_scale);
+  result.keys = random.GaussianTensor(shape.keys(), input_scale);
+  result.values = random.GaussianTensor(shape.values());
+  result.projection = std::move(projection);
+  return result;
+}
+
+std::shared_ptr<const Projection> TestProjection(int64_t num_rows, int64_t head_dim, uint64_t seed, bool sqrt_norms,
+                                                 int64_t num_matrices) {
+  if (num_rows == 0) return nullptr;
+  Random random(seed);
+  std::vector<float> rows;
+  for (int64_t r = 0; r < num_matrices * num_rows; ++r) {
+    const std::vector<double> row = random.GaussianVector(head_dim);
+    double square = 0;
+    for (const double w : row) square += w * w;
+    const double factor = sqrt_norms ? std::sqrt(static_cast<double>(head_dim) / square) : 1;
+    for (const double w : row) rows.push_back(static_cast<float>(factor * w));
+  }
+  return SuppliedProjection(rows, num_matrices, num_rows, head_dim).value();
+}
+
+std::shared_ptr<const Projection> TestProjectionFor(const AttentionSpec& spec, int64_t num_rows, int64_t head_dim,
+                                                    uint64_t seed) {
+  if (spec.mode == AttentionMode::kExact || ProjectionUseOf(spec.features.kernel) == ProjectionUse::kNone) {
+    return nullptr;
+  }
+  return TestProjection(num_rows, head_dim, seed, spec.features.kernel == Kernel::kSoftmaxRegularized);
+}
+
+}  // namespace favor::testing

@@ -1,0 +1,152 @@
+#include "tests/support/oracle/attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "tests/support/oracle/parity.h"
+
+namespace favor::testing {
+namespace {
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+OracleRow DegenerateRow(int64_t value_dim, double conditioning = 1) {
+  return {std::vector<double>(value_dim, 0.0), conditioning, /*degenerate=*/true};
+}
+
+// The mean of the values, each weighed by weights[j] (any scale, any sign).
+OracleRow WeighValues(const OracleHead& head, const std::vector<ScaledSum>& weights) {
+  double log_scale = -kInfinity;
+  for (const ScaledSum& weight : weights) log_scale = std::max(log_scale, weight.log_scale);
+  if (log_scale == -kInfinity) return DegenerateRow(head.value_dim);
+  OracleRow row{std::vector<double>(head.value_dim, 0.0)};
+  double denominator = 0;
+  double magnitude = 0;
+  for (size_t j = 0; j < weights.size(); ++j) {
+    const double factor = std::exp(weights[j].log_scale - log_scale);
+    denominator += factor * weights[j].sum;
+    magnitude += factor * weights[j].magnitude;
+    for (int64_t c = 0; c < head.value_dim; ++c) row.output[c] += factor * weights[j].sum * head.values[j][c];
+  }
+  const double conditioning = magnitude / std::abs(denominator);
+  if (!(denominator > 0)) return DegenerateRow(head.value_dim, conditioning);
+  for (double& value : row.output) value /= denominator;
+  row.conditioning = conditioning;
+  return row;
+}
+
+std::vector<OracleRow> ExactRows(const OracleHead& head) {
+  std::vector<OracleRow> rows;
+  for (size_t i = 0; i < head.queries.size(); ++i) {
+    std::vector<ScaledSum> weights(head.num_visible(i));
+    for (size_t j = 0; j < weights.size(); ++j) weights[j] = {Dot(head.queries[i], head.keys[j]), 1, 1};
+    rows.push_back(WeighValues(head, weights));
+  }
+  return rows;
+}
+
+std::vector<OracleRow> FeatureRows(const FeatureSpec& spec, const OracleHead& head) {
+  std::vector<LogFeatures> key_features;
+  for (const std::vector<double>& key : head.keys) {
+    key_features.push_back(FeaturesOf(spec, key, head.projection, Side::kKey));
+  }
+  std::vector<OracleRow> rows;
+  for (size_t i = 0; i < head.queries.size(); ++i) {
+    const LogFeatures query_features = FeaturesOf(spec, head.queries[i], head.projection, Side::kQuery);
+    std::vector<ScaledSum> weights(head.num_visible(i));
+    for (size_t j = 0; j < weights.size(); ++j) weights[j] = Product(query_features, key_features[j]);
+    rows.push_back(WeighValues(head, weights));
+  }
+  return rows;
+}
+
+// out_i = sum_r softmax_r(q_i) sum_j softmax_j(k_jr) v_j.
+std::vector<OracleRow> NoProjectionBidirectionalRows(const FeatureSpec& spec, const OracleHead& head) {
+  std::vector<OracleRow> rows;
+  for (const std::vector<double>& query : head.queries) {
+    if (head.keys.empty()) {
+      rows.push_back(DegenerateRow(head.value_dim));
+      continue;
+    }
+    OracleRow row{std::vector<double>(head.value_dim, 0.0)};
+    const LogFeatures query_features = FeaturesOf(spec, query, {}, Side::kQuery);
+    for (size_t r = 0; r < query.size(); ++r) {
+      std::vector<ScaledSum> weights;
+      for (const std::vector<double>& key : head.keys) weights.push_back({key[r], 1, 1});
+      const OracleRow mean = WeighValues(head, weights);
+      for (int64_t c = 0; c < head.value_dim; ++c) {
+        row.output[c] += std::exp(query_features.log_magnitude[r]) * mean.output[c];
+      }
+    }
+    rows.push_back(std::move(row));
+  }
+  return rows;
+}
+
+std::vector<OracleRow> Rows(const AttentionSpec& spec, const OracleHead& head) {
+  if (spec.mode == AttentionMode::kExact) return ExactRows(head);
+  if (spec.features.kernel == Kernel::kNoProjection && !spec.causal) {
+    return NoProjectionBidirectionalRows(spec.features, head);
+  }
+  if (spec.features.epsilon_parity.has_value()) return ParityRows(spec.features, head);
+  return FeatureRows(spec.features, head);
+}
+
+double ScaleOf(const AttentionSpec& spec, int64_t head_dim) {
+  if (spec.scale.has_value()) return *spec.scale;
+  const bool unscaled = spec.mode == AttentionMode::kFeatures &&
+                        (spec.features.kernel == Kernel::kEluPlusOne || spec.features.kernel == Kernel::kNoProjection);
+  return unscaled ? 1 : 1 / std::sqrt(static_cast<double>(head_dim));
+}
+
+std::vector<std::vector<double>> TakeRows(const DoubleTensor& tensor, int64_t batch, int64_t head, int64_t count,
+                                          double factor) {
+  std::vector<std::vector<double>> rows;
+  for (int64_t i = 0; i < count; ++i) {
+    const absl::Span<const double> row = tensor.Row(batch, head, i);
+    rows.emplace_back(row.begin(), row.end());
+    for (double& value : rows.back()) value *= factor;
+  }
+  return rows;
+}
+
+}  // namespace
+
+OracleOutput OracleAttend(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  const DoubleTensor queries = Decode(inputs.queries);
+  const DoubleTensor keys = Decode(inputs.keys);
+  const DoubleTensor values = Decode(inputs.values);
+  const double factor = std::sqrt(ScaleOf(spec, queries.shape.dim));
+
+  OracleOutput result;
+  result.output =
+      DoubleTensor({queries.shape.batch_size, queries.shape.num_heads, queries.shape.length, values.shape.dim});
+  for (int64_t b = 0; b < queries.shape.batch_size; ++b) {
+    const int64_t num_queries = inputs.query_lengths.empty() ? queries.shape.length : inputs.query_lengths[b];
+    const int64_t num_keys = inputs.key_lengths.empty() ? keys.shape.length : inputs.key_lengths[b];
+    for (int64_t h = 0; h < queries.shape.num_heads; ++h) {
+      const int64_t key_head = h / (queries.shape.num_heads / keys.shape.num_heads);
+      OracleHead head;
+      head.queries = TakeRows(queries, b, h, num_queries, factor);
+      head.keys = TakeRows(keys, b, key_head, num_keys, factor);
+      head.values = TakeRows(values, b, key_head, num_keys, 1);
+      head.value_dim = values.shape.dim;
+      head.causal = spec.causal;
+      if (inputs.projection != nullptr) {
+        head.projection = {inputs.projection->Matrix(key_head), inputs.projection->num_features()};
+      }
+      const std::vector<OracleRow> rows = Rows(spec, head);
+      for (int64_t i = 0; i < queries.shape.length; ++i) {
+        const bool valid = i < num_queries;
+        result.conditioning.push_back(valid ? rows[i].conditioning : 1);
+        if (!valid) continue;
+        if (rows[i].degenerate) ++result.degenerate_rows;
+        std::copy(rows[i].output.begin(), rows[i].output.end(), result.output.Row(b, h, i).begin());
+      }
+    }
+  }
+  return result;
+}
+
+}  // namespace favor::testing

@@ -1,0 +1,108 @@
+#include "tests/support/oracle/parity.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+namespace favor::testing {
+namespace {
+
+constexpr double kMinusInfinity = -std::numeric_limits<double>::infinity();
+
+bool IsSoftmax(const FeatureSpec& spec) {
+  return spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized;
+}
+
+std::vector<double> Projected(const ProjectionMatrix& projection, const std::vector<double>& x) {
+  if (projection.num_rows == 0) return x;
+  std::vector<double> result;
+  for (int64_t r = 0; r < projection.num_rows; ++r) result.push_back(projection.Dot(r, x));
+  return result;
+}
+
+// The features of a row, stabilised by `stabilizer` (softmax only), no epsilon added.
+std::vector<double> Stabilized(const FeatureSpec& spec, const OracleHead& head, const std::vector<double>& x,
+                               double stabilizer, Side side) {
+  std::vector<double> features = Projected(head.projection, x);
+  if (spec.kernel == Kernel::kNoProjection) {
+    const LogFeatures logs = FeaturesOf(spec, x, {}, side);
+    for (size_t r = 0; r < features.size(); ++r) features[r] = std::exp(logs.log_magnitude[r]);
+    return features;
+  }
+  const double half_norm = SquaredNorm(x) / 2;
+  for (double& t : features) {
+    t = IsSoftmax(spec) ? std::exp(t - half_norm - stabilizer) : Apply(spec.nonlinearity, t);
+  }
+  return features;
+}
+
+double LargestProjection(const OracleHead& head, const std::vector<double>& x) {
+  const std::vector<double> projected = Projected(head.projection, x);
+  return *std::max_element(projected.begin(), projected.end());
+}
+
+// Sums over the keys seen so far.
+struct Sums {
+  std::vector<double> z;               // Z_r
+  std::vector<std::vector<double>> s;  // S_r, each [value_dim]
+  std::vector<double> v;               // V
+  double n = 0;
+
+  void Add(const std::vector<double>& features, const std::vector<double>& value) {
+    z.resize(features.size());
+    s.resize(features.size(), std::vector<double>(value.size()));
+    for (size_t r = 0; r < features.size(); ++r) {
+      z[r] += features[r];
+      for (size_t c = 0; c < value.size(); ++c) s[r][c] += features[r] * value[c];
+    }
+    for (size_t c = 0; c < value.size(); ++c) v[c] += value[c];
+    n += 1;
+  }
+};
+
+OracleRow Read(const Sums& sums, const std::vector<double>& query_features, double eps, double causal_term) {
+  OracleRow row{std::vector<double>(sums.v.size(), 0.0)};
+  double total = 0;  // Q
+  double denominator = 0;
+  for (size_t r = 0; r < query_features.size(); ++r) {
+    total += query_features[r];
+    if (sums.n > 0) denominator += query_features[r] * sums.z[r];
+  }
+  denominator += total * (eps * sums.n + causal_term);
+  if (sums.n == 0 || !(denominator > 0)) {
+    row.degenerate = true;
+    return row;
+  }
+  for (size_t c = 0; c < row.output.size(); ++c) {
+    for (size_t r = 0; r < query_features.size(); ++r) row.output[c] += query_features[r] * sums.s[r][c];
+    row.output[c] = (row.output[c] + eps * total * sums.v[c]) / denominator;
+  }
+  return row;
+}
+
+}  // namespace
+
+std::vector<OracleRow> ParityRows(const FeatureSpec& spec, const OracleHead& head) {
+  const double eps = spec.epsilon_parity->feature_epsilon;
+  const double ratio = IsSoftmax(spec) ? std::sqrt(static_cast<double>(head.projection.num_rows)) : 1;
+  double kappa = kMinusInfinity;
+  for (const std::vector<double>& key : head.keys) kappa = std::max(kappa, LargestProjection(head, key));
+
+  Sums sums;
+  sums.v.resize(head.value_dim);
+  size_t num_added = 0;
+  std::vector<OracleRow> rows;
+  for (size_t i = 0; i < head.queries.size(); ++i) {
+    for (; num_added < head.num_visible(i); ++num_added) {
+      sums.Add(Stabilized(spec, head, head.keys[num_added], kappa, Side::kKey), head.values[num_added]);
+    }
+    const double mu = IsSoftmax(spec) ? LargestProjection(head, head.queries[i]) : 0;
+    std::vector<double> query_features = Stabilized(spec, head, head.queries[i], mu, Side::kQuery);
+    for (double& feature : query_features) feature += eps;
+    const double causal_term = head.causal ? spec.epsilon_parity->causal_epsilon * ratio : 0;
+    rows.push_back(Read(sums, query_features, eps, causal_term));
+  }
+  return rows;
+}
+
+}  // namespace favor::testing
