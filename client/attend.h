@@ -13,8 +13,7 @@
 
 namespace favor::client {
 
-// The tensors of Attend, shapes in the default layout. All three have the same layout. Their memory is read until
-// Attend returns, and is sent without being copied first.
+// The tensors of Attend, shapes in the default layout. All three have the same layout.
 struct AttendInputs {
   TensorView queries;  // [batch, heads, query_length, head_dim]
   TensorView keys;     // [batch, key heads, key_length, head_dim]; key heads divide heads
@@ -23,10 +22,10 @@ struct AttendInputs {
 
 struct AttendOptions {
   AttentionSpec spec = {};
-  std::vector<int64_t> query_lengths = {};   // [batch]; empty: all
-  std::vector<int64_t> key_lengths = {};     // [batch]; empty: all
-  std::vector<int64_t> query_offsets = {};   // packed sequences
-  std::vector<int64_t> key_offsets = {};     // packed sequences
+  std::vector<int64_t> query_lengths = {};             // [batch]; empty: all
+  std::vector<int64_t> key_lengths = {};               // [batch]; empty: all
+  std::vector<int64_t> query_offsets = {};             // packed sequences
+  std::vector<int64_t> key_offsets = {};               // packed sequences
   std::optional<DataType> output_type = std::nullopt;  // unset: the queries' type
   uint32_t measure_error_rows = 0;
   // For this call, in place of ClientOptions::deadline.

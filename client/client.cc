@@ -32,10 +32,6 @@ constexpr int kStatusField = 1;
 // gRPC puts the length of a message before it in 4 bytes.
 constexpr uint64_t kMaxMessageBytes = UINT32_MAX;
 
-// Memory is nearly always back by the time a call ends; it is not when a cancelled request is still being written to a
-// server that does not read.
-constexpr absl::Duration kReturnGrace = absl::Milliseconds(500);
-
 absl::Status Validate(const ClientOptions& options) {
   if (options.endpoint.empty()) return absl::InvalidArgumentError("endpoint is empty");
   if (options.deadline <= absl::ZeroDuration()) {
@@ -89,37 +85,30 @@ ServingStatus ReadServingStatus(const grpc::ByteBuffer& response) {
 
 class Client::Impl {
  public:
-  Impl(ClientOptions options, std::function<std::shared_ptr<grpc::Channel>()> make_channel)
-      : options_(std::move(options)), channel_(std::move(make_channel)) {}
+  Impl(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
+      : options_(std::move(options)), channel_(std::move(channel)) {}
 
   CallSettings Settings(absl::Duration deadline) const { return {options_.api_key, absl::Now() + deadline}; }
   const ClientOptions& options() const { return options_; }
-  std::shared_ptr<grpc::Channel> channel() const { return channel_.Get(); }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
   // A unary call with retries. `on_response` runs for the attempt that succeeds, which began at `start`.
-  absl::Status Call(const std::string& method, const CallSettings& settings, const grpc::ByteBuffer& request,
-                    int* num_attempts,
-                    const std::function<absl::Status(grpc::ByteBuffer* response, absl::Time start)>& on_response) {
+  absl::Status Call(
+      const std::string& method, const CallSettings& settings, const grpc::ByteBuffer& request, int* num_attempts,
+      const std::function<absl::Status(grpc::ByteBuffer* response, absl::Time start)>& on_response) const {
     const auto attempt = [&] {
       const absl::Time start = absl::Now();
       grpc::ByteBuffer response;
-      const absl::Status status = CallUnary(channel(), method, settings, request, &response);
+      const absl::Status status = CallUnary(channel_, method, settings, request, &response);
       return status.ok() ? on_response(&response, start) : status;
     };
     const absl::Status status = RunWithRetries(options_.retries, settings.deadline, attempt, num_attempts);
     return WithAttempts(status, *num_attempts);
   }
 
-  // Returns when gRPC no longer holds the caller's memory; to that end breaks the connection if it must.
-  void TakeBack(const BorrowedMemory& memory) {
-    if (memory.AwaitReturn(kReturnGrace)) return;
-    channel_.Replace(channel());
-    memory.AwaitReturn(absl::InfiniteDuration());
-  }
-
  private:
   const ClientOptions options_;
-  SharedChannel channel_;
+  const std::shared_ptr<grpc::Channel> channel_;
 };
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -129,9 +118,9 @@ Client::~Client() = default;
 
 absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
   if (absl::Status status = Validate(options); !status.ok()) return status;
-  absl::StatusOr<std::function<std::shared_ptr<grpc::Channel>()>> make_channel = MakeChannelFactory(options);
-  if (!make_channel.ok()) return make_channel.status();
-  return Client(std::make_unique<Impl>(options, *std::move(make_channel)));
+  absl::StatusOr<std::shared_ptr<grpc::Channel>> channel = MakeChannel(options);
+  if (!channel.ok()) return channel.status();
+  return Client(std::make_unique<Impl>(options, *std::move(channel)));
 }
 
 absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const AttendOptions& options) const {
@@ -155,7 +144,7 @@ absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const At
   };
   const absl::Status status = impl_->Call(kAttend, settings, request, &num_attempts, decode);
   request.Clear();
-  impl_->TakeBack(memory);
+  memory.AwaitReturn();
   if (!status.ok()) return status;
   result.num_attempts = num_attempts;
   result.request_bytes = static_cast<int64_t>(message.size_bytes());
@@ -199,8 +188,7 @@ absl::StatusOr<ServingStatus> Client::CheckHealth(absl::string_view service) con
   return serving;
 }
 
-absl::Status Client::WatchHealth(absl::string_view service,
-                                 const std::function<bool(ServingStatus)>& on_status) const {
+absl::Status Client::WatchHealth(absl::string_view service, const std::function<bool(ServingStatus)>& on_status) const {
   return CallServerStream(impl_->channel(), kHealthWatch, impl_->Settings(impl_->options().deadline),
                           HealthRequest(service),
                           [&](grpc::ByteBuffer* response) { return on_status(ReadServingStatus(*response)); });

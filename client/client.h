@@ -80,8 +80,8 @@ enum class ServingStatus { kUnknown = 0, kServing = 1, kNotServing = 2, kService
 // Errors are the server's own status code and message, details attached (errors.h); UnavailableError when there is no
 // server to be reached, DeadlineExceededError when the deadline passed first.
 //
-// Thread-safe: any number of threads may call at once. Calls block; they hold no lock meanwhile. A client that was moved
-// from may only be destroyed or assigned to.
+// Thread-safe: any number of threads may call at once. Calls block; they hold no lock meanwhile. A client that was
+// moved from may only be destroyed or assigned to.
 class Client {
  public:
   // Prepares the connection, without making it. InvalidArgumentError for options that make no sense, NotFoundError or
@@ -92,8 +92,12 @@ class Client {
   Client& operator=(Client&&) noexcept;
   ~Client();
 
-  // Attention of one batch of sequences. Needs little memory beyond the inputs and, at the end, twice the output. The
-  // inputs are no longer read once it has returned, whatever it returned.
+  // Attention of one batch of sequences. Needs little memory beyond the inputs and, at the end, twice the output.
+  //
+  // The inputs are sent without being copied first, and nothing reads them any more once Attend has returned, whatever
+  // it returned. One thing can therefore hold it beyond its deadline: a server that stops reading its socket in the
+  // middle of a request. Over TCP such a connection is given up after 20 to 30 s, over a unix socket when the server
+  // reads on or goes away.
   absl::StatusOr<AttendResult> Attend(const AttendInputs& inputs, const AttendOptions& options = {}) const;
 
   // What the server is and what it accepts.

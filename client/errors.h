@@ -9,7 +9,8 @@
 #include "absl/time/time.h"
 
 // What a server says beside the code and the message of an error. Errors of favor::client::Client carry each detail of
-// google.rpc.Status as a payload (absl::Status::GetPayload) under its type URL; the two that favord sends are read here.
+// google.rpc.Status as a payload (absl::Status::GetPayload) under its type URL; the two that favord sends are read
+// here.
 namespace favor::client {
 
 struct FieldViolation {

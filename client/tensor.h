@@ -15,8 +15,8 @@ namespace favor::client {
 // A dense, row-major, little-endian tensor that somebody else owns. No alignment is asked for.
 struct TensorView {
   DataType type = DataType::kFloat32;
-  std::vector<int64_t> shape;         // outermost axis first
-  absl::Span<const std::byte> bytes;  // product(shape) * SizeOf(type); the server refuses anything else
+  std::vector<int64_t> shape = {};         // outermost axis first
+  absl::Span<const std::byte> bytes = {};  // product(shape) * SizeOf(type); the server refuses anything else
 };
 
 // All elements, row-major, converted to float32 (exactly: every type is a subset of it).
@@ -24,8 +24,10 @@ std::vector<float> ToFloat32(const TensorView& tensor);
 
 // A view of floats with the given shape.
 inline TensorView Float32View(absl::Span<const float> values, std::vector<int64_t> shape) {
-  return {DataType::kFloat32, std::move(shape),
-          absl::MakeConstSpan(reinterpret_cast<const std::byte*>(values.data()), values.size() * sizeof(float))};
+  return {
+      .type = DataType::kFloat32,
+      .shape = std::move(shape),
+      .bytes = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(values.data()), values.size() * sizeof(float))};
 }
 
 // A dense, row-major tensor that owns its memory, which is aligned for any element type. Move-only.
@@ -42,7 +44,7 @@ class Tensor {
   int64_t num_elements() const { return static_cast<int64_t>(size_bytes_) / SizeOf(type_); }
 
   // Valid as long as the tensor.
-  TensorView view() const { return {type_, shape_, bytes()}; }
+  TensorView view() const { return {.type = type_, .shape = shape_, .bytes = bytes()}; }
 
   std::vector<float> ToFloat32() const { return client::ToFloat32(view()); }
 

@@ -1,4 +1,5 @@
 // favord: see server.h for what it serves, config/settings.cc for what can be set.
+#include <malloc.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -9,6 +10,7 @@
 #include "favor/kernels/cpu_target.h"
 #include "server/config/command_line.h"
 #include "server/config/settings.h"
+#include "server/observability/grpc_log.h"
 #include "server/observability/log.h"
 #include "server/server.h"
 #include "server/stop_signals.h"
@@ -29,7 +31,8 @@ Log::Fields SettingsInForce(const CommandLine& command_line) {
 }
 
 int Serve(const CommandLine& command_line, StopSignals* signals) {
-  const Log log(STDERR_FILENO, command_line.config.log_level);
+  static const Log log(STDERR_FILENO, command_line.config.log_level);  // gRPC's threads may log to the very end
+  SendGrpcLogTo(&log);
   for (const std::string& variable : command_line.unknown_variables) {
     log.Write(LogLevel::kWarning, "unknown_variable", {{"name", variable}});
   }
@@ -51,7 +54,17 @@ int Serve(const CommandLine& command_line, StopSignals* signals) {
   return 0;
 }
 
+// By default glibc takes every message's megabytes from the system and gives them back, page fault by page fault. Kept
+// in the heap instead, 25 MB in and 8 MB out take 45 ms beside the kernels instead of 60 (two cores, loopback). Buffers
+// from 64 MiB on still come and go with their call, so one huge call does not stay resident.
+void TuneMalloc() {
+  mallopt(M_MMAP_THRESHOLD, 64 << 20);
+  mallopt(M_TRIM_THRESHOLD, 256 << 20);
+  mallopt(M_TOP_PAD, 16 << 20);
+}
+
 int Main(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  TuneMalloc();
   StopSignals signals;
   const absl::StatusOr<CommandLine> command_line = ParseCommandLine(arguments, environment);
   if (!command_line.ok()) {

@@ -87,10 +87,10 @@ Server::Server(const ServerConfig& config, const Log* log)
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
       execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get())) {
   metrics_->SetSources({[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); }});
-  attention_service_ = std::make_unique<AttentionService>(
-      AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(), metrics_.get(),
-                                     config.max_message_bytes},
-      Observers());
+  attention_service_ =
+      std::make_unique<AttentionService>(AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(),
+                                                                        metrics_.get(), config.max_message_bytes},
+                                         Observers());
   info_service_ = std::make_unique<InfoService>(InfoOf(config, compute_->num_threads()), Observers());
 }
 

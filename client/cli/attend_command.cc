@@ -43,13 +43,12 @@ absl::StatusOr<client::AttendResult> CallWithProgress(const client::Client& clie
 
 absl::Status AddComparison(const client::Client& client, const client::AttendOptions& options,
                            const ConnectionFlags& connection, const Console& console, AttendOutcome* outcome) {
-  const absl::StatusOr<client::AttendResult> exact =
-      CallWithProgress(client, outcome->inputs, ExactOptions(options), "exact attention, for --compare", connection,
-                       console);
+  const absl::StatusOr<client::AttendResult> exact = CallWithProgress(
+      client, outcome->inputs.tensors, ExactOptions(options), "exact attention, for --compare", connection, console);
   if (!exact.ok()) return exact.status();
   outcome->exact_round_trip = exact->round_trip;
   const absl::StatusOr<Comparison> comparison =
-      Compare(outcome->inputs.values, options, outcome->result.output, exact->output);
+      Compare(outcome->inputs.tensors.values, options, outcome->result.output, exact->output);
   if (!comparison.ok()) return comparison.status();
   outcome->comparison = *comparison;
   return absl::OkStatus();
@@ -66,32 +65,25 @@ absl::Status Save(const std::string& path, AttendOutcome* outcome) {
   return SaveOutput(path, outcome->result.output, outcome->output_shape, metadata);
 }
 
-absl::StatusOr<AttendOutcome> Attend(const AttendFlags& attend, const FlagSet& flags, const ConnectionFlags& connection,
-                                     const Console& console) {
+absl::Status Attend(const AttendFlags& attend, const FlagSet& flags, const ConnectionFlags& connection,
+                    const Console& console, AttendOutcome* outcome) {
   const client::Layout layout = attend.options.spec.layout;
-  const absl::StatusOr<LoadedInputs> inputs = LoadInputs(attend.files, layout);
+  absl::StatusOr<LoadedInputs> inputs = LoadInputs(attend.files, layout);
   if (!inputs.ok()) return inputs.status();
-  const absl::StatusOr<client::AttendOptions> options = attend.ToOptions(flags, inputs->projection_matrix);
+  outcome->inputs = *std::move(inputs);
+  outcome->excerpt_rows = attend.excerpt_rows;
+  const absl::StatusOr<client::AttendOptions> options = attend.ToOptions(flags, outcome->inputs.projection_matrix);
   if (!options.ok()) return options.status();
   const absl::StatusOr<client::Client> client = Connect(connection);
   if (!client.ok()) return client.status();
 
-  AttendOutcome outcome;
-  outcome.inputs = inputs->tensors;
-  outcome.notes = inputs->notes;
-  outcome.excerpt_rows = attend.excerpt_rows;
   absl::StatusOr<client::AttendResult> result =
-      CallWithProgress(*client, outcome.inputs, *options, "attention", connection, console);
+      CallWithProgress(*client, outcome->inputs.tensors, *options, "attention", connection, console);
   if (!result.ok()) return result.status();
-  outcome.result = *std::move(result);
-  outcome.output_shape = DemoteShape(outcome.result.output.shape(), inputs->queries_rank, layout);
-  if (absl::Status status = Save(attend.output, &outcome); !status.ok()) return status;
-  if (attend.compare) {
-    if (absl::Status status = AddComparison(*client, *options, connection, console, &outcome); !status.ok()) {
-      return status;
-    }
-  }
-  return outcome;
+  outcome->result = *std::move(result);
+  outcome->output_shape = DemoteShape(outcome->result.output.shape(), outcome->inputs.queries_rank, layout);
+  if (absl::Status status = Save(attend.output, outcome); !status.ok()) return status;
+  return attend.compare ? AddComparison(*client, *options, connection, console, outcome) : absl::OkStatus();
 }
 
 }  // namespace
@@ -112,12 +104,14 @@ ExitCode RunAttend(absl::Span<const std::string> arguments, const Console& conso
   if (absl::Status status = attend.Validate(flags); !status.ok()) {
     return FailUsage(status.message(), "attend", console);
   }
-  const absl::StatusOr<AttendOutcome> outcome = Attend(attend, flags, connection, console);
-  if (!outcome.ok()) return Fail(outcome.status(), "attend", connection, console);
+  AttendOutcome outcome;
+  if (absl::Status status = Attend(attend, flags, connection, console, &outcome); !status.ok()) {
+    return Fail(status, "attend", connection, console);
+  }
   if (connection.json) {
-    console.out << ToText(ToJson(*outcome)) << "\n";
+    console.out << ToText(ToJson(outcome)) << "\n";
   } else {
-    PrintText(*outcome, console.out);
+    PrintText(outcome, console.out);
   }
   return kExitOk;
 }

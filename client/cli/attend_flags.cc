@@ -11,9 +11,9 @@ namespace {
 
 // Flags that mean nothing outside their mode; a call that would ignore one is refused.
 constexpr std::array kFeatureFlags = {
-    "kernel",          "estimator",      "num-features", "projection",    "row-norms",     "seed",
-    "nonlinearity",    "polynomial-offset", "epsilon-parity", "feature-epsilon", "causal-epsilon", "statistics",
-    "antithetic",      "precondition",   "num-exact-keys", "num-anchors", "num-fit-rows",  "projection-matrix"};
+    "kernel",       "estimator",         "num-features",   "projection",      "row-norms",      "seed",
+    "nonlinearity", "polynomial-offset", "epsilon-parity", "feature-epsilon", "causal-epsilon", "statistics",
+    "antithetic",   "precondition",      "num-exact-keys", "num-anchors",     "num-fit-rows",   "projection-matrix"};
 constexpr std::array kAutoFlags = {"max-relative-error", "time-budget", "when-missed"};
 
 template <typename Names>
@@ -35,7 +35,8 @@ bool TakesProjection(client::Kernel kernel) {
 void AddInputFlags(AttendFlags* target, FlagSet* flags) {
   InputFiles& files = target->files;
   flags->BeginSection("Tensors");
-  flags->Add("queries", "FILE.npy", "[batch, heads, length, dim]; outer axes of size 1 may be missing.", &files.queries);
+  flags->Add("queries", "FILE.npy", "[batch, heads, length, dim]; outer axes of size 1 may be missing.",
+             &files.queries);
   flags->Add("keys", "FILE.npy", "[batch, key heads, length, dim]; key heads divide heads.", &files.keys);
   flags->Add("values", "FILE.npy", "[batch, key heads, length, value dim].", &files.values);
   flags->Add("input", "FILE.safetensors",

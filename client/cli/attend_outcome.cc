@@ -50,8 +50,9 @@ std::vector<std::vector<float>> AttendOutcome::FirstRows() const {
   const int64_t dim = output.shape().empty() ? 0 : output.shape().back();
   if (dim == 0) return {};
   const int64_t num_rows = std::min(excerpt_rows, output.num_elements() / dim);
-  const std::vector<float> values = client::ToFloat32(
-      {output.type(), {num_rows, dim}, output.bytes().first(num_rows * dim * SizeOf(output.type()))});
+  client::TensorView first = output.view();
+  first.bytes = first.bytes.first(num_rows * dim * SizeOf(output.type()));
+  const std::vector<float> values = client::ToFloat32(first);
   std::vector<std::vector<float>> rows;
   for (int64_t row = 0; row < num_rows; ++row) {
     rows.emplace_back(values.begin() + row * dim, values.begin() + (row + 1) * dim);
@@ -60,7 +61,7 @@ std::vector<std::vector<float>> AttendOutcome::FirstRows() const {
 }
 
 double AttendOutcome::QueriesPerSecond() const {
-  const Geometry geometry = GeometryOf(inputs.queries.shape, result.report.spec.layout);
+  const Geometry geometry = GeometryOf(inputs.tensors.queries.shape, result.report.spec.layout);
   const double seconds = absl::ToDoubleSeconds(result.round_trip);
   return seconds > 0 ? static_cast<double>(geometry.batch_size * geometry.length) / seconds : 0;
 }
@@ -92,14 +93,13 @@ Json ToJson(const AttendOutcome& outcome) {
                {"attempts", result.num_attempts}};
   if (outcome.comparison) {
     const Comparison& comparison = *outcome.comparison;
-    json["comparison"] = {
-        {"relative_error", comparison.relative_error},
-        {"mean_of_values_error", comparison.mean_of_values_error},
-        {"better_than_mean_of_values", comparison.relative_error < comparison.mean_of_values_error},
-        {"exact_round_trip_seconds", absl::ToDoubleSeconds(outcome.exact_round_trip)}};
+    json["comparison"] = {{"relative_error", comparison.relative_error},
+                          {"mean_of_values_error", comparison.mean_of_values_error},
+                          {"better_than_mean_of_values", comparison.relative_error < comparison.mean_of_values_error},
+                          {"exact_round_trip_seconds", absl::ToDoubleSeconds(outcome.exact_round_trip)}};
     if (const std::string verdict = Verdict(outcome); !verdict.empty()) json["comparison"]["note"] = verdict;
   }
-  if (!outcome.notes.empty()) json["notes"] = outcome.notes;
+  if (!outcome.inputs.notes.empty()) json["notes"] = outcome.inputs.notes;
   return json;
 }
 

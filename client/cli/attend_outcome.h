@@ -10,18 +10,18 @@
 #include "client/attend.h"
 #include "client/cli/comparison.h"
 #include "client/cli/json.h"
+#include "client/cli/tensor_files.h"
 
 namespace favor::cli {
 
 // All that `favor attend` has to tell.
 struct AttendOutcome {
-  client::AttendInputs inputs;
+  LoadedInputs inputs;
   client::AttendResult result;
-  std::vector<int64_t> output_shape;      // as it is written and printed
-  std::string output_file;                // empty: not written
-  std::optional<Comparison> comparison;   // with --compare
-  absl::Duration exact_round_trip;        // with --compare
-  std::vector<std::string> notes;
+  std::vector<int64_t> output_shape;     // as it is written and printed
+  std::string output_file;               // empty: not written
+  std::optional<Comparison> comparison;  // with --compare
+  absl::Duration exact_round_trip;       // with --compare
   int64_t excerpt_rows = 0;
 
   // The first rows of the output, excerpt_rows at most, in the order of its memory.

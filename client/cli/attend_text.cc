@@ -9,6 +9,7 @@
 #include "client/cli/attend_outcome.h"
 #include "client/cli/geometry.h"
 #include "client/cli/names.h"
+#include "client/cli/wrap.h"
 #include "favor/format/stored_tensor.h"
 
 namespace favor::cli {
@@ -68,15 +69,14 @@ void PrintInputs(const AttendOutcome& outcome, std::ostream& out) {
     return absl::StrCat(ShapeString(tensor.shape), " ", NameOfValue(tensor.type));
   };
   out << "inputs\n"
-      << Line("queries", describe(outcome.inputs.queries)) << Line("keys", describe(outcome.inputs.keys))
-      << Line("values", describe(outcome.inputs.values));
-  for (const std::string& note : outcome.notes) out << "  note: " << note << "\n";
+      << Line("queries", describe(outcome.inputs.tensors.queries))
+      << Line("keys", describe(outcome.inputs.tensors.keys)) << Line("values", describe(outcome.inputs.tensors.values));
+  for (const std::string& note : outcome.inputs.notes) out << "  note: " << note << "\n";
 }
 
 void PrintOutput(const AttendOutcome& outcome, std::ostream& out) {
   out << "output\n"
-      << Line("shape", absl::StrCat(ShapeString(outcome.output_shape), " ",
-                                    NameOfValue(outcome.result.output.type())));
+      << Line("shape", absl::StrCat(ShapeString(outcome.output_shape), " ", NameOfValue(outcome.result.output.type())));
   if (!outcome.output_file.empty()) out << Line("written to", outcome.output_file);
   int64_t index = 0;
   for (const std::vector<float>& row : outcome.FirstRows()) {
@@ -103,10 +103,12 @@ void PrintReport(const client::AttendReport& report, std::ostream& out) {
 void PrintTimes(const AttendOutcome& outcome, std::ostream& out) {
   const client::AttendResult& result = outcome.result;
   out << "time\n"
-      << Line("round trip", absl::StrCat(Milliseconds(result.round_trip), ", ", Bytes(result.request_bytes), " sent, ",
-                                         Bytes(result.response_bytes), " received",
-                                         result.num_attempts > 1 ? absl::StrCat(", attempt ", result.num_attempts) : ""))
-      << Line("queue", Milliseconds(result.report.queue_time)) << Line("compute", Milliseconds(result.report.compute_time))
+      << Line("round trip",
+              absl::StrCat(Milliseconds(result.round_trip), ", ", Bytes(result.request_bytes), " sent, ",
+                           Bytes(result.response_bytes), " received",
+                           result.num_attempts > 1 ? absl::StrCat(", attempt ", result.num_attempts) : ""))
+      << Line("queue", Milliseconds(result.report.queue_time))
+      << Line("compute", Milliseconds(result.report.compute_time))
       << Line("throughput", absl::StrFormat("%.0f queries/s of all heads", outcome.QueriesPerSecond()));
 }
 
@@ -116,7 +118,7 @@ void PrintComparison(const AttendOutcome& outcome, std::ostream& out) {
       << Line("this answer", absl::StrFormat("%.4g", outcome.comparison->relative_error))
       << Line("mean of values", absl::StrFormat("%.4g", outcome.comparison->mean_of_values_error))
       << Line("exact took", Milliseconds(outcome.exact_round_trip));
-  if (const std::string verdict = Verdict(outcome); !verdict.empty()) out << "  note: " << verdict << "\n";
+  if (const std::string verdict = Verdict(outcome); !verdict.empty()) out << "  note: " << Wrap(verdict, 8) << "\n";
 }
 
 }  // namespace

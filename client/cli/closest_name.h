@@ -8,8 +8,8 @@
 
 namespace favor::cli {
 
-// The name that was probably meant by `typed`: the one with the fewest single-letter edits (swaps of neighbours count as
-// one), or that `typed` begins; empty when none is close.
+// The name that was probably meant by `typed`: the one with the fewest single-letter edits (swaps of neighbours count
+// as one), or that `typed` begins; empty when none is close.
 std::string ClosestName(absl::string_view typed, const std::vector<std::string>& names);
 
 // "; did you mean --kernel?" with `prefix` "--", or nothing.

@@ -93,7 +93,8 @@ double MeanOfValuesError(const client::TensorView& values, const client::AttendO
   const Geometry value_rows = GeometryOf(values.shape, options.spec.layout);
   const Geometry rows = GeometryOf(exact.shape(), options.spec.layout);
   const std::vector<float> exact_values = exact.ToFloat32();
-  const int64_t queries_per_key_head = std::max<int64_t>(1, rows.num_heads / std::max<int64_t>(1, value_rows.num_heads));
+  const int64_t queries_per_key_head =
+      std::max<int64_t>(1, rows.num_heads / std::max<int64_t>(1, value_rows.num_heads));
   SquareSums sums;
   for (int64_t batch = 0; batch < rows.batch_size; ++batch) {
     const Visibility visible = VisibilityOf(options, batch, rows.length, value_rows.length);

@@ -27,10 +27,10 @@ void ConnectionFlags::AddTo(FlagSet* flags) {
              absl::StrCat("Give up after this long, retries included; inf: never. Default ",
                           absl::FormatDuration(deadline), "."),
              &deadline);
-  flags->Add("retries", "N",
-             absl::StrCat("Further attempts when the server is UNAVAILABLE or says when to come back. Default ", retries,
-                          "."),
-             &retries);
+  flags->Add(
+      "retries", "N",
+      absl::StrCat("Further attempts when the server is UNAVAILABLE or says when to come back. Default ", retries, "."),
+      &retries);
   flags->Add("json", "Print JSON, errors included.", &json);
   flags->ReadEnvironment([](const char* name) { return std::getenv(name); });
 }

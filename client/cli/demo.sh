@@ -6,6 +6,7 @@ set -euo pipefail
 bin=$(cd "$1" && pwd)
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 readonly INPUT=tests/data/qkv_rxnmapper_layer0.safetensors
+readonly SMOOTH=0.0110485  # 1/sqrt(32)/16
 
 work=$(mktemp -d)
 server=""
@@ -15,14 +16,22 @@ finish() {
 }
 trap finish EXIT
 
-heading() { printf '\n\e[1m== %s\e[0m\n' "$*"; }
+if [[ -t 1 ]]; then
+  readonly BOLD=$'\e[1m' PLAIN=$'\e[0m'
+else
+  readonly BOLD="" PLAIN=""
+fi
+heading() { printf '\n%s== %s%s\n' "$BOLD" "$*" "$PLAIN"; }
 explain() { printf '%s\n' "$@"; }
 
 # Shows a command and runs it.
 show() {
   printf '\n$ favor %s\n' "$*"
-  "$bin/favor" "$@"
+  "$bin/favor" "$@" 2>&1
 }
+
+# Leaves out what a call printed before this section, as it is the same every time; errors stay.
+from() { sed -n -e '/^$/p' -e '/^\$ /p' -e '/^favor /p' -e "/^$1/,\$p"; }
 
 # A port nobody listens on. (The kernel picks the gRPC port; the metrics port must be known beforehand.)
 free_port() {
@@ -59,21 +68,23 @@ show health
 show info
 
 heading "Linear attention (FAVOR+) on inputs that suit it"
-explain "Queries, keys and values of one layer of a trained model, 8 heads, 356 tokens. The logits are scaled to a quarter," \
-  "as if queries and keys were half as long: that is where random features work."
-show attend --input "$INPUT" --scale 0.0441942 --rows 2 --compare
+explain "Queries, keys and values of one layer of a trained model: 8 heads, 356 tokens. The scale is a sixteenth of the" \
+  "default, as if queries and keys were a quarter as long: such smooth attention is what random features estimate well."
+show attend --input "$INPUT" --scale "$SMOOTH" --rows 2 --compare
+explain "" "More features, two from each row of the projection:"
+show attend --input "$INPUT" --scale "$SMOOTH" --estimator hyperbolic --num-features 1024 --rows 0 --compare | from report
 
 heading "The same, causal: a token sees only those before it"
-show attend --input "$INPUT" --scale 0.0441942 --causal --rows 2 --compare
+show attend --input "$INPUT" --scale "$SMOOTH" --causal --rows 2 --compare | from output
 
-heading "The same inputs as the model was trained"
-explain "This model was trained with softmax attention, and its sharp logits are beyond what random features can estimate:" \
-  "their variance grows with exp(|q + k|^2). Watch the error: FAVOR+ is then no better than answering the mean of the" \
-  "values, and favor says so. Models trained with FAVOR+ do not have this problem; their features are their attention."
-show attend --input "$INPUT" --rows 2 --compare
+heading "The same inputs, as the model was trained"
+explain "This model was trained with softmax attention. Its sharp logits are beyond what random features can estimate: their" \
+  "variance grows with exp(|q + k|^2). FAVOR+ is then no better than answering the mean of the values, and favor says so." \
+  "Models trained with FAVOR+ do not have this problem: their features are their attention."
+show attend --input "$INPUT" --rows 2 --compare | from output
 
 heading "Exact softmax attention, for such models"
-show attend --input "$INPUT" --mode exact --rows 2 --compare
+show attend --input "$INPUT" --mode exact --rows 2 | from output
 
 heading "An error names the field, its value and the bound"
 show attend --input "$INPUT" --num-features 100000 || explain "(exit code $?)"

@@ -25,8 +25,7 @@ std::string Hint(const absl::Status& status, const ConnectionFlags& connection) 
 }  // namespace
 
 Json ErrorToJson(const absl::Status& status) {
-  Json error = {{"code", absl::StatusCodeToString(status.code())},
-                                  {"message", std::string(status.message())}};
+  Json error = {{"code", absl::StatusCodeToString(status.code())}, {"message", std::string(status.message())}};
   for (const client::FieldViolation& violation : client::FieldViolationsOf(status)) {
     error["field_violations"].push_back({{"field", violation.field}, {"description", violation.description}});
   }

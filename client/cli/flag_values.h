@@ -18,7 +18,8 @@
 
 namespace favor::cli {
 
-// ParseValue reads the text of a flag into a variable. InvalidArgumentError with what the text must be, to be read after
+// ParseValue reads the text of a flag into a variable. InvalidArgumentError with what the text must be, to be read
+// after
 // "--flag is "text", it must be".
 absl::Status ParseValue(absl::string_view text, std::string* value);
 absl::Status ParseValue(absl::string_view text, bool* value);
@@ -41,8 +42,7 @@ std::string Choices() {
 
 // One of the enumeration's names, in any case.
 template <typename E>
-  requires std::is_enum_v<E>
-absl::Status ParseValue(absl::string_view text, E* value) {
+requires std::is_enum_v<E> absl::Status ParseValue(absl::string_view text, E* value) {
   std::vector<std::string> names;
   for (const Named<E>& it : NamesOf<E>()) {
     if (absl::AsciiStrToLower(text) == absl::AsciiStrToLower(it.name)) {

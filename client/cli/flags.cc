@@ -6,41 +6,25 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
+#include "client/cli/wrap.h"
 
 namespace favor::cli {
 namespace {
 
 constexpr size_t kHelpIndent = 30;
-constexpr size_t kHelpWidth = 100;
 
 std::string EnvironmentName(absl::string_view flag) {
   return absl::StrCat("FAVOR_", absl::AsciiStrToUpper(absl::StrReplaceAll(flag, {{"-", "_"}})));
-}
-
-// Breaks `text` at spaces and indents every line but the first.
-std::string Wrap(absl::string_view text) {
-  std::string result;
-  size_t column = kHelpIndent;
-  for (const absl::string_view word : absl::StrSplit(text, ' ')) {
-    if (column > kHelpIndent && column + 1 + word.size() > kHelpWidth) {
-      absl::StrAppend(&result, "\n", std::string(kHelpIndent, ' '));
-      column = kHelpIndent;
-    } else if (column > kHelpIndent) {
-      absl::StrAppend(&result, " ");
-      ++column;
-    }
-    absl::StrAppend(&result, word);
-    column += word.size();
-  }
-  return result;
 }
 
 }  // namespace
 
 void FlagSet::BeginSection(std::string title) { section_ = std::move(title); }
 
-void FlagSet::Add(std::string name, std::string help, bool* target) { Add(std::move(name), "", std::move(help), target); }
+void FlagSet::Add(std::string name, std::string help, bool* target) {
+  Add(std::move(name), "", std::move(help), target);
+}
 
 void FlagSet::DescribeChoices(const std::string& choices) {
   absl::StrAppend(&flags_.back().help, " One of ", choices, ".");
@@ -59,8 +43,7 @@ void FlagSet::ReadEnvironment(const std::function<const char*(const char*)>& get
 absl::Status FlagSet::Set(Flag* flag, absl::string_view text, absl::string_view shown_name) {
   const absl::Status status = flag->set(text);
   if (!status.ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(shown_name, " is \"", text, "\", it must be ", status.message()));
+    return absl::InvalidArgumentError(absl::StrCat(shown_name, " is \"", text, "\", it must be ", status.message()));
   }
   flag->is_set = true;
   return absl::OkStatus();
@@ -125,7 +108,7 @@ std::string FlagSet::Help() const {
     } else {
       left.resize(kHelpIndent, ' ');
     }
-    absl::StrAppend(&help, left, Wrap(flag.help), "\n");
+    absl::StrAppend(&help, left, Wrap(flag.help, kHelpIndent), "\n");
   }
   return help;
 }

@@ -30,7 +30,7 @@ class FlagSet {
     if constexpr (std::is_enum_v<T>) DescribeChoices(Choices<T>());
   }
   template <typename E>
-    requires std::is_enum_v<E>
+  requires std::is_enum_v<E>
   void Add(std::string name, std::string value_name, std::string help, std::optional<E>* target) {
     flags_.push_back({std::move(name), std::move(value_name), std::move(help), section_,
                       [target](absl::string_view text) { return ParseValue(text, target); }});
@@ -43,8 +43,8 @@ class FlagSet {
   // --ca. The command line wins.
   void ReadEnvironment(const std::function<const char*(const char*)>& get);
 
-  // InvalidArgumentError for whatever is not a flag of this set, naming the closest one, and for values that do not fit.
-  // Stops at --help, after which help_wanted() is true.
+  // InvalidArgumentError for whatever is not a flag of this set, naming the closest one, and for values that do not
+  // fit. Stops at --help, after which help_wanted() is true.
   absl::Status Parse(absl::Span<const std::string> arguments);
 
   bool help_wanted() const { return help_wanted_; }

@@ -22,8 +22,8 @@ struct Geometry {
   // Where row [batch, head, position] starts, in elements.
   int64_t RowOffset(int64_t batch, int64_t head, int64_t position) const {
     const bool heads_outside = layout != client::Layout::kBatchLengthHeadsDim;
-    const int64_t row = heads_outside ? (batch * num_heads + head) * length + position
-                                      : (batch * length + position) * num_heads + head;
+    const int64_t row =
+        heads_outside ? (batch * num_heads + head) * length + position : (batch * length + position) * num_heads + head;
     return row * dim;
   }
 };

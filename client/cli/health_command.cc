@@ -43,7 +43,8 @@ void PrintStatus(const HealthFlags& flags, absl::string_view status, std::ostrea
   if (flags.connection.json) {
     out << ToText({{"service", flags.service}, {"status", std::string(status)}}, -1) << std::endl;
   } else {
-    out << (flags.watch ? absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%S%Ez ", absl::Now(), absl::LocalTimeZone())) : "")
+    out << (flags.watch ? absl::StrCat(absl::FormatTime("%Y-%m-%dT%H:%M:%S%Ez ", absl::Now(), absl::LocalTimeZone()))
+                        : "")
         << status << std::endl;
   }
 }

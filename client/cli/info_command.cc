@@ -39,9 +39,11 @@ Json ToJson(const client::ServerInfo& info) {
 
 void PrintText(const client::ServerInfo& info, std::ostream& out) {
   const auto line = [&out](absl::string_view name, const std::string& value) {
-    out << absl::StreamFormat("%-17s%s\n", name, value);
+    out << absl::StreamFormat("%-19s%s\n", name, value);
   };
-  const auto mebibytes = [](int64_t bytes) { return absl::StrFormat("%.0f MiB", static_cast<double>(bytes) / (1 << 20)); };
+  const auto mebibytes = [](int64_t bytes) {
+    return absl::StrFormat("%.0f MiB", static_cast<double>(bytes) / (1 << 20));
+  };
   line("version", info.version);
   line("build", info.build);
   line("cpu target", info.cpu_target);

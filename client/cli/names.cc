@@ -50,8 +50,9 @@ absl::Span<const Named<Estimator>> NamesOf<Estimator>() {
 template <>
 absl::Span<const Named<Nonlinearity>> NamesOf<Nonlinearity>() {
   static constexpr Named<Nonlinearity> kNames[] = {
-      {Nonlinearity::kRelu, "relu"}, {Nonlinearity::kSquaredRelu, "squared_relu"}, {Nonlinearity::kExp, "exp"},
-      {Nonlinearity::kAbs, "abs"},   {Nonlinearity::kGelu, "gelu"},                {Nonlinearity::kSigmoid, "sigmoid"}};
+      {Nonlinearity::kRelu, "relu"}, {Nonlinearity::kSquaredRelu, "squared_relu"},
+      {Nonlinearity::kExp, "exp"},   {Nonlinearity::kAbs, "abs"},
+      {Nonlinearity::kGelu, "gelu"}, {Nonlinearity::kSigmoid, "sigmoid"}};
   return kNames;
 }
 

@@ -12,8 +12,9 @@
 
 namespace favor::cli {
 
-// Shows that work goes on: a bar with the step, the elapsed time and the deadline, on a terminal only, and only for work
-// that takes longer than `patience`. It is wiped when the work is done. Nothing else may write to the terminal meanwhile.
+// Shows that work goes on: a bar with the step, the elapsed time and the deadline, on a terminal only, and only for
+// work that takes longer than `patience`. It is wiped when the work is done. Nothing else may write to the terminal
+// meanwhile.
 class Progress {
  public:
   Progress(const Console& console, std::string step, absl::Duration deadline,

@@ -25,9 +25,8 @@ bool ReadNumbers(const Json& head, const char* name, std::vector<double>* number
 Json StatisticsToJson(const client::Statistics& statistics) {
   Json heads = Json::array();
   for (const client::Statistics::Head& head : statistics.heads) {
-    heads.push_back({{"key_shift", head.key_shift},
-                     {"query_transform", head.query_transform},
-                     {"proposal", head.proposal}});
+    heads.push_back(
+        {{"key_shift", head.key_shift}, {"query_transform", head.query_transform}, {"proposal", head.proposal}});
   }
   return {{"heads", heads}};
 }

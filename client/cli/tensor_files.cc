@@ -1,6 +1,7 @@
 #include "client/cli/tensor_files.h"
 
 #include <functional>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -26,7 +27,7 @@ absl::StatusOr<client::TensorView> View(absl::string_view name, const StoredTens
   }
   const absl::StatusOr<DataType> type = DataTypeOf(stored);
   if (!type.ok()) return absl::InvalidArgumentError(absl::StrCat(name, ": ", type.status().message()));
-  return client::TensorView{*type, stored.shape, stored.data};
+  return client::TensorView{.type = *type, .shape = stored.shape, .bytes = stored.data};
 }
 
 absl::StatusOr<client::TensorView> ReadNpy(absl::string_view name, const std::string& path, LoadedInputs* inputs) {
@@ -42,8 +43,8 @@ using Source = std::function<absl::StatusOr<client::TensorView>(const std::strin
 
 absl::Status TakeTensors(const Source& source, client::Layout layout, LoadedInputs* inputs) {
   client::AttendInputs& tensors = inputs->tensors;
-  for (const auto& [name, tensor] :
-       {std::pair("queries", &tensors.queries), std::pair("keys", &tensors.keys), std::pair("values", &tensors.values)}) {
+  for (const auto& [name, tensor] : {std::pair("queries", &tensors.queries), std::pair("keys", &tensors.keys),
+                                     std::pair("values", &tensors.values)}) {
     absl::StatusOr<client::TensorView> found = source(name);
     if (!found.ok()) return found.status();
     if (tensor == &tensors.queries) inputs->queries_rank = found->shape.size();
@@ -85,8 +86,8 @@ absl::Status LoadNpy(const InputFiles& files, client::Layout layout, LoadedInput
 
 absl::StatusOr<LoadedInputs> LoadInputs(const InputFiles& files, client::Layout layout) {
   LoadedInputs inputs;
-  const absl::Status status = files.combined.empty() ? LoadNpy(files, layout, &inputs)
-                                                     : LoadSafetensors(files.combined, layout, &inputs);
+  const absl::Status status =
+      files.combined.empty() ? LoadNpy(files, layout, &inputs) : LoadSafetensors(files.combined, layout, &inputs);
   if (!status.ok()) return status;
   if (!files.projection_matrix.empty()) {
     absl::StatusOr<client::TensorView> matrix = ReadNpy(kProjectionMatrix, files.projection_matrix, &inputs);
@@ -106,8 +107,8 @@ absl::Status SaveOutput(const std::string& path, const client::Tensor& output, c
                         const std::map<std::string, std::string>& metadata) {
   const absl::StatusOr<std::string> format = OutputFormat(path);
   if (!format.ok()) return format.status();
-  StoredTensor stored{.name = "output", .dtype = std::string(NameOf(output.type())), .shape = shape,
-                      .data = output.bytes()};
+  StoredTensor stored{
+      .name = "output", .dtype = std::string(NameOf(output.type())), .shape = shape, .data = output.bytes()};
   if (*format == "safetensors") return WriteSafetensors(path, {stored}, metadata);
   if (output.type() != DataType::kBFloat16) return WriteNpy(path, stored);
   const std::vector<float> floats = output.ToFloat32();

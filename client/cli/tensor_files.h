@@ -20,11 +20,11 @@ struct InputFiles {
   std::string combined = "";
 };
 
-// The tensors of a call, four axes each, and the files they are mapped from. Movable.
+// The tensors of a call, four axes each, and what they lie in. Movable.
 struct LoadedInputs {
   client::AttendInputs tensors;
   std::optional<client::TensorView> projection_matrix;
-  size_t queries_rank = 0;  // axes of the queries in their file
+  size_t queries_rank = 0;         // axes of the queries in their file
   std::vector<std::string> notes;  // what was changed on the way in
   std::vector<std::shared_ptr<const void>> memory;
 };

@@ -1,7 +1,5 @@
 #include "client/transport/borrowed_memory.h"
 
-#include <utility>
-
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 

@@ -5,14 +5,14 @@
 #include <cstdint>
 #include <memory>
 
+#include <grpcpp/support/slice.h>
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include <grpcpp/support/slice.h>
 
 namespace favor::client {
 
-// Lends the caller's memory to gRPC without a copy, and knows when gRPC has let go of it: that may be after the call has
-// ended, when a cancelled request is still being written to a socket. Thread-safe.
+// Lends the caller's memory to gRPC without a copy, and knows when gRPC has let go of it: that may be after the call
+// has ended, when a cancelled request is still being written to a socket. Thread-safe.
 class BorrowedMemory {
  public:
   BorrowedMemory();
@@ -23,7 +23,7 @@ class BorrowedMemory {
   grpc::Slice Lend(absl::Span<const std::byte> bytes);
 
   // Waits until every slice is gone; false if that takes longer than `timeout`.
-  bool AwaitReturn(absl::Duration timeout) const;
+  bool AwaitReturn(absl::Duration timeout = absl::InfiniteDuration()) const;
 
  private:
   struct Ledger;

@@ -1,9 +1,9 @@
 #include "client/transport/call.h"
 
-#include "absl/strings/str_cat.h"
-#include "client/transport/status.h"
 #include <grpcpp/completion_queue.h>
 #include <grpcpp/generic/generic_stub.h>
+#include "absl/strings/str_cat.h"
+#include "client/transport/status.h"
 
 namespace favor::client {
 namespace {

@@ -5,11 +5,11 @@
 #include <memory>
 #include <string>
 
-#include "absl/status/status.h"
-#include "absl/time/time.h"
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/byte_buffer.h>
+#include "absl/status/status.h"
+#include "absl/time/time.h"
 
 namespace favor::client {
 

@@ -6,12 +6,12 @@
 #include <string>
 #include <utility>
 
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
-#include <grpcpp/create_channel.h>
-#include <grpcpp/security/credentials.h>
 
 namespace favor::client {
 namespace {
@@ -33,10 +33,10 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const TlsO
   if (tls.cert_file.empty() != tls.key_file.empty()) {
     return absl::InvalidArgumentError("tls.cert_file and tls.key_file go together: one of them is empty");
   }
-  const std::pair<std::string grpc::SslCredentialsOptions::*, std::pair<absl::string_view, const std::string*>> files[] =
-      {{&grpc::SslCredentialsOptions::pem_root_certs, {"tls.ca_file", &tls.ca_file}},
-       {&grpc::SslCredentialsOptions::pem_cert_chain, {"tls.cert_file", &tls.cert_file}},
-       {&grpc::SslCredentialsOptions::pem_private_key, {"tls.key_file", &tls.key_file}}};
+  const std::pair<std::string grpc::SslCredentialsOptions::*, std::pair<absl::string_view, const std::string*>>
+      files[] = {{&grpc::SslCredentialsOptions::pem_root_certs, {"tls.ca_file", &tls.ca_file}},
+                 {&grpc::SslCredentialsOptions::pem_cert_chain, {"tls.cert_file", &tls.cert_file}},
+                 {&grpc::SslCredentialsOptions::pem_private_key, {"tls.key_file", &tls.key_file}}};
   grpc::SslCredentialsOptions options;
   for (const auto& [member, file] : files) {
     const auto& [option, path] = file;
@@ -57,8 +57,13 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   arguments.SetMaxReceiveMessageSize(-1);
   // We retry ourselves: gRPC keeps no more than 256 KiB of a request for that, and knows no RetryInfo.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
-  // A connection of our own, so that dropping the channel closes it.
+  // A connection of our own: two clients with the same options are two connections.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  // Has the kernel give up a connection whose peer takes nothing for so long (TCP_USER_TIMEOUT), which gRPC cannot do
+  // itself in the middle of a write. It comes only with keep-alive, whose pings are made too rare to matter: servers
+  // close connections that ping often.
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2 * 3600 * 1000);
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
   // Between two attempts to connect; gRPC's own default of 1 s would fail quicker retries without trying.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 100);
@@ -84,16 +89,14 @@ bool IsLocal(absl::string_view endpoint) {
   return false;
 }
 
-absl::StatusOr<std::function<std::shared_ptr<grpc::Channel>()>> MakeChannelFactory(const ClientOptions& options) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> MakeChannel(const ClientOptions& options) {
   std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   if (options.tls) {
     absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> tls = Credentials(*options.tls);
     if (!tls.ok()) return tls.status();
     credentials = *std::move(tls);
   }
-  return [endpoint = options.endpoint, credentials, arguments = Arguments(options)] {
-    return grpc::CreateCustomChannel(endpoint, credentials, arguments);
-  };
+  return grpc::CreateCustomChannel(options.endpoint, credentials, Arguments(options));
 }
 
 }  // namespace favor::client

@@ -1,8 +1,8 @@
 #ifndef FAVOR_CLIENT_TRANSPORT_STATUS_H_
 #define FAVOR_CLIENT_TRANSPORT_STATUS_H_
 
-#include "absl/status/status.h"
 #include <grpcpp/support/status.h>
+#include "absl/status/status.h"
 
 namespace favor::client {
 

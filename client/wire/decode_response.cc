@@ -10,18 +10,18 @@
 #include <string>
 #include <utility>
 
+#include <grpcpp/support/proto_buffer_reader.h>
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "client/wire/data_type_wire.h"
 #include "client/wire/decode_report.h"
 #include "favor/v1/attention.pb.h"
-#include <grpcpp/support/proto_buffer_reader.h>
 
 namespace favor::client {
 namespace {
 
-using google::protobuf::io::CodedInputStream;
 using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
 
 constexpr uint32_t LengthDelimitedTag(int field_number) {
   return static_cast<uint32_t>(field_number) << 3 | WireFormatLite::WIRETYPE_LENGTH_DELIMITED;

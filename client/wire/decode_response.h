@@ -1,9 +1,9 @@
 #ifndef FAVOR_CLIENT_WIRE_DECODE_RESPONSE_H_
 #define FAVOR_CLIENT_WIRE_DECODE_RESPONSE_H_
 
+#include <grpcpp/support/byte_buffer.h>
 #include "absl/status/statusor.h"
 #include "client/attend.h"
-#include <grpcpp/support/byte_buffer.h>
 
 namespace favor::client {
 

@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include <google/protobuf/io/coded_stream.h>
+#include "absl/strings/string_view.h"
 
 namespace favor::client {
 

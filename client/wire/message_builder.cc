@@ -19,8 +19,8 @@ std::string* MessageBuilder::OwnedTail() {
 void MessageBuilder::AppendLengthDelimitedTag(int field_number, uint64_t length) {
   using google::protobuf::io::CodedOutputStream;
   uint8_t buffer[20];
-  uint8_t* end = CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(field_number) << 3 | kLengthDelimited,
-                                                         buffer);
+  uint8_t* end =
+      CodedOutputStream::WriteVarint32ToArray(static_cast<uint32_t>(field_number) << 3 | kLengthDelimited, buffer);
   end = CodedOutputStream::WriteVarint64ToArray(length, end);
   AppendFields(absl::string_view(reinterpret_cast<const char*>(buffer), end - buffer));
 }

@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 
+#include <grpcpp/support/byte_buffer.h>
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "client/transport/borrowed_memory.h"
-#include <grpcpp/support/byte_buffer.h>
 
 namespace favor::client {
 

@@ -152,16 +152,19 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
 }
 
 std::string HelpText() {
-  std::string text = absl::StrCat(
-      "favord ", kVersion, ": FAVOR+ linear attention as a gRPC service\n\n"
-      "Usage: favord [--SETTING VALUE | --SETTING=VALUE]...\n\n"
-      "  --config FILE    read settings from lines `name = value`; # starts a comment line [", kConfigVariable, "]\n"
-      "  --check          validate the settings, print them and where each came from, and exit\n"
-      "  --version        print the version and exit\n"
-      "  --help           print this and exit\n\n"
-      "Every setting is a flag, an environment variable and a name in the file; a flag wins over the\n"
-      "environment, the environment over the file.\n\n"
-      "Settings\n");
+  std::string text =
+      absl::StrCat("favord ", kVersion,
+                   ": FAVOR+ linear attention as a gRPC service\n\n"
+                   "Usage: favord [--SETTING VALUE | --SETTING=VALUE]...\n\n"
+                   "  --config FILE    read settings from lines `name = value`; # starts a comment line [",
+                   kConfigVariable,
+                   "]\n"
+                   "  --check          validate the settings, print them and where each came from, and exit\n"
+                   "  --version        print the version and exit\n"
+                   "  --help           print this and exit\n\n"
+                   "Every setting is a flag, an environment variable and a name in the file; a flag wins over the\n"
+                   "environment, the environment over the file.\n\n"
+                   "Settings\n");
   for (const Setting& setting : AllSettings()) {
     absl::StrAppend(&text, "  --", setting.name, " ", setting.value_hint, "  [", setting.EnvironmentName(), "]\n");
     text += Wrap(setting.help, 88, "      ");

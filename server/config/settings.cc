@@ -55,8 +55,8 @@ Setting IntegerSetting(std::string name, std::string default_value, int64_t Serv
 
 Setting BytesSetting(std::string name, std::string default_value, int64_t ServerConfig::*field, int64_t low,
                      int64_t high, std::string help, std::function<int64_t()> automatic = nullptr) {
-  return NumberSetting(std::move(name), "BYTES", std::move(default_value), field, low, high, true,
-                       std::move(automatic), std::move(help));
+  return NumberSetting(std::move(name), "BYTES", std::move(default_value), field, low, high, true, std::move(automatic),
+                       std::move(help));
 }
 
 Setting DelaySetting(std::string name, std::string default_value, absl::Duration ServerConfig::*field,

@@ -21,9 +21,9 @@ struct Setting {
   std::string help;
   bool is_list = false;  // the flag may be repeated, and values may be separated by commas
   // Parses, checks the range, stores. InvalidArgumentError tells what is wrong with the value.
-  std::function<absl::Status(absl::string_view value, ServerConfig* config)> set;
+  std::function<absl::Status(absl::string_view value, ServerConfig* config)> set = {};
   // The value in force, "auto" resolved.
-  std::function<std::string(const ServerConfig&)> show;
+  std::function<std::string(const ServerConfig&)> show = {};
 
   std::string EnvironmentName() const;  // "FAVORD_MAX_MESSAGE_SIZE"
 };

@@ -76,8 +76,7 @@ absl::StatusOr<std::vector<int64_t>> ReadLengths(const RepeatedInt64& wire, absl
                                                  int64_t length) {
   if (wire.empty()) return std::vector<int64_t>();
   if (wire.size() != batch_size) {
-    return FieldError(field,
-                      absl::StrCat(field, " has ", wire.size(), " entries, queries.batch_size is ", batch_size));
+    return FieldError(field, absl::StrCat(field, " has ", wire.size(), " entries, queries.batch_size is ", batch_size));
   }
   for (int i = 0; i < wire.size(); ++i) {
     if (wire[i] >= 0 && wire[i] <= length) continue;
@@ -91,8 +90,7 @@ absl::Status ReadAllLengths(const v1::AttendRequest& request, AttendWork* work) 
   const Shape& queries = work->queries.shape;
   auto query_lengths = ReadLengths(request.query_lengths(), "query_lengths", queries.batch_size, queries.length);
   if (!query_lengths.ok()) return query_lengths.status();
-  auto key_lengths =
-      ReadLengths(request.key_lengths(), "key_lengths", queries.batch_size, work->keys.shape.length);
+  auto key_lengths = ReadLengths(request.key_lengths(), "key_lengths", queries.batch_size, work->keys.shape.length);
   if (!key_lengths.ok()) return key_lengths.status();
   work->query_lengths = *std::move(query_lengths);
   work->key_lengths = *std::move(key_lengths);

@@ -56,6 +56,8 @@ class AttendWireReader {
 
   // Bytes of the message read so far that are not tensor data.
   int64_t skeleton_bytes() const { return skeleton_bytes_; }
+  // Bytes lifted into a tensor's buffer, or soon to be.
+  int64_t lifted_bytes(LiftedTensor tensor) const { return message_.data[static_cast<size_t>(tensor)].size(); }
 
   // The message, once Advance() has returned true. InvalidArgumentError when Protobuf refuses the skeleton.
   absl::StatusOr<AttendMessage> Finish();

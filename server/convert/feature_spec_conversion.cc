@@ -213,7 +213,7 @@ absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire) {
 void WriteFeatureSpec(const FeatureSpec& spec, v1::FeatureSpec* wire) {
   wire->set_kernel(ToWire(spec.kernel));
   if (TakesEstimator(spec.kernel)) {
-    wire->set_estimator(spec.estimator == Estimator::kHyperbolic       ? v1::ESTIMATOR_HYPERBOLIC
+    wire->set_estimator(spec.estimator == Estimator::kHyperbolic      ? v1::ESTIMATOR_HYPERBOLIC
                         : spec.estimator == Estimator::kTrigonometric ? v1::ESTIMATOR_TRIGONOMETRIC
                                                                       : v1::ESTIMATOR_POSITIVE);
   }

@@ -1,10 +1,12 @@
 #include "server/convert/projection_conversion.h"
 
+#include <cstring>
 #include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "favor/format/half_float.h"
 #include "server/convert/field_error.h"
 #include "server/convert/tensor_conversion.h"
 
@@ -55,20 +57,32 @@ absl::Status CheckNumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t
   const int64_t num_features = NumFeatures(spec, head_dim, num_rows);
   if (num_features <= kMaxNumFeatures) return absl::OkStatus();
   if (ProjectionUseOf(spec.kernel) == ProjectionUse::kNone) {
-    return FieldError("spec.features.kernel", absl::StrCat("spec.features.kernel makes ", num_features,
-                                                           " features of queries.head_dim ", head_dim, ", at most ",
-                                                           kMaxNumFeatures));
+    return FieldError("spec.features.kernel",
+                      absl::StrCat("spec.features.kernel makes ", num_features, " features of queries.head_dim ",
+                                   head_dim, ", at most ", kMaxNumFeatures));
   }
   return FieldError(kNumFeatures, absl::StrCat(kNumFeatures, " is ", num_rows, ", its estimator makes ", num_features,
                                                " features of them, at most ", kMaxNumFeatures));
 }
 
+// The same numbers as float32.
+absl::StatusOr<AlignedBuffer<std::byte>> Widened(const AlignedBuffer<std::byte>& data, DataType type) {
+  const auto widen = type == DataType::kFloat16 ? Float32FromFloat16 : Float32FromBFloat16;
+  const int64_t size = data.size() / SizeOf(type);
+  auto widened = AlignedBuffer<std::byte>::Allocate(size * static_cast<int64_t>(sizeof(float)));
+  if (!widened.ok()) return widened.status();
+  for (int64_t i = 0; i < size; ++i) {
+    uint16_t bits = 0;
+    std::memcpy(&bits, data.data() + i * sizeof(bits), sizeof(bits));
+    const float value = widen(bits);
+    std::memcpy(widened->data() + i * sizeof(value), &value, sizeof(value));
+  }
+  return widened;
+}
+
 absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data, AttendWork* work) {
   const absl::StatusOr<DataType> type = ReadDataType(wire.data_type(), absl::StrCat(kMatrix, ".data_type"));
   if (!type.ok()) return type.status();
-  if (*type != DataType::kFloat32) {
-    return UnservedFieldError(absl::StrCat(kMatrix, ".data_type"), v1::DataType_Name(wire.data_type()));
-  }
   if (absl::Status status = CheckShape(wire, *type, data.size(), kMatrix); !status.ok()) return status;
 
   const int rank = wire.shape_size();
@@ -78,10 +92,15 @@ absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data,
                            wire.shape(rank - 1) == head_dim && wire.shape(rank - 2) >= 1 &&
                            wire.shape(rank - 2) <= kMaxNumFeatures;
   if (!right_shape) {
-    return FieldError(absl::StrCat(kMatrix, ".shape"),
-                      absl::StrCat(kMatrix, ".shape is [", absl::StrJoin(wire.shape(), ", "),
-                                   "], must be [num_features, ", head_dim, "] or [", key_heads, ", num_features, ",
-                                   head_dim, "] with num_features 1 to ", kMaxNumFeatures));
+    return FieldError(
+        absl::StrCat(kMatrix, ".shape"),
+        absl::StrCat(kMatrix, ".shape is [", absl::StrJoin(wire.shape(), ", "), "], must be [num_features, ", head_dim,
+                     "] or [", key_heads, ", num_features, ", head_dim, "] with num_features 1 to ", kMaxNumFeatures));
+  }
+  if (*type != DataType::kFloat32) {
+    absl::StatusOr<AlignedBuffer<std::byte>> widened = Widened(data, *type);
+    if (!widened.ok()) return widened.status();
+    data = *std::move(widened);
   }
   const absl::Span<const float> rows(reinterpret_cast<const float*>(data.data()), data.size() / sizeof(float));
   auto projection = SuppliedProjection(rows, rank == 3 ? key_heads : 1, wire.shape(rank - 2), head_dim);

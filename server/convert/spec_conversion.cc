@@ -27,9 +27,9 @@ absl::Status CheckScale(const v1::AttentionSpec& wire) {
 
 absl::Status CheckCausal(const v1::AttentionSpec& wire, const AttendWork& work) {
   if (!wire.causal() || work.queries.shape.length == work.keys.shape.length) return absl::OkStatus();
-  return FieldError("spec.causal", absl::StrCat("spec.causal is set, queries.query_length is ",
-                                                work.queries.shape.length, ", keys.key_length is ",
-                                                work.keys.shape.length, ": they must be equal"));
+  return FieldError("spec.causal",
+                    absl::StrCat("spec.causal is set, queries.query_length is ", work.queries.shape.length,
+                                 ", keys.key_length is ", work.keys.shape.length, ": they must be equal"));
 }
 
 }  // namespace

@@ -21,9 +21,9 @@ struct AdmissionLimits {
 struct AdmissionStats {
   int64_t admitted_bytes = 0;
   int64_t admitted_calls = 0;
-  int64_t refused_for_memory = 0;     // no room now
-  int64_t refused_for_calls = 0;      // too many calls now
-  int64_t refused_as_too_large = 0;   // could never fit
+  int64_t refused_for_memory = 0;    // no room now
+  int64_t refused_for_calls = 0;     // too many calls now
+  int64_t refused_as_too_large = 0;  // could never fit
 };
 
 // Decides which calls may use memory. Never waits: a call either fits now or is refused, so that a caller or a load

@@ -54,11 +54,14 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   if (!buffer.ok()) return run->Fail(buffer.status());
   output.data = *std::move(buffer);
 
-  const AttentionInputs inputs{work.queries.View(work.axis_order), work.keys.View(work.axis_order),
-                               work.values.View(work.axis_order),  work.query_lengths,
-                               work.key_lengths,                   run->result.projection};
-  absl::StatusOr<Job> job = PlanAttention(work.spec, inputs, output.MutableView(work.axis_order), run->cancellation,
-                                          &run->result.report);
+  const AttentionInputs inputs{work.queries.View(work.axis_order),
+                               work.keys.View(work.axis_order),
+                               work.values.View(work.axis_order),
+                               work.query_lengths,
+                               work.key_lengths,
+                               run->result.projection};
+  absl::StatusOr<Job> job =
+      PlanAttention(work.spec, inputs, output.MutableView(work.axis_order), run->cancellation, &run->result.report);
   if (!job.ok()) return run->Fail(job.status());
   const int64_t scratch_bytes = AttentionScratchBytes(work.spec, inputs, compute_->num_threads());
   if (absl::Status status = run->reservation->Grow(scratch_bytes, "the scratch memory of the kernels"); !status.ok()) {

@@ -26,8 +26,7 @@ class ProjectionDraws {
   std::shared_ptr<const Projection> Find(const ProjectionSpec& spec) { return cache_.Find(spec); }
 
   // `waited` is the time the draw stood in line.
-  using Done =
-      std::function<void(absl::StatusOr<std::shared_ptr<const Projection>> projection, absl::Duration waited)>;
+  using Done = std::function<void(absl::StatusOr<std::shared_ptr<const Projection>> projection, absl::Duration waited)>;
 
   // Draws, or finds what was drawn meanwhile, and calls `done` once, on a drawing thread. Never blocks. `cancellation`
   // must live until then.

@@ -33,11 +33,11 @@ Family<Histogram>& HistogramFamily(Registry& registry, const char* name, const c
 }
 
 // gRPC's names of the codes, as the usual dashboards expect them.
-constexpr const char* kCodeNames[] = {"OK",           "Canceled",         "Unknown",           "InvalidArgument",
-                                      "DeadlineExceeded", "NotFound",     "AlreadyExists",     "PermissionDenied",
-                                      "ResourceExhausted", "FailedPrecondition", "Aborted",    "OutOfRange",
-                                      "Unimplemented", "Internal",        "Unavailable",       "DataLoss",
-                                      "Unauthenticated"};
+constexpr const char* kCodeNames[] = {
+    "OK",       "Canceled",       "Unknown",          "InvalidArgument",   "DeadlineExceeded",
+    "NotFound", "AlreadyExists",  "PermissionDenied", "ResourceExhausted", "FailedPrecondition",
+    "Aborted",  "OutOfRange",     "Unimplemented",    "Internal",          "Unavailable",
+    "DataLoss", "Unauthenticated"};
 
 struct Sample {
   std::vector<ClientMetric::Label> labels;
@@ -74,8 +74,8 @@ void AppendProcess(const ProcessStats& stats, std::vector<MetricFamily>& familie
       GaugeOf("process_resident_memory_bytes", "Resident memory size in bytes.", stats.resident_memory_bytes));
   families.push_back(
       GaugeOf("process_virtual_memory_bytes", "Virtual memory size in bytes.", stats.virtual_memory_bytes));
-  families.push_back(GaugeOf("process_start_time_seconds",
-                             "Start time of the process since unix epoch in seconds.", stats.start_time_seconds));
+  families.push_back(GaugeOf("process_start_time_seconds", "Start time of the process since unix epoch in seconds.",
+                             stats.start_time_seconds));
   families.push_back(GaugeOf("process_open_fds", "Number of open file descriptors.", stats.open_fds));
   families.push_back(GaugeOf("process_max_fds", "Maximum number of open file descriptors.", stats.max_fds));
 }
@@ -91,12 +91,12 @@ Metrics::Metrics()
       messages_sent_(CounterFamily(registry_, "grpc_server_msg_sent_total", "Messages sent by the server.")),
       handling_seconds_(HistogramFamily(registry_, "grpc_server_handling_seconds",
                                         "Time from the arrival of an RPC to the end of its answer.")),
-      queue_wait_seconds_(HistogramFamily(registry_, "favor_queue_wait_seconds",
-                                          "Time a call waited for the compute pool.")
-                              .Add({}, kSeconds)),
-      compute_seconds_(HistogramFamily(registry_, "favor_compute_seconds",
-                                       "Time from the first kernel of a call to its last.")
-                           .Add({}, kSeconds)),
+      queue_wait_seconds_(
+          HistogramFamily(registry_, "favor_queue_wait_seconds", "Time a call waited for the compute pool.")
+              .Add({}, kSeconds)),
+      compute_seconds_(
+          HistogramFamily(registry_, "favor_compute_seconds", "Time from the first kernel of a call to its last.")
+              .Add({}, kSeconds)),
       tokens_(CounterFamily(registry_, "favor_tokens_total", "Query positions answered, heads not counted.").Add({})),
       degenerate_rows_(CounterFamily(registry_, "favor_degenerate_rows_total",
                                      "Output rows set to zero: no visible key, or no valid denominator.")
@@ -130,8 +130,8 @@ std::vector<MetricFamily> Metrics::Collect() const {
                               {{{{"version", kVersion}, {"cpu_target", CpuTargetName()}}, 1}}));
   if (sources_.admission) {
     const AdmissionStats stats = sources_.admission();
-    families.push_back(GaugeOf("favor_admitted_bytes", "Bytes held by admitted calls.",
-                               static_cast<double>(stats.admitted_bytes)));
+    families.push_back(
+        GaugeOf("favor_admitted_bytes", "Bytes held by admitted calls.", static_cast<double>(stats.admitted_bytes)));
     families.push_back(Rejections(stats));
   }
   if (sources_.calls_in_flight) {

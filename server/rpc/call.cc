@@ -37,6 +37,7 @@ void Call::OnArrived(bool ok) {
   arrival_ = absl::Now();
   cancellation_.emplace(DeadlineOf(context_));
   request_bytes_ = RequestBytes();
+  if (environment_->log->Enabled(LogLevel::kInfo)) peer_ = context_.peer();
   environment_->calls_in_flight->Enter();
   environment_->metrics.started->Increment();
   if (request_bytes_) environment_->metrics.messages_received->Increment();
@@ -91,7 +92,7 @@ void Call::Record(bool sent) const {
       {"queue_ms", absl::ToDoubleMilliseconds(timing_.queue_time)},
       {"compute_ms", absl::ToDoubleMilliseconds(timing_.compute_time)},
       {"total_ms", absl::ToDoubleMilliseconds(took)},
-      {"peer", context_.peer()},
+      {"peer", peer_},
       {"sent", sent},
   };
   if (!status_.ok()) fields["message"] = std::string(status_.message());

@@ -96,6 +96,7 @@ class Call : public std::enable_shared_from_this<Call> {
   grpc::ServerContext context_;
   std::optional<Cancellation> cancellation_;
   absl::Time arrival_;
+  std::string peer_;  // kept: gRPC forgets it when the connection goes
   Timing timing_;
   absl::Status status_;
   std::optional<int64_t> request_bytes_;

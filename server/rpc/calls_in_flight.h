@@ -29,7 +29,8 @@ class CallsInFlight {
   // Whether there was a moment without calls before the deadline.
   bool WaitUntilNone(absl::Time deadline) const {
     absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithDeadline(absl::Condition(+[](const int64_t* count) { return *count == 0; }, &count_),
+    return mutex_.AwaitWithDeadline(absl::Condition(
+                                        +[](const int64_t* count) { return *count == 0; }, &count_),
                                     deadline);
   }
 

@@ -1,5 +1,6 @@
 #include "server/rpc/rpc_server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 #include <utility>
@@ -51,6 +52,11 @@ void Configure(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder->SetMaxSendMessageSize(static_cast<int>(options.max_message_bytes));
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+  // gRPC checks a compressed message's size only after it has unpacked it, so a small one could take any amount of
+  // memory; and tensors do not compress. Such calls answer UNIMPLEMENTED.
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
+  builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_DEFLATE, false);
+  builder->AddChannelArgument(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0);
   // A second server on the same port must fail to start, not take half of the connections.
   builder->AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
 }
@@ -77,8 +83,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
   std::vector<int> ports(options.addresses.size(), 0);
   for (size_t i = 0; i < ports.size(); ++i) {
     const bool is_unix = absl::StartsWith(options.addresses[i], kUnixPrefix);
-    builder.AddListeningPort(options.addresses[i],
-                             is_unix ? grpc::InsecureServerCredentials() : CredentialsOf(options), &ports[i]);
+    builder.AddListeningPort(options.addresses[i], is_unix ? grpc::InsecureServerCredentials() : CredentialsOf(options),
+                             &ports[i]);
   }
   for (const Service& service : server->services_) builder.RegisterService(service.service);
   server->queues_ = std::make_unique<CompletionQueues>(&builder, options.num_queues);

@@ -20,7 +20,7 @@ struct RpcServerOptions {
   std::vector<std::string> addresses;  // host:port, port 0 picks one; unix:/path
   int64_t max_message_bytes = 0;       // of requests; at most 2 GiB - 1
   int num_queues = 1;
-  int max_concurrent_streams = 0;      // per connection
+  int max_concurrent_streams = 0;  // per connection
   // PEM texts; no TLS without a certificate. With client_ca, clients must show a certificate signed by it.
   std::string tls_certificate;
   std::string tls_key;

@@ -32,8 +32,7 @@ grpc::Status ToGrpcStatus(const absl::Status& status) {
   if (const std::optional<absl::Duration> delay = RetryDelayOf(status)) {
     google::rpc::RetryInfo retry_info;
     retry_info.mutable_retry_delay()->set_seconds(absl::ToInt64Seconds(*delay));
-    retry_info.mutable_retry_delay()->set_nanos(
-        static_cast<int32_t>(absl::ToInt64Nanoseconds(*delay) % 1'000'000'000));
+    retry_info.mutable_retry_delay()->set_nanos(static_cast<int32_t>(absl::ToInt64Nanoseconds(*delay) % 1'000'000'000));
     details.add_details()->PackFrom(retry_info);
   }
   if (details.details_size() == 0) return grpc::Status(code, message);

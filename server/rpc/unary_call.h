@@ -15,12 +15,20 @@ class UnaryCall : public Call {
  public:
   using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
 
+  // The Request* function of a generated raw service, with both queues the same.
+  using RequestFunction =
+      std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*, void* tag)>;
+  template <typename Service, typename Function>
+  static RequestFunction RequestFrom(Service* service, Function function) {
+    return [service, function](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
+      (service->*function)(context, request, responder, queue, queue, tag);
+    };
+  }
+
   // A method: how to ask gRPC for a call of it, and what to do with one that arrived.
   struct Method {
     CallEnvironment environment;
-    // The Request* function of the generated raw service.
-    std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*, void* tag)>
-        request;
+    RequestFunction request;
     // Runs on a completion queue's thread: must not block and must not compute.
     std::function<void(std::shared_ptr<UnaryCall>)> handle;
   };

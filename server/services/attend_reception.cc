@@ -10,8 +10,8 @@
 namespace favor {
 namespace {
 
-// Up to this size reading takes some 20 us, less than a way through the pool.
-constexpr int64_t kMaxInlineBytes = 64 << 10;
+// Up to this size reading takes some 20 us, less than a way through the pool. 16 tokens of 8 heads of 64 are 96 KiB.
+constexpr int64_t kMaxInlineBytes = 128 << 10;
 // A step of the pool: a fraction of a millisecond.
 constexpr int64_t kStepBytes = 1 << 20;
 
@@ -23,13 +23,18 @@ struct Reception {
   bool complete = false;
 };
 
-// What Protobuf makes of the skeleton is bounded before it is made.
+// What Protobuf makes of the skeleton, and what a projection makes of a matrix (widened to float32, then copied), is
+// admitted before it is made.
 absl::StatusOr<AttendWork> Convert(Reception& reception, Admission::Reservation* reservation) {
-  const int64_t parsed_bytes = reception.reader.skeleton_bytes() * AttendWireReader::kParsedBytesPerSkeletonByte;
-  if (absl::Status status = reservation->Grow(parsed_bytes, "the parsed request"); !status.ok()) return status;
+  const AttendWireReader& reader = reception.reader;
+  const int64_t matrix_bytes = reader.lifted_bytes(LiftedTensor::kMatrix);
+  const int64_t passing_bytes =
+      reader.skeleton_bytes() * AttendWireReader::kParsedBytesPerSkeletonByte + 3 * matrix_bytes;
+  absl::Status admitted = reservation->Grow(passing_bytes + matrix_bytes, "the parsed request");
+  if (!admitted.ok()) return admitted;
   absl::StatusOr<AttendMessage> message = reception.reader.Finish();
   absl::StatusOr<AttendWork> work = message.ok() ? ToAttendWork(*std::move(message)) : message.status();
-  reservation->Shrink(parsed_bytes);
+  reservation->Shrink(passing_bytes);
   return work;
 }
 

@@ -30,7 +30,7 @@ absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes
 }
 
 // A method that this release answers UNIMPLEMENTED.
-UnaryCall::Method Refused(const CallObservers& observers, const char* method, decltype(UnaryCall::Method::request) request) {
+UnaryCall::Method Refused(const CallObservers& observers, const char* method, UnaryCall::RequestFunction request) {
   return {observers.ForMethod(kService, method, "unary"), std::move(request),
           [method](std::shared_ptr<UnaryCall> call) { call->Fail(NotServed(method)); }};
 }
@@ -39,23 +39,13 @@ UnaryCall::Method Refused(const CallObservers& observers, const char* method, de
 
 AttentionService::AttentionService(const Dependencies& dependencies, const CallObservers& observers)
     : dependencies_(dependencies) {
-  methods_.push_back({observers.ForMethod(kService, "Attend", "unary"),
-                      [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-                        service_.RequestAttend(context, request, responder, queue, queue, tag);
-                      },
+  const auto request = [this](auto function) { return UnaryCall::RequestFrom(&service_, function); };
+  methods_.push_back({observers.ForMethod(kService, "Attend", "unary"), request(&RawService::RequestAttend),
                       [this](std::shared_ptr<UnaryCall> call) { Attend(std::move(call)); }});
-  methods_.push_back(Refused(observers, "Fold", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-    service_.RequestFold(context, request, responder, queue, queue, tag);
-  }));
-  methods_.push_back(Refused(observers, "Merge", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-    service_.RequestMerge(context, request, responder, queue, queue, tag);
-  }));
-  methods_.push_back(Refused(observers, "Read", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-    service_.RequestRead(context, request, responder, queue, queue, tag);
-  }));
-  methods_.push_back(Refused(observers, "Calibrate", [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-    service_.RequestCalibrate(context, request, responder, queue, queue, tag);
-  }));
+  methods_.push_back(Refused(observers, "Fold", request(&RawService::RequestFold)));
+  methods_.push_back(Refused(observers, "Merge", request(&RawService::RequestMerge)));
+  methods_.push_back(Refused(observers, "Read", request(&RawService::RequestRead)));
+  methods_.push_back(Refused(observers, "Calibrate", request(&RawService::RequestCalibrate)));
   attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"),
                     [this](auto* context, auto* stream, auto* queue, void* tag) {
                       service_.RequestAttendStream(context, stream, queue, queue, tag);

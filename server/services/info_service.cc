@@ -11,9 +11,7 @@ constexpr char kService[] = "favor.v1.InfoService";
 
 InfoService::InfoService(const v1::GetServerInfoResponse& info, const CallObservers& observers)
     : get_server_info_{observers.ForMethod(kService, "GetServerInfo", "unary"),
-                       [this](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-                         service_.RequestGetServerInfo(context, request, responder, queue, queue, tag);
-                       },
+                       UnaryCall::RequestFrom(&service_, &decltype(service_)::RequestGetServerInfo),
                        ProtobufHandler<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
                            [info](const v1::GetServerInfoRequest&) { return info; })} {}
 
