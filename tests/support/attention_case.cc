@@ -32,6 +32,24 @@ AttentionCase GaussianCase(const AttentionSpec& spec, const AttentionShape& shap
   return result;
 }
 
+AttentionShape RandomShape(Random& random, const AttentionSpec& spec) {
+  const bool quadratic = spec.mode == AttentionMode::kFeatures &&
+                         (spec.features.kernel == Kernel::kTaylor2 || spec.features.kernel == Kernel::kPolynomial2);
+  AttentionShape shape;
+  shape.batch_size = random.Integer(1, 3);
+  shape.num_key_heads = random.Integer(1, 3);
+  shape.num_heads = shape.num_key_heads * random.Integer(1, 3);
+  const std::vector<int64_t> lengths = {0, 1, 2, 15, 31, 47, 48, 49, 50, 95, 96, 97};
+  shape.key_length = random.OneOf(lengths);
+  shape.query_length = spec.causal ? shape.key_length : random.OneOf(lengths);
+  // A quadratic map has head_dim^2 features, and the oracle computes them one by one.
+  shape.head_dim = quadratic ? random.OneOf({1, 2, 3, 7}) : random.OneOf({1, 2, 3, 8, 15, 17, 33, 64, 130});
+  shape.value_dim = random.OneOf({1, 2, 3, 15, 16, 17, 33, 47, 64, 65, 130});
+  return shape;
+}
+
+int64_t RandomNumRows(Random& random) { return random.OneOf({1, 2, 7, 8, 9, 16, 33, 61}); }
+
 std::shared_ptr<const Projection> TestProjection(int64_t num_rows, int64_t head_dim, uint64_t seed, bool sqrt_norms,
                                                  int64_t num_matrices) {
   if (num_rows == 0) return nullptr;

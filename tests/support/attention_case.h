@@ -46,6 +46,13 @@ struct AttentionCase {
 AttentionCase GaussianCase(const AttentionSpec& spec, const AttentionShape& shape,
                            std::shared_ptr<const Projection> projection, uint64_t seed, double input_scale = 1);
 
+// A shape the spec allows, with the sizes where tiles end (lengths 0, 1, 47, 48, 49, 95, 96, 97; odd dims) more often
+// than others. Small enough for the oracle.
+AttentionShape RandomShape(Random& random, const AttentionSpec& spec);
+
+// Rows of a projection to go with it, from 1 to some 60.
+int64_t RandomNumRows(Random& random);
+
 // A projection of Gaussian rows from the tests' own generator, so that attention is tested apart from the library's
 // draws. Rows of norm sqrt(head_dim) when `sqrt_norms`. Null when num_rows is 0.
 std::shared_ptr<const Projection> TestProjection(int64_t num_rows, int64_t head_dim, uint64_t seed,

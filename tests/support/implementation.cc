@@ -52,7 +52,7 @@ AttentionImplementation OracleAttention() {
 }
 
 absl::StatusOr<AttentionResult> Compute(const AttentionImplementation& implementation,
-                                    const AttentionCase& attention_case) {
+                                        const AttentionCase& attention_case) {
   const auto to_float = [](const DoubleTensor& tensor) {
     return std::vector<float>(tensor.values.begin(), tensor.values.end());
   };

@@ -29,7 +29,8 @@ AttentionImplementation LibraryAttentionOnPool(int num_threads);
 AttentionImplementation OracleAttention();
 
 // Hands the case to the implementation as dense float32 tensors in the default layout.
-absl::StatusOr<AttentionResult> Compute(const AttentionImplementation& implementation, const AttentionCase& attention_case);
+absl::StatusOr<AttentionResult> Compute(const AttentionImplementation& implementation,
+                                        const AttentionCase& attention_case);
 
 }  // namespace favor::testing
 

@@ -29,15 +29,15 @@ Verdict AgreesWithOracle(const AttentionImplementation& implementation, const At
   const absl::StatusOr<AttentionResult> actual = Compute(implementation, attention_case);
   if (!actual.ok()) return Verdict::Broken(actual.status().ToString());
   const absl::StatusOr<AttentionResult> expected = Compute(OracleAttention(), attention_case);
-  const std::vector<double> conditioning = ConditioningOf(attention_case);
-  Verdict verdict = CompareRows(actual->output, expected->output, conditioning, tolerance);
+  const std::vector<Rounding> rounding = RoundingOf(attention_case);
+  Verdict verdict = CompareRows(actual->output, expected->output, rounding, tolerance);
   if (!verdict.holds) return verdict;
   // A badly conditioned denominator may round to either side of zero.
-  const bool countable =
-      std::all_of(conditioning.begin(), conditioning.end(), [](double c) { return c <= kWorstConditioning; });
+  const bool countable = std::all_of(rounding.begin(), rounding.end(),
+                                     [](const Rounding& row) { return row.conditioning <= kWorstConditioning; });
   if (countable && actual->report.degenerate_rows != expected->report.degenerate_rows) {
-    return Verdict::Broken(absl::StrCat(actual->report.degenerate_rows, " degenerate rows instead of ",
-                                        expected->report.degenerate_rows));
+    return Verdict::Broken(
+        absl::StrCat(actual->report.degenerate_rows, " degenerate rows instead of ", expected->report.degenerate_rows));
   }
   return {};
 }

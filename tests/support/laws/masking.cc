@@ -51,8 +51,8 @@ Verdict PaddingNeverShows(const AttentionImplementation& implementation, const A
     const absl::StatusOr<AttentionResult> dirty = Compute(implementation, WithPadding(attention_case, filling));
     if (!dirty.ok()) return Verdict::Broken(dirty.status().ToString());
     if (!SameBits(dirty->output, clean->output)) {
-      return Verdict::Broken(absl::StrCat("padding of ", filling, " changes the output by ",
-                                          RelativeError(dirty->output, clean->output)));
+      return Verdict::Broken(
+          absl::StrCat("padding of ", filling, " changes the output by ", RelativeError(dirty->output, clean->output)));
     }
   }
   for (int64_t b = 0; b < attention_case.queries.shape.batch_size; ++b) {
@@ -62,7 +62,7 @@ Verdict PaddingNeverShows(const AttentionImplementation& implementation, const A
     const DoubleTensor sequence = SliceBatch(clean->output, b, 1);
     const int64_t num_queries = alone.queries.shape.length;
     Verdict verdict =
-        CompareRows(SliceLength(sequence, 0, num_queries), expected->output, ConditioningOf(alone), tolerance);
+        CompareRows(SliceLength(sequence, 0, num_queries), expected->output, RoundingOf(alone), tolerance);
     if (!verdict.holds) return Verdict::Broken(absl::StrCat("sequence ", b, " without padding: ", verdict.reason));
     const DoubleTensor padding = SliceLength(sequence, num_queries, sequence.shape.length - num_queries);
     if (!SameBits(padding, DoubleTensor(padding.shape))) return Verdict::Broken("padding queries get outputs");

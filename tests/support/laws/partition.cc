@@ -38,7 +38,7 @@ Verdict ComparePart(const AttentionImplementation& implementation, const Attenti
                     const DoubleTensor& of_whole, double tolerance) {
   const absl::StatusOr<AttentionResult> alone = Compute(implementation, part);
   if (!alone.ok()) return Verdict::Broken(alone.status().ToString());
-  return CompareRows(of_whole, alone->output, ConditioningOf(part), tolerance);
+  return CompareRows(of_whole, alone->output, RoundingOf(part), tolerance);
 }
 
 AttentionCase KeysOf(const AttentionCase& attention_case, int64_t begin, int64_t count) {
@@ -69,8 +69,8 @@ Verdict BatchEqualsItsSequences(const AttentionImplementation& implementation, c
   const absl::StatusOr<AttentionResult> whole = Compute(implementation, attention_case);
   if (!whole.ok()) return Verdict::Broken(whole.status().ToString());
   for (int64_t b = 0; b < attention_case.queries.shape.batch_size; ++b) {
-    Verdict verdict = ComparePart(implementation, SequenceOf(attention_case, b), SliceBatch(whole->output, b, 1),
-                                  tolerance);
+    Verdict verdict =
+        ComparePart(implementation, SequenceOf(attention_case, b), SliceBatch(whole->output, b, 1), tolerance);
     if (!verdict.holds) return Verdict::Broken(absl::StrCat("sequence ", b, ": ", verdict.reason));
   }
   return {};
@@ -81,8 +81,8 @@ Verdict HeadsEqualEachHeadAlone(const AttentionImplementation& implementation, c
   const absl::StatusOr<AttentionResult> whole = Compute(implementation, attention_case);
   if (!whole.ok()) return Verdict::Broken(whole.status().ToString());
   for (int64_t h = 0; h < attention_case.queries.shape.num_heads; ++h) {
-    Verdict verdict = ComparePart(implementation, HeadOf(attention_case, h), SliceHeads(whole->output, h, 1),
-                                  tolerance);
+    Verdict verdict =
+        ComparePart(implementation, HeadOf(attention_case, h), SliceHeads(whole->output, h, 1), tolerance);
     if (!verdict.holds) return Verdict::Broken(absl::StrCat("head ", h, ": ", verdict.reason));
   }
   return {};
@@ -120,7 +120,7 @@ Verdict SegmentsOfKeysMixToTheWhole(const AttentionImplementation& implementatio
     const double share = outputs[1].values[i / mixed.shape.dim];
     mixed.values[i] = share * outputs[2].values[i] + (1 - share) * outputs[3].values[i];
   }
-  return CompareRows(mixed, whole, ConditioningOf(attention_case), tolerance);
+  return CompareRows(mixed, whole, RoundingOf(attention_case), tolerance);
 }
 
 }  // namespace favor::testing

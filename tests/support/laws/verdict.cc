@@ -13,7 +13,17 @@ std::ostream& operator<<(std::ostream& stream, const Verdict& verdict) {
   return stream << (verdict.holds ? "the law holds" : verdict.reason);
 }
 
-Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, const std::vector<double>& conditioning,
+namespace {
+
+double LargestOf(absl::Span<const double> row) {
+  double largest = 0;
+  for (const double value : row) largest = std::max(largest, std::abs(value));
+  return largest;
+}
+
+}  // namespace
+
+Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, const std::vector<Rounding>& rounding,
                     double tolerance) {
   if (actual.shape != expected.shape) return Verdict::Broken("the shapes differ");
   const Shape& shape = expected.shape;
@@ -21,19 +31,17 @@ Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, co
   for (int64_t b = 0; b < shape.batch_size; ++b) {
     for (int64_t h = 0; h < shape.num_heads; ++h) {
       for (int64_t i = 0; i < shape.length; ++i, ++row) {
-        const double growth = conditioning.empty() ? 1 : conditioning[row];
-        if (!(growth <= kWorstConditioning)) continue;
         const absl::Span<const double> a = actual.Row(b, h, i);
         const absl::Span<const double> e = expected.Row(b, h, i);
-        double largest = 0;
-        for (const double value : e) largest = std::max(largest, std::abs(value));
+        const Rounding measure = rounding.empty() ? Rounding{.scale = LargestOf(e)} : rounding[row];
+        if (!(measure.conditioning <= kWorstConditioning)) continue;
         for (int64_t c = 0; c < shape.dim; ++c) {
           // Written so that a NaN breaks the law.
-          if (std::abs(a[c] - e[c]) <= tolerance * growth * largest) continue;
+          if (std::abs(a[c] - e[c]) <= tolerance * measure.scale) continue;
           return Verdict::Broken(absl::StrCat("batch ", b, " head ", h, " position ", i, " of ", shape.length, " dim ",
                                               c, ": ", a[c], " instead of ", e[c], ", off by ",
-                                              std::abs(a[c] - e[c]) / largest, " of the row's largest ", largest,
-                                              " (tolerance ", tolerance, " times conditioning ", growth, ")"));
+                                              std::abs(a[c] - e[c]) / measure.scale, " of the scale ", measure.scale,
+                                              ", tolerance ", tolerance, ", conditioning ", measure.conditioning));
         }
       }
     }
@@ -41,16 +49,16 @@ Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, co
   return {};
 }
 
-std::vector<double> ConditioningOf(const AttentionCase& attention_case) {
-  std::vector<double> conditioning;
-  // The oracle is an implementation that also knows its conditioning.
+std::vector<Rounding> RoundingOf(const AttentionCase& attention_case) {
+  std::vector<Rounding> rounding;
+  // The oracle is an implementation that also knows how it is to be compared.
   const AttentionImplementation oracle = [&](const AttentionSpec& spec, const AttentionInputs& inputs) {
     OracleOutput output = OracleAttend(spec, inputs);
-    conditioning = std::move(output.conditioning);
+    rounding = std::move(output.rounding);
     return absl::StatusOr<AttentionResult>(AttentionResult{std::move(output.output), {}});
   };
   static_cast<void>(Compute(oracle, attention_case));
-  return conditioning;
+  return rounding;
 }
 
 Verdict CompareCases(const AttentionImplementation& implementation, const AttentionCase& actual,
@@ -59,7 +67,7 @@ Verdict CompareCases(const AttentionImplementation& implementation, const Attent
   if (!a.ok()) return Verdict::Broken(a.status().ToString());
   const absl::StatusOr<AttentionResult> e = Compute(implementation, expected);
   if (!e.ok()) return Verdict::Broken(e.status().ToString());
-  return CompareRows(a->output, e->output, ConditioningOf(expected), tolerance);
+  return CompareRows(a->output, e->output, RoundingOf(expected), tolerance);
 }
 
 }  // namespace favor::testing

@@ -7,6 +7,7 @@
 
 #include "tests/support/attention_case.h"
 #include "tests/support/implementation.h"
+#include "tests/support/oracle/attention.h"
 #include "tests/support/tensor.h"
 
 namespace favor::testing {
@@ -26,13 +27,13 @@ std::ostream& operator<<(std::ostream& stream, const Verdict& verdict);
 // Rows whose conditioning is worse than this cannot be compared in float32.
 constexpr double kWorstConditioning = 1000;
 
-// Holds when, for every row that is not too badly conditioned, max|a - b| / max|b| <= tolerance * conditioning.
-// `conditioning`: one entry per row, or empty: 1.
-Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, const std::vector<double>& conditioning,
+// Holds when |actual - expected| <= tolerance * scale everywhere in every row that is not too badly conditioned.
+// `rounding`: one entry per row, or empty: the scale of a row is its largest |expected|.
+Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, const std::vector<Rounding>& rounding,
                     double tolerance);
 
-// How much rounding errors of each row of the case grow.
-std::vector<double> ConditioningOf(const AttentionCase& attention_case);
+// What rounding errors of each row of the case are to be measured by.
+std::vector<Rounding> RoundingOf(const AttentionCase& attention_case);
 
 // Runs the implementation on both cases, which are to have the same outputs up to rounding.
 Verdict CompareCases(const AttentionImplementation& implementation, const AttentionCase& actual,

@@ -12,7 +12,7 @@ namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
 OracleRow DegenerateRow(int64_t value_dim, double conditioning = 1) {
-  return {std::vector<double>(value_dim, 0.0), conditioning, /*degenerate=*/true};
+  return {std::vector<double>(value_dim, 0.0), {conditioning, 0}, /*degenerate=*/true};
 }
 
 // The mean of the values, each weighed by weights[j] (any scale, any sign).
@@ -21,18 +21,26 @@ OracleRow WeighValues(const OracleHead& head, const std::vector<ScaledSum>& weig
   for (const ScaledSum& weight : weights) log_scale = std::max(log_scale, weight.log_scale);
   if (log_scale == -kInfinity) return DegenerateRow(head.value_dim);
   OracleRow row{std::vector<double>(head.value_dim, 0.0)};
+  std::vector<double> magnitudes(head.value_dim);
   double denominator = 0;
   double magnitude = 0;
   for (size_t j = 0; j < weights.size(); ++j) {
     const double factor = std::exp(weights[j].log_scale - log_scale);
     denominator += factor * weights[j].sum;
     magnitude += factor * weights[j].magnitude;
-    for (int64_t c = 0; c < head.value_dim; ++c) row.output[c] += factor * weights[j].sum * head.values[j][c];
+    for (int64_t c = 0; c < head.value_dim; ++c) {
+      row.output[c] += factor * weights[j].sum * head.values[j][c];
+      magnitudes[c] += factor * weights[j].magnitude * std::abs(head.values[j][c]);
+    }
   }
   const double conditioning = magnitude / std::abs(denominator);
   if (!(denominator > 0)) return DegenerateRow(head.value_dim, conditioning);
-  for (double& value : row.output) value /= denominator;
-  row.conditioning = conditioning;
+  row.rounding.conditioning = conditioning;
+  for (int64_t c = 0; c < head.value_dim; ++c) {
+    row.output[c] /= denominator;
+    row.rounding.scale =
+        std::max({row.rounding.scale, magnitudes[c] / denominator, conditioning * std::abs(row.output[c])});
+  }
   return row;
 }
 
@@ -75,6 +83,7 @@ std::vector<OracleRow> NoProjectionBidirectionalRows(const FeatureSpec& spec, co
       std::vector<ScaledSum> weights;
       for (const std::vector<double>& key : head.keys) weights.push_back({key[r], 1, 1});
       const OracleRow mean = WeighValues(head, weights);
+      row.rounding.scale = std::max(row.rounding.scale, mean.rounding.scale);
       for (int64_t c = 0; c < head.value_dim; ++c) {
         row.output[c] += std::exp(query_features.log_magnitude[r]) * mean.output[c];
       }
@@ -139,7 +148,7 @@ OracleOutput OracleAttend(const AttentionSpec& spec, const AttentionInputs& inpu
       const std::vector<OracleRow> rows = Rows(spec, head);
       for (int64_t i = 0; i < queries.shape.length; ++i) {
         const bool valid = i < num_queries;
-        result.conditioning.push_back(valid ? rows[i].conditioning : 1);
+        result.rounding.push_back(valid ? rows[i].rounding : Rounding{});
         if (!valid) continue;
         if (rows[i].degenerate) ++result.degenerate_rows;
         std::copy(rows[i].output.begin(), rows[i].output.end(), result.output.Row(b, h, i).begin());

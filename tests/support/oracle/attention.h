@@ -12,12 +12,20 @@
 
 namespace favor::testing {
 
+// What rounding errors of one row are to be measured by.
+struct Rounding {
+  // Sum of the magnitudes of the denominator's terms over the magnitude of their sum: 1 for positive maps and for rows
+  // that see nothing at all.
+  double conditioning = 1;
+  // Magnitude of an output none of whose terms cancel: the largest over dims of sum |weight||value| / |denominator|, or
+  // conditioning times the largest output where that is more. An output can be much smaller by chance, its error not.
+  double scale = 0;
+};
+
 struct OracleOutput {
   DoubleTensor output;  // [batch, heads, query_length, value_dim]
   int64_t degenerate_rows = 0;
-  // Per row [batch, heads, query_length]: sum of the magnitudes of the denominator's terms over the magnitude of their
-  // sum. What rounding errors of signed maps grow by; 1 for positive maps and for rows that see nothing at all.
-  std::vector<double> conditioning;
+  std::vector<Rounding> rounding;  // per row [batch, heads, query_length]
 };
 
 // Attention from the mathematics alone: dense, quadratic, in double, no state, no tiles. The inputs must be valid.
@@ -39,7 +47,7 @@ struct OracleHead {
 
 struct OracleRow {
   std::vector<double> output;
-  double conditioning = 1;
+  Rounding rounding = {};
   bool degenerate = false;  // then output is zero
 };
 

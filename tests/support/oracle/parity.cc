@@ -47,15 +47,21 @@ struct Sums {
   std::vector<std::vector<double>> s;  // S_r, each [value_dim]
   std::vector<double> v;               // V
   double n = 0;
+  // For Rounding: Z_r of the features' magnitudes, and the largest |v| in each dim.
+  std::vector<double> z_magnitude;
+  std::vector<double> v_magnitude;
 
   void Add(const std::vector<double>& features, const std::vector<double>& value) {
     z.resize(features.size());
+    z_magnitude.resize(features.size());
     s.resize(features.size(), std::vector<double>(value.size()));
     for (size_t r = 0; r < features.size(); ++r) {
       z[r] += features[r];
+      z_magnitude[r] += std::abs(features[r]);
       for (size_t c = 0; c < value.size(); ++c) s[r][c] += features[r] * value[c];
     }
     for (size_t c = 0; c < value.size(); ++c) v[c] += value[c];
+    for (size_t c = 0; c < value.size(); ++c) v_magnitude[c] = std::max(v_magnitude[c], std::abs(value[c]));
     n += 1;
   }
 };
@@ -64,11 +70,16 @@ OracleRow Read(const Sums& sums, const std::vector<double>& query_features, doub
   OracleRow row{std::vector<double>(sums.v.size(), 0.0)};
   double total = 0;  // Q
   double denominator = 0;
+  double magnitude = 0;
   for (size_t r = 0; r < query_features.size(); ++r) {
     total += query_features[r];
-    if (sums.n > 0) denominator += query_features[r] * sums.z[r];
+    magnitude += std::abs(query_features[r]) * (eps * sums.n + causal_term);
+    if (sums.n == 0) continue;
+    denominator += query_features[r] * sums.z[r];
+    magnitude += std::abs(query_features[r]) * sums.z_magnitude[r];
   }
   denominator += total * (eps * sums.n + causal_term);
+  if (magnitude > 0) row.rounding.conditioning = magnitude / std::abs(denominator);
   if (sums.n == 0 || !(denominator > 0)) {
     row.degenerate = true;
     return row;
@@ -76,6 +87,8 @@ OracleRow Read(const Sums& sums, const std::vector<double>& query_features, doub
   for (size_t c = 0; c < row.output.size(); ++c) {
     for (size_t r = 0; r < query_features.size(); ++r) row.output[c] += query_features[r] * sums.s[r][c];
     row.output[c] = (row.output[c] + eps * total * sums.v[c]) / denominator;
+    row.rounding.scale = std::max({row.rounding.scale, row.rounding.conditioning * sums.v_magnitude[c],
+                                   row.rounding.conditioning * std::abs(row.output[c])});
   }
   return row;
 }
@@ -90,6 +103,7 @@ std::vector<OracleRow> ParityRows(const FeatureSpec& spec, const OracleHead& hea
 
   Sums sums;
   sums.v.resize(head.value_dim);
+  sums.v_magnitude.resize(head.value_dim);
   size_t num_added = 0;
   std::vector<OracleRow> rows;
   for (size_t i = 0; i < head.queries.size(); ++i) {

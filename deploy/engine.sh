@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# To be sourced. Finds a container engine that works here: docker with a daemon, podman, or buildah.
+
+# Sets ENGINE, or returns 1.
+find_engine() {
+  local name
+  for name in docker podman buildah; do
+    if command -v "$name" >/dev/null && "$name" info >/dev/null 2>&1; then
+      ENGINE=$name
+      return 0
+    fi
+  done
+  return 1
+}
+
+# The base image, from where it is published, else made from Debian's packages with mmdebstrap.
+provide_base() {
+  local base=$1 folder
+  [[ $ENGINE != docker ]] || return 0  # docker build pulls it
+  if "$ENGINE" inspect --type image "$base" >/dev/null 2>&1 || "$ENGINE" pull "docker.io/library/$base" >/dev/null 2>&1; then
+    return 0
+  fi
+  if ! command -v mmdebstrap >/dev/null; then
+    echo "$base can neither be pulled nor be made: mmdebstrap is not here (./dev setup image)"
+    return 1
+  fi
+  echo "$base cannot be pulled; making it from Debian's packages"
+  folder=$(mktemp -d)
+  # Like the published one: no documentation, no translations, and no Perl, which only usrmerge asks for.
+  # shellcheck disable=SC2016
+  mmdebstrap --quiet --variant=minbase --include=usr-is-merged \
+    --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-include=/usr/share/doc/*/copyright' \
+    --customize-hook='chroot "$1" apt-get -qq -y purge usrmerge perl-modules-5.36 libperl5.36 >/dev/null' \
+    --customize-hook='rm -rf "$1"/var/cache/apt "$1"/var/lib/apt/lists' bookworm "$folder/base.tar"
+  printf 'FROM scratch\nADD base.tar /\n' >"$folder/Dockerfile"
+  build_image "$folder" --tag "docker.io/library/$base"
+  rm -rf "$folder"
+}
+
+# build_image <folder> [arguments...]. Without a daemon, chroot isolation works inside containers and without privileges,
+# and HEALTHCHECK exists only in the docker format.
+build_image() {
+  local folder=$1
+  shift
+  case $ENGINE in
+    docker) docker build "$@" "$folder" ;;
+    podman) podman build --format docker --isolation chroot --pull=never "$@" "$folder" ;;
+    buildah) buildah bud --format docker --isolation chroot --pull-never "$@" "$folder" ;;
+  esac
+}

@@ -1,0 +1,69 @@
+#include "client/cli/progress.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+#include <string>
+
+namespace favor::cli {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+TEST(ProgressLine, SaysStepTimeAndDeadline) {
+  EXPECT_EQ(ProgressLine("attention", absl::Milliseconds(1250), absl::Seconds(30)),
+            "[            ======      ] attention, 1.2 s (gives up after 30s)");
+  EXPECT_THAT(ProgressLine("attention", absl::Seconds(2), absl::InfiniteDuration()), Not(HasSubstr("gives up")));
+}
+
+TEST(ProgressLine, WandersToAndFro) {
+  const auto bar = [](int frame) {
+    return ProgressLine("", frame * absl::Milliseconds(100), absl::Seconds(1)).substr(0, 26);
+  };
+  EXPECT_EQ(bar(0), "[======                  ]");
+  EXPECT_EQ(bar(18), "[                  ======]");
+  EXPECT_EQ(bar(17), bar(19));
+  EXPECT_EQ(bar(36), bar(0));
+}
+
+// A stream that lets a test wait for the first drawing.
+class SignallingBuffer : public std::stringbuf {
+ public:
+  void AwaitFirst() { absl::MutexLock lock(&mutex_, absl::Condition(&drawn_)); }
+
+ protected:
+  int sync() override {
+    absl::MutexLock lock(&mutex_);
+    drawn_ = true;
+    return std::stringbuf::sync();
+  }
+
+ private:
+  absl::Mutex mutex_;
+  bool drawn_ = false;
+};
+
+TEST(Progress, IsDrawnAndWipedOnATerminal) {
+  SignallingBuffer buffer;
+  std::ostream error(&buffer);
+  std::ostringstream out;
+  {
+    const Progress progress({out, error, true}, "attention", absl::Seconds(30), absl::ZeroDuration());
+    buffer.AwaitFirst();
+  }
+  const std::string text = buffer.str();
+  EXPECT_THAT(text, HasSubstr("attention, "));
+  EXPECT_EQ(text.back(), '\r');
+  EXPECT_EQ(text.substr(text.size() - 3, 2), "  ");
+}
+
+TEST(Progress, IsSilentElsewhere) {
+  std::ostringstream out, error;
+  { const Progress progress({out, error, false}, "attention", absl::Seconds(30), absl::ZeroDuration()); }
+  EXPECT_EQ(error.str(), "");
+}
+
+}  // namespace
+}  // namespace favor::cli

@@ -1,0 +1,28 @@
+#ifndef FAVOR_TESTS_CLIENT_TEST_CERTIFICATE_H_
+#define FAVOR_TESTS_CLIENT_TEST_CERTIFICATE_H_
+
+// A self-signed certificate for favord.test, good from 2020 to 2120, and its key (P-256): a secret to nobody.
+namespace favor::testing {
+
+inline constexpr char kTestCertificate[] = R"(-----BEGIN CERTIFICATE-----
+MIIBZjCCAQ6gAwIBAgICEAAwCgYIKoZIzj0EAwIwFjEUMBIGA1UEAwwLZmF2b3Jk
+LnRlc3QwIBcNMjAwMTAxMDAwMDAwWhgPMjEyMDAxMDEwMDAwMDBaMBYxFDASBgNV
+BAMMC2Zhdm9yZC50ZXN0MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEBCXf+j3n
+t5ReSZXWbNWfVv5nxEnD85q1Gd836ZZS3o/Dig2OLIyNn1TPfs7gUwvzjPRV8tGP
+IieuqBBExO18x6NKMEgwDwYDVR0TAQH/BAUwAwEB/zAWBgNVHREEDzANggtmYXZv
+cmQudGVzdDAdBgNVHQ4EFgQUi6wp6KXN5g3k5tTlBTKnYUsr5jkwCgYIKoZIzj0E
+AwIDRgAwQwIfQa5+/NIX/Klfd103ZWfQX1+t/y1CwGvuPtNvseM25wIgJHOD48kB
+ZCooX/IwhG7Hl/t3PWC6TaxIisnpqPSmBfk=
+-----END CERTIFICATE-----
+)";
+
+inline constexpr char kTestKey[] = R"(-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRv+CfdeRD9I/+Ych
+uPPgiNY/wMCJOFSA3gdui6fu+jmhRANCAAQEJd/6Pee3lF5JldZs1Z9W/mfEScPz
+mrUZ3zfpllLej8OKDY4sjI2fVM9+zuBTC/OM9FXy0Y8iJ66oEETE7XzH
+-----END PRIVATE KEY-----
+)";
+
+}  // namespace favor::testing
+
+#endif  // FAVOR_TESTS_CLIENT_TEST_CERTIFICATE_H_

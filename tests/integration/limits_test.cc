@@ -1,0 +1,188 @@
+// No call can take more than its share: not of memory, not of time.
+#include <algorithm>
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/integration/harness/attend_wire.h"
+#include "tests/integration/harness/await.h"
+#include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/rpc.h"
+#include "tests/support/errors.h"
+
+namespace favor::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+// About 5 * heads * length * 64 bytes of request.
+v1::AttendRequest RequestOfLength(int64_t heads, int64_t length) {
+  const AttentionShape shape = {1, heads, heads, length, length, 16, 16};
+  return ToRequest(GaussianCase({}, shape, nullptr, 1));
+}
+
+TEST(MessageSize, BeyondTheMaximumIsResourceExhausted) {
+  Favord favord({.flags = {"--max-message-size", "64KiB"}});
+  const AttendAnswer small = Attend(favord.channel(), RequestOfLength(1, 300));
+  EXPECT_TRUE(small.ok()) << Describe(small.status);
+  const AttendAnswer large = Attend(favord.channel(), RequestOfLength(1, 400));
+  EXPECT_EQ(large.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << Describe(large.status);
+  // The connection, and what is asked over it next, are none the worse.
+  EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+}
+
+TEST(MessageSize, OfAResponseThatWouldBeTooLargeIsKnownBeforeAnythingIsComputed) {
+  Favord favord({.flags = {"--max-message-size", "64KiB"}});
+  // One row of values seen by 32 heads of 512 queries of one coordinate: 512 times as large as the queries.
+  v1::AttendRequest request = ToRequest(GaussianCase({}, {1, 8, 1, 512, 1, 1, 512}, nullptr, 2));
+  const AttendAnswer answer = Attend(favord.channel(), request);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("8388608"));
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("65536"));
+}
+
+TEST(MemoryBudget, CallThatCanNeverFitIsInvalid) {
+  Favord favord({.flags = {"--memory-budget", "1MiB"}});
+  const AttendAnswer answer = Attend(favord.channel(), RequestOfLength(8, 1000));
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("1048576"));
+  EXPECT_EQ(RetryDelayOf(answer.status), std::nullopt) << "to come back is no use";
+  EXPECT_EQ(favord.Metrics().Sum("favor_rejected_total", {{"reason", "too_large"}}), 1);
+  EXPECT_EQ(favord.Metrics().Sum("favor_admitted_bytes"), 0);
+}
+
+TEST(MemoryBudget, OutputThatCanNeverFitIsInvalid) {
+  Favord favord({.flags = {"--memory-budget", "1MiB"}});
+  v1::AttendRequest request = ToRequest(GaussianCase({}, {1, 8, 1, 512, 1, 1, 512}, nullptr, 2));
+  const AttendAnswer answer = Attend(favord.channel(), request);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
+  EXPECT_EQ(favord.Metrics().Sum("favor_admitted_bytes"), 0);
+}
+
+// Keeps `favord` busy with one long call until the object goes.
+class BusyWith {
+ public:
+  BusyWith(Favord& favord, v1::AttendRequest request) : channel_(ConnectTo(favord.address())) {
+    const double before = favord.Metrics().Sum("grpc_server_started_total");
+    thread_ = std::thread([this, request = std::move(request)] {
+      answer_ = Attend(channel_, request, {.deadline = absl::Minutes(5), .context = &context_});
+    });
+    // Past admission and at the kernels, as far as can be seen from outside.
+    EXPECT_TRUE(Eventually([&] {
+      const Exposition metrics = favord.Metrics();
+      return metrics.Sum("grpc_server_started_total") > before && metrics.Sum("favor_admitted_bytes") > 0;
+    }));
+  }
+  ~BusyWith() {
+    context_.TryCancel();
+    thread_.join();
+  }
+
+  // Once the call has ended.
+  const AttendAnswer& Join() {
+    thread_.join();
+    thread_ = std::thread([] {});
+    return answer_;
+  }
+
+ private:
+  std::shared_ptr<grpc::Channel> channel_;
+  grpc::ClientContext context_;
+  AttendAnswer answer_;
+  std::thread thread_;
+};
+
+TEST(MemoryBudget, NoRoomNowIsResourceExhaustedAndTellsWhenToComeBack) {
+  const v1::AttendRequest large = LongRequest();
+  Favord favord({.flags = {"--memory-budget", std::to_string(3 * large.ByteSizeLong())}});
+  {
+    BusyWith busy(favord, large);
+    ASSERT_TRUE(Eventually([&] {
+      return favord.Metrics().Sum("favor_admitted_bytes") > 1.5 * static_cast<double>(large.ByteSizeLong());
+    })) << "request and output";
+    const AttendAnswer refused = Attend(favord.channel(), large);
+    EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << Describe(refused.status);
+    ASSERT_TRUE(RetryDelayOf(refused.status).has_value());
+    EXPECT_GT(*RetryDelayOf(refused.status), absl::ZeroDuration());
+    EXPECT_LT(*RetryDelayOf(refused.status), absl::Seconds(30));
+    EXPECT_GE(favord.Metrics().Sum("favor_rejected_total", {{"reason", "memory"}}), 1);
+    // What fits beside it is still answered.
+    const AttendAnswer small = Attend(favord.channel(), GoodRequest());
+    EXPECT_TRUE(small.ok()) << Describe(small.status);
+  }
+  EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("favor_admitted_bytes") == 0; }));
+}
+
+TEST(MaxCalls, OneMoreIsResourceExhaustedAndTellsWhenToComeBack) {
+  Favord favord({.flags = {"--max-calls", "1"}});
+  BusyWith busy(favord, LongRequest());
+  const AttendAnswer refused = Attend(favord.channel(), GoodRequest());
+  EXPECT_EQ(refused.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << Describe(refused.status);
+  EXPECT_TRUE(RetryDelayOf(refused.status).has_value());
+  EXPECT_EQ(favord.Metrics().Sum("favor_rejected_total", {{"reason", "calls"}}), 1);
+}
+
+absl::Duration MedianOfSmallCalls(Favord& favord) {
+  std::vector<absl::Duration> times;
+  const v1::AttendRequest request = GoodRequest();
+  for (int i = 0; i < 41; ++i) {
+    const absl::Time start = absl::Now();
+    const AttendAnswer answer = Attend(favord.channel(), request);
+    EXPECT_TRUE(answer.ok()) << Describe(answer.status);
+    times.push_back(absl::Now() - start);
+  }
+  std::nth_element(times.begin(), times.begin() + 20, times.end());
+  return times[20];
+}
+
+TEST(Fairness, SmallCallsStayQuickBesideALongOne) {
+  // One compute thread, so that nothing but sharing it can help.
+  Favord favord({.flags = {"--threads", "1"}});
+  MedianOfSmallCalls(favord);
+  BusyWith busy(favord, LongRequest());
+  // Behind the long call it would be ten seconds; a turn of the kernels is some milliseconds, and the machine may be
+  // busy with other tests.
+  EXPECT_LT(MedianOfSmallCalls(favord), absl::Milliseconds(250));
+}
+
+TEST(Fairness, HealthAndInfoDoNotWaitForCompute) {
+  Favord favord({.flags = {"--threads", "1"}});
+  BusyWith busy(favord, LongRequest());
+  for (const std::string method : {"/grpc.health.v1.Health/Check", "/favor.v1.InfoService/GetServerInfo"}) {
+    const absl::Time start = absl::Now();
+    const auto answer = CallWithBytes(favord.channel(), method, "");
+    EXPECT_TRUE(answer.ok()) << Describe(answer.status);
+    EXPECT_LT(absl::Now() - start, absl::Seconds(1)) << method;
+  }
+}
+
+TEST(Fairness, ManyClientsAtOnceAllGetTheirOwnAnswer) {
+  Favord favord;
+  constexpr int kClients = 24, kCallsEach = 15;
+  std::atomic<int> right = 0;
+  std::vector<std::thread> clients;
+  for (int client = 0; client < kClients; ++client) {
+    clients.emplace_back([&, client] {
+      const auto channel = ConnectTo(favord.address());
+      const AttentionShape shape = {1, 2, 2, 20 + client, 20 + client, 8, 8};
+      AttentionSpec spec;
+      spec.causal = client % 2 == 0;
+      const AttentionCase attention_case = GaussianCase(spec, shape, TestProjection(16, 8, client), client);
+      const auto expected = Compute(OracleAttention(), attention_case);
+      for (int i = 0; i < kCallsEach; ++i) {
+        const auto result = Compute(AttentionOver(channel, {}), attention_case);
+        if (result.ok() && WorstRowError(result->output, expected->output) < 3e-5) ++right;
+      }
+    });
+  }
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(right, kClients * kCallsEach);
+  EXPECT_EQ(favord.Metrics().Sum("favor_admitted_bytes"), 0);
+}
+
+}  // namespace
+}  // namespace favor::testing

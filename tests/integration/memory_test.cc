@@ -1,0 +1,35 @@
+// Memory of the server: what calls of ten thousand tokens take, and that it comes back.
+#include <string>
+
+#include "gtest/gtest.h"
+#include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/large_call.h"
+
+namespace favor::testing {
+namespace {
+
+constexpr int64_t kMB = 1'000'000;
+
+TEST(Memory, CausalCallTakesLittleMoreThanItsTensors) {
+  if (!MemoryIsMeasurable()) GTEST_SKIP() << "under a sanitizer";
+  Favord favord;
+  const LargeCall call = CallWithTokens(favord, 10'000);
+  EXPECT_GE(call.request_bytes, 61'440'000);
+  EXPECT_GE(call.response_bytes, 20'480'000);
+  // The bound of the call of 100,000 tokens, in proportion; a program, its libraries and pools are the 100 MB.
+  EXPECT_LE(call.peak_resident_bytes, 1.5 * static_cast<double>(call.request_bytes + call.response_bytes) + 100 * kMB);
+  RecordProperty("peak_resident_mb", std::to_string(call.peak_resident_bytes / kMB));
+}
+
+TEST(Memory, IsGivenBackAfterACall) {
+  if (!MemoryIsMeasurable()) GTEST_SKIP() << "under a sanitizer";
+  Favord favord;
+  const LargeCall first = CallWithTokens(favord, 5'000);
+  for (int i = 0; i < 4; ++i) CallWithTokens(favord, 5'000);
+  // Five calls take what one takes, give or take what allocators keep.
+  EXPECT_LE(favord.PeakResidentBytes(), 1.25 * static_cast<double>(first.peak_resident_bytes) + 10 * kMB);
+  EXPECT_EQ(favord.Metrics().Sum("favor_admitted_bytes"), 0);
+}
+
+}  // namespace
+}  // namespace favor::testing

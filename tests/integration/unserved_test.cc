@@ -1,0 +1,113 @@
+// What is written in the wire format and not served by this release says so by name.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "favor/v1/attention.grpc.pb.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/integration/harness/attend_wire.h"
+#include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/rpc.h"
+
+namespace favor::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+struct Unserved {
+  std::string name;
+  std::string field;
+  std::function<void(v1::AttendRequest&)> ask;
+};
+
+v1::FeatureSpec* Features(v1::AttendRequest& request) { return request.mutable_spec()->mutable_features(); }
+
+std::vector<Unserved> UnservedFields() {
+  std::vector<Unserved> cases = {
+      {"auto", "spec.auto", [](auto& r) { r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1); }},
+      {"precision", "spec.precision", [](auto& r) { r.mutable_spec()->set_precision(v1::PRECISION_BF16); }},
+      {"statistics", "spec.features.statistics", [](auto& r) { Features(r)->mutable_statistics()->add_heads(); }},
+      {"antithetic", "spec.features.antithetic", [](auto& r) { Features(r)->set_antithetic(true); }},
+      {"precondition", "spec.features.precondition", [](auto& r) { Features(r)->set_precondition(true); }},
+      {"num_exact_keys", "spec.features.num_exact_keys", [](auto& r) { Features(r)->set_num_exact_keys(32); }},
+      {"num_anchors", "spec.features.num_anchors", [](auto& r) { Features(r)->set_num_anchors(28); }},
+      {"num_fit_rows", "spec.features.num_fit_rows", [](auto& r) { Features(r)->set_num_fit_rows(32); }},
+      {"query_offsets", "query_offsets", [](auto& r) { r.add_query_offsets(0); }},
+      {"key_offsets", "key_offsets", [](auto& r) { r.add_key_offsets(0); }},
+      {"measure_error_rows", "measure_error_rows", [](auto& r) { r.set_measure_error_rows(32); }},
+  };
+  for (const v1::Estimator estimator :
+       {v1::ESTIMATOR_OPRF, v1::ESTIMATOR_SDERF, v1::ESTIMATOR_SADERF, v1::ESTIMATOR_FIRST_ORDER,
+        v1::ESTIMATOR_SECOND_CUMULANT, v1::ESTIMATOR_ANCHORS, v1::ESTIMATOR_BEST}) {
+    cases.push_back({v1::Estimator_Name(estimator), "spec.features.estimator",
+                     [estimator](auto& r) { Features(r)->set_estimator(estimator); }});
+  }
+  for (const v1::ProjectionKind kind : {v1::PROJECTION_KIND_STRUCTURED, v1::PROJECTION_KIND_SIMPLEX}) {
+    cases.push_back({v1::ProjectionKind_Name(kind), "spec.features.projection.kind",
+                     [kind](auto& r) { Features(r)->mutable_projection()->set_kind(kind); }});
+  }
+  return cases;
+}
+
+TEST(Unserved, FieldsAnswerUnimplementedByName) {
+  Favord favord;
+  for (const Unserved& unserved : UnservedFields()) {
+    SCOPED_TRACE(unserved.name);
+    v1::AttendRequest request = GoodRequest();
+    request.clear_spec();
+    unserved.ask(request);
+    const AttendAnswer answer = Attend(favord.channel(), request);
+    EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(answer.status);
+    EXPECT_THAT(answer.status.error_message(), HasSubstr(unserved.field));
+    EXPECT_THAT(BadFieldsOf(answer.status), ElementsAre(unserved.field));
+  }
+  EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+}
+
+TEST(Unserved, MethodsAnswerUnimplementedByName) {
+  Favord favord;
+  for (const std::string method : {"Fold", "Merge", "Read", "Calibrate"}) {
+    SCOPED_TRACE(method);
+    const auto answer = CallWithBytes(favord.channel(), "/favor.v1.AttentionService/" + method, "");
+    EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(answer.status);
+    EXPECT_THAT(answer.status.error_message(), HasSubstr(method));
+  }
+  // Bytes that are no message of the method make no difference.
+  EXPECT_EQ(CallWithBytes(favord.channel(), "/favor.v1.AttentionService/Fold", "\xff\xff").status.error_code(),
+            grpc::StatusCode::UNIMPLEMENTED);
+}
+
+TEST(Unserved, StreamsEndWithUnimplementedHoweverMuchTheClientSends) {
+  Favord favord;
+  const auto stub = v1::AttentionService::NewStub(favord.channel());
+  for (const int num_messages : {0, 1, 100}) {
+    SCOPED_TRACE(num_messages);
+    grpc::ClientContext context;
+    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
+    const auto stream = stub->AttendStream(&context);
+    v1::AttendStreamRequest request;
+    request.mutable_start();
+    for (int i = 0; i < num_messages && stream->Write(request); ++i) {
+    }
+    stream->WritesDone();
+    v1::AttendStreamResponse response;
+    EXPECT_FALSE(stream->Read(&response));
+    const grpc::Status status = stream->Finish();
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(status);
+    EXPECT_THAT(status.error_message(), HasSubstr("AttendStream"));
+  }
+}
+
+TEST(Unserved, MethodsAndServicesThatDoNotExistAnswerUnimplemented) {
+  Favord favord;
+  for (const std::string method : {"/favor.v1.AttentionService/Attention", "/favor.v2.AttentionService/Attend", "/x/y",
+                                   "/favor.v1.EmbeddingService/Embed"}) {
+    EXPECT_EQ(CallWithBytes(favord.channel(), method, "").status.error_code(), grpc::StatusCode::UNIMPLEMENTED)
+        << method;
+  }
+}
+
+}  // namespace
+}  // namespace favor::testing

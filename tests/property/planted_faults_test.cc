@@ -1,0 +1,139 @@
+// The laws can fail: each is kept by the oracle and broken by a double with the fault it is there to catch. The same
+// functions judge the library in the other files of this folder.
+#include <cmath>
+
+#include "gtest/gtest.h"
+#include "tests/support/faulty/attention.h"
+#include "tests/support/faulty/raw_qr.h"
+#include "tests/support/laws/accuracy.h"
+#include "tests/support/laws/causality.h"
+#include "tests/support/laws/masking.h"
+#include "tests/support/laws/partition.h"
+#include "tests/support/laws/projection.h"
+#include "tests/support/laws/symmetry.h"
+#include "tests/support/served_maps.h"
+
+namespace favor::testing {
+namespace {
+
+// Loose enough for float32, so that what catches the faults here is what would catch them in the library.
+constexpr double kTolerance = 1e-4;
+
+AttentionCase Case(bool causal, const AttentionShape& shape) {
+  AttentionSpec spec = Favor().spec;
+  spec.causal = causal;
+  return GaussianCase(spec, shape, TestProjection(24, shape.head_dim, 139), 139);
+}
+
+AttentionCase CausalCase() { return Case(/*causal=*/true, {1, 1, 1, 70, 70, 8, 5}); }
+AttentionCase BidirectionalCase() { return Case(/*causal=*/false, {1, 1, 1, 20, 60, 8, 5}); }
+
+AttentionCase PaddedCase() {
+  AttentionCase padded = Case(/*causal=*/false, {2, 1, 1, 20, 60, 8, 5});
+  padded.key_lengths = {60, 41};
+  return padded;
+}
+
+// Expects the law to tell the honest implementation from the faulty one.
+#define EXPECT_CAUGHT(law, honest, faulty, ...)           \
+  do {                                                    \
+    const Verdict on_honest = law(honest, __VA_ARGS__);   \
+    EXPECT_TRUE(on_honest.holds) << on_honest;            \
+    EXPECT_FALSE(law(faulty, __VA_ARGS__).holds) << #law; \
+  } while (false)
+
+TEST(FutureLeak, OfOneKeyIsCaughtByBothCausalLaws) {
+  EXPECT_CAUGHT(LaterRowsNeverChangeEarlierOutputs, OracleAttention(), AttentionThatSeesOneKeyAhead(), CausalCase(),
+                40);
+  EXPECT_CAUGHT(CausalOutputsAreBidirectionalOnThePrefix, OracleAttention(), AttentionThatSeesOneKeyAhead(),
+                CausalCase(), 7, kTolerance);
+}
+
+TEST(FutureLeak, ThroughTheReferencesStabiliserIsCaught) {
+  EXPECT_CAUGHT(LaterRowsNeverChangeEarlierOutputs, OracleAttention(), AttentionOfTheReference(), CausalCase(), 40);
+}
+
+TEST(ValueOnlyMasking, IsCaughtByWhatStandsInThePadding) {
+  EXPECT_CAUGHT(PaddingNeverShows, OracleAttention(), AttentionThatMasksOnlyValues(), PaddedCase(), kTolerance);
+}
+
+// With harmless padding too: masked keys still count in the denominator.
+TEST(ValueOnlyMasking, IsCaughtByComparisonWithTheOracle) {
+  EXPECT_CAUGHT(AgreesWithOracle, OracleAttention(), AttentionThatMasksOnlyValues(), PaddedCase(), kTolerance);
+}
+
+TEST(RawQr, IsCaughtByTheKernelAlongTheDiagonal) {
+  constexpr int64_t kHeadDim = 16;
+  const auto judge = [](const ProjectionSource& source) {
+    ProjectionSpec spec;
+    spec.num_features = kHeadDim;
+    const std::vector<double> half = DiagonalPoint(kHeadDim, 0.5);
+    return EstimatesAreUnbiased(KernelEstimates(source, spec, Favor().spec.features, half, half, 4000),
+                                std::exp(1.5 * 1.5 / 4));
+  };
+  const Verdict on_honest = judge(QrDraws(/*correct_signs=*/true));
+  EXPECT_TRUE(on_honest.holds) << on_honest;
+  EXPECT_FALSE(judge(QrDraws(/*correct_signs=*/false)).holds);
+}
+
+TEST(RawQr, BiasIsTheOneKnown) {
+  ProjectionSpec spec;
+  spec.num_features = 16;
+  const std::vector<double> half = DiagonalPoint(16, 0.5);
+  const Moments moments =
+      MomentsOf(KernelEstimates(QrDraws(/*correct_signs=*/false), spec, Favor().spec.features, half, half, 4000));
+  // ALGORITHMS.md, section 5: E[estimate] / true = .785 at d = 16.
+  EXPECT_NEAR(moments.mean / std::exp(1.5 * 1.5 / 4), 0.785, 4 * moments.standard_error());
+}
+
+TEST(RawQr, IsCaughtByTheMeanOfTheDiagonal) {
+  EXPECT_CAUGHT(DiagonalAveragesToZero, QrDraws(/*correct_signs=*/true), QrDraws(/*correct_signs=*/false), 16, 2000);
+}
+
+TEST(OneMaximumPerBlock, IsCaughtByALoudKeyInTheBlock) {
+  AttentionSpec spec = Favor().spec;
+  spec.causal = true;
+  for (const double quiet_scale : {10.0, 30.0}) {
+    const LoudKey loud = {.quiet_scale = quiet_scale, .length = 70, .first_position = 1, .last_position = 63};
+    EXPECT_CAUGHT(LoudKeyLeavesOtherRowsRight, OracleAttention(), AttentionWithOneMaximumPerBlock(), spec, loud, 5e-3);
+  }
+}
+
+// ... at every position of the block but the first, not at some.
+TEST(OneMaximumPerBlock, IsCaughtByALoudKeyAtAnyPosition) {
+  AttentionSpec spec = Favor().spec;
+  spec.causal = true;
+  for (int64_t position = 1; position < 64; ++position) {
+    const LoudKey loud = {.quiet_scale = 10, .length = 64, .first_position = position, .last_position = position};
+    EXPECT_FALSE(LoudKeyLeavesOtherRowsRight(AttentionWithOneMaximumPerBlock(), spec, loud, 5e-3).holds) << position;
+  }
+}
+
+// At ordinary inputs the double is right: nothing but the loud key catches it.
+TEST(OneMaximumPerBlock, IsNotCaughtByQuietInputs) {
+  const Verdict verdict = AgreesWithOracle(AttentionWithOneMaximumPerBlock(), CausalCase(), kTolerance);
+  EXPECT_TRUE(verdict.holds) << verdict;
+}
+
+TEST(InterleavedGroupedHeads, AreCaughtByEachHeadAlone) {
+  EXPECT_CAUGHT(HeadsEqualEachHeadAlone, OracleAttention(), AttentionThatInterleavesGroupedHeads(),
+                Case(/*causal=*/false, {1, 4, 2, 20, 30, 8, 5}), kTolerance);
+}
+
+TEST(PositionInTheKeys, IsCaughtByPermutingKeysWithValues) {
+  EXPECT_CAUGHT(PermutingKeysWithValuesChangesNothing, OracleAttention(), AttentionThatWeighsKeysByPosition(),
+                BidirectionalCase(), kTolerance);
+}
+
+TEST(PositionInTheKeys, IsCaughtByCuttingTheKeysInTwo) {
+  EXPECT_CAUGHT(SegmentsOfKeysMixToTheWhole, OracleAttention(), AttentionThatWeighsKeysByPosition(),
+                BidirectionalCase(), 30, kTolerance);
+}
+
+TEST(BiasedDenominator, IsCaughtByAConstantValue) {
+  EXPECT_CAUGHT(ConstantValueComesBack, OracleAttention(), AttentionWithABiasedDenominator(), BidirectionalCase(),
+                kTolerance);
+}
+
+}  // namespace
+}  // namespace favor::testing

@@ -1,0 +1,478 @@
+#include "server/convert/attend_request_conversion.h"
+
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/convert/field_error.h"
+#include "server/convert/spec_conversion.h"
+#include "tests/server/convert/pieces.h"
+
+namespace favor {
+namespace {
+
+void SetTensor(v1::Tensor* tensor, const std::vector<int64_t>& shape, float value = 0.5f) {
+  tensor->Clear();
+  tensor->set_data_type(v1::DATA_TYPE_F32);
+  int64_t size = 1;
+  for (const int64_t axis : shape) {
+    tensor->add_shape(axis);
+    size *= axis;
+  }
+  const std::vector<float> values(size, value);
+  tensor->set_data(std::string(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(float)));
+}
+
+// Two sequences, four heads on two key heads, lengths 5 and 5, head_dim 8, value_dim 6.
+v1::AttendRequest GoodRequest() {
+  v1::AttendRequest request;
+  SetTensor(request.mutable_queries(), {2, 4, 5, 8});
+  SetTensor(request.mutable_keys(), {2, 2, 5, 8});
+  SetTensor(request.mutable_values(), {2, 2, 5, 6});
+  return request;
+}
+
+absl::StatusOr<AttendWork> Convert(const v1::AttendRequest& request) {
+  absl::StatusOr<AttendMessage> message = ReadMessage(request.SerializeAsString());
+  if (!message.ok()) return message.status();
+  return ToAttendWork(*std::move(message));
+}
+
+struct BadInput {
+  const char* name;
+  std::function<void(v1::AttendRequest&)> spoil;
+  absl::StatusCode code;
+  const char* field;
+  const char* message;
+};
+
+void PrintTo(const BadInput& input, std::ostream* out) { *out << input.name; }
+
+class BadInputTest : public testing::TestWithParam<BadInput> {};
+
+TEST_P(BadInputTest, NamesFieldValueAndBound) {
+  v1::AttendRequest request = GoodRequest();
+  GetParam().spoil(request);
+  const absl::Status status = Convert(request).status();
+  EXPECT_EQ(status.code(), GetParam().code) << status;
+  EXPECT_EQ(FieldOf(status), GetParam().field) << status;
+  EXPECT_EQ(status.message(), GetParam().message);
+}
+
+constexpr auto kInvalid = absl::StatusCode::kInvalidArgument;
+constexpr auto kUnserved = absl::StatusCode::kUnimplemented;
+
+v1::FeatureSpec& Features(v1::AttendRequest& r) { return *r.mutable_spec()->mutable_features(); }
+v1::Projection& Projection_(v1::AttendRequest& r) { return *Features(r).mutable_projection(); }
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+const BadInput kTensors[] = {
+    {"NoQueries", [](auto& r) { r.clear_queries(); }, kInvalid, "queries.data_type",
+     "queries.data_type is unset, must be one of F32, F16, BF16"},
+    {"UnknownDataType", [](auto& r) { r.mutable_keys()->set_data_type(static_cast<v1::DataType>(7)); }, kInvalid,
+     "keys.data_type", "keys.data_type is 7, which is no DataType"},
+    {"Rank3",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {4, 5, 8});
+     },
+     kInvalid, "queries.shape", "queries.shape has 3 axes, must have 4"},
+    {"Negative", [](auto& r) { r.mutable_keys()->set_shape(2, -5); }, kInvalid, "keys.shape",
+     "keys.shape[2] is -5, at least 0"},
+    {"Overflow",
+     [](auto& r) {
+       for (int i = 0; i < 4; ++i) r.mutable_values()->set_shape(i, int64_t{1} << 62);
+     },
+     kInvalid, "values.shape",
+     "values.shape is [4611686018427387904, 4611686018427387904, 4611686018427387904, 4611686018427387904], whose "
+     "sizes multiply to more than 2147483648"},
+    {"AbsurdAxesOfAnEmptyTensor",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {1, 1, 0, 8});
+       r.mutable_queries()->set_shape(0, int64_t{1} << 40);
+     },
+     kInvalid, "queries.shape",
+     "queries.shape is [1099511627776, 1, 0, 8], whose sizes multiply to more than "
+     "2147483648"},
+    {"DataTooShort", [](auto& r) { r.mutable_queries()->mutable_data()->pop_back(); }, kInvalid, "queries.data",
+     "queries.data has 1279 bytes, queries.shape [2, 4, 5, 8] of F32 takes 1280"},
+    {"NoData", [](auto& r) { r.mutable_values()->clear_data(); }, kInvalid, "values.data",
+     "values.data has 0 bytes, values.shape [2, 2, 5, 6] of F32 takes 480"},
+    {"BatchZero",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {0, 4, 5, 8});
+     },
+     kInvalid, "queries.shape", "queries.batch_size is 0, at least 1"},
+    {"NoHeads",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {2, 0, 5, 8});
+     },
+     kInvalid, "queries.shape", "queries.num_heads is 0, at least 1"},
+    {"NoKeyHeads",
+     [](auto& r) {
+       SetTensor(r.mutable_keys(), {2, 0, 5, 8});
+     },
+     kInvalid, "keys.shape", "keys.num_heads is 0, at least 1"},
+    {"HeadDimZero",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {2, 4, 5, 0});
+     },
+     kInvalid, "queries.shape", "queries.head_dim is 0, at least 1"},
+    {"HeadDim513",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {1, 1, 1, 513});
+     },
+     kInvalid, "queries.shape", "queries.head_dim is 513, at most 512"},
+    {"ValueDim513",
+     [](auto& r) {
+       SetTensor(r.mutable_values(), {2, 2, 5, 513});
+     },
+     kInvalid, "values.shape", "values.value_dim is 513, at most 512"},
+    {"ValueDimZero",
+     [](auto& r) {
+       SetTensor(r.mutable_values(), {2, 2, 5, 0});
+     },
+     kInvalid, "values.shape", "values.value_dim is 0, at least 1"},
+    {"BatchDiffers",
+     [](auto& r) {
+       SetTensor(r.mutable_keys(), {3, 2, 5, 8});
+     },
+     kInvalid, "keys.shape", "keys.batch_size is 3, queries.batch_size is 2"},
+    {"HeadDimDiffers",
+     [](auto& r) {
+       SetTensor(r.mutable_keys(), {2, 2, 5, 7});
+     },
+     kInvalid, "keys.shape", "keys.head_dim is 7, queries.head_dim is 8"},
+    {"ValueHeadsDiffer",
+     [](auto& r) {
+       SetTensor(r.mutable_values(), {2, 4, 5, 6});
+     },
+     kInvalid, "values.shape", "values.num_heads is 4, keys.num_heads is 2"},
+    {"ValueLengthDiffers",
+     [](auto& r) {
+       SetTensor(r.mutable_values(), {2, 2, 4, 6});
+     },
+     kInvalid, "values.shape", "values.key_length is 4, keys.key_length is 5"},
+    {"HeadsDoNotDivide",
+     [](auto& r) {
+       SetTensor(r.mutable_keys(), {2, 3, 5, 8});
+       SetTensor(r.mutable_values(), {2, 3, 5, 6});
+     },
+     kInvalid, "keys.shape", "keys.num_heads is 3, must divide queries.num_heads, which is 4"},
+    {"LengthsCount", [](auto& r) { r.add_query_lengths(1); }, kInvalid, "query_lengths",
+     "query_lengths has 1 entries, queries.batch_size is 2"},
+    {"LengthTooLong",
+     [](auto& r) {
+       r.add_key_lengths(5);
+       r.add_key_lengths(6);
+     },
+     kInvalid, "key_lengths[1]", "key_lengths[1] is 6, must be 0 to 5, the length of the tensor"},
+    {"LengthNegative",
+     [](auto& r) {
+       r.add_query_lengths(-1);
+       r.add_query_lengths(0);
+     },
+     kInvalid, "query_lengths[0]", "query_lengths[0] is -1, must be 0 to 5, the length of the tensor"},
+    {"OutputType", [](auto& r) { r.set_output_type(static_cast<v1::DataType>(9)); }, kInvalid, "output_type",
+     "output_type is 9, which is no DataType"},
+    {"QueryOffsets", [](auto& r) { r.add_query_offsets(0); }, kUnserved, "query_offsets",
+     "query_offsets is set, which favord 0.1.0 does not serve"},
+    {"KeyOffsets", [](auto& r) { r.add_key_offsets(0); }, kUnserved, "key_offsets",
+     "key_offsets is set, which favord 0.1.0 does not serve"},
+    {"MeasureErrorRows", [](auto& r) { r.set_measure_error_rows(32); }, kUnserved, "measure_error_rows",
+     "measure_error_rows is 32, which favord 0.1.0 does not serve"},
+};
+
+const BadInput kSpecs[] = {
+    {"Layout", [](auto& r) { r.mutable_spec()->set_layout(static_cast<v1::Layout>(3)); }, kInvalid, "spec.layout",
+     "spec.layout is 3, which is no Layout"},
+    {"ScaleZero", [](auto& r) { r.mutable_spec()->set_scale(0); }, kInvalid, "spec.scale",
+     "spec.scale is 0, must be finite and above 0"},
+    {"ScaleNan", [](auto& r) { r.mutable_spec()->set_scale(kNan); }, kInvalid, "spec.scale",
+     "spec.scale is nan, must be finite and above 0"},
+    {"ScaleInfinite", [](auto& r) { r.mutable_spec()->set_scale(kInf); }, kInvalid, "spec.scale",
+     "spec.scale is inf, must be finite and above 0"},
+    {"CausalLengths",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {2, 4, 3, 8});
+       r.mutable_spec()->set_causal(true);
+     },
+     kInvalid, "spec.causal",
+     "spec.causal is set, queries.query_length is 3, keys.key_length is 5: they must be equal"},
+    {"Auto", [](auto& r) { r.mutable_spec()->mutable_auto_(); }, kUnserved, "spec.auto",
+     "spec.auto is set, which favord 0.1.0 does not serve"},
+    {"Bf16", [](auto& r) { r.mutable_spec()->set_precision(v1::PRECISION_BF16); }, kUnserved, "spec.precision",
+     "spec.precision is PRECISION_BF16, which favord 0.1.0 does not serve"},
+    {"Precision", [](auto& r) { r.mutable_spec()->set_precision(static_cast<v1::Precision>(5)); }, kInvalid,
+     "spec.precision", "spec.precision is 5, which is no Precision"},
+};
+
+const BadInput kFeatures[] = {
+    {"Kernel", [](auto& r) { Features(r).set_kernel(static_cast<v1::Kernel>(99)); }, kInvalid, "spec.features.kernel",
+     "spec.features.kernel is 99, which is no Kernel"},
+    {"Estimator", [](auto& r) { Features(r).set_estimator(static_cast<v1::Estimator>(99)); }, kInvalid,
+     "spec.features.estimator", "spec.features.estimator is 99, which is no Estimator"},
+    {"Oprf", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_OPRF); }, kUnserved, "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_OPRF, which favord 0.1.0 does not serve"},
+    {"Best", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_BEST); }, kUnserved, "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_BEST, which favord 0.1.0 does not serve"},
+    {"EstimatorOfElu",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_ELU_PLUS_ONE);
+       Features(r).set_estimator(v1::ESTIMATOR_HYPERBOLIC);
+     },
+     kInvalid, "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_HYPERBOLIC, KERNEL_ELU_PLUS_ONE takes none"},
+    {"GaussianHyperbolic",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_GAUSSIAN);
+       Features(r).set_estimator(v1::ESTIMATOR_HYPERBOLIC);
+     },
+     kInvalid, "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_HYPERBOLIC, KERNEL_GAUSSIAN takes positive or trigonometric"},
+    {"Nonlinearity",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_GENERALIZED);
+       Features(r).set_nonlinearity(static_cast<v1::Nonlinearity>(40));
+     },
+     kInvalid, "spec.features.nonlinearity", "spec.features.nonlinearity is 40, which is no Nonlinearity"},
+    {"NonlinearityOfSoftmax", [](auto& r) { Features(r).set_nonlinearity(v1::NONLINEARITY_GELU); }, kInvalid,
+     "spec.features.nonlinearity", "spec.features.nonlinearity is NONLINEARITY_GELU, KERNEL_SOFTMAX takes none"},
+    {"OffsetNegative",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_POLYNOMIAL2);
+       Features(r).set_polynomial_offset(-1);
+     },
+     kInvalid, "spec.features.polynomial_offset",
+     "spec.features.polynomial_offset is -1, must be finite and at least 0"},
+    {"OffsetOfSoftmax", [](auto& r) { Features(r).set_polynomial_offset(2); }, kInvalid,
+     "spec.features.polynomial_offset", "spec.features.polynomial_offset is 2, KERNEL_SOFTMAX takes none"},
+    {"ParityOfGaussian",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_GAUSSIAN);
+       Features(r).mutable_epsilon_parity();
+     },
+     kInvalid, "spec.features.epsilon_parity",
+     "spec.features.epsilon_parity is set, KERNEL_GAUSSIAN has no published epsilons"},
+    {"ParityOfHyperbolic",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_HYPERBOLIC);
+       Features(r).mutable_epsilon_parity();
+     },
+     kInvalid, "spec.features.epsilon_parity",
+     "spec.features.epsilon_parity is set, KERNEL_SOFTMAX with another estimator than ESTIMATOR_POSITIVE has no "
+     "published epsilons"},
+    {"EpsilonNegative", [](auto& r) { Features(r).mutable_epsilon_parity()->set_feature_epsilon(-1); }, kInvalid,
+     "spec.features.epsilon_parity.feature_epsilon",
+     "spec.features.epsilon_parity.feature_epsilon is -1, must be finite and at least 0"},
+    {"CausalEpsilonNan", [](auto& r) { Features(r).mutable_epsilon_parity()->set_causal_epsilon(kNan); }, kInvalid,
+     "spec.features.epsilon_parity.causal_epsilon",
+     "spec.features.epsilon_parity.causal_epsilon is nan, must be finite and at least 0"},
+    {"Statistics", [](auto& r) { Features(r).mutable_statistics(); }, kUnserved, "spec.features.statistics",
+     "spec.features.statistics is set, which favord 0.1.0 does not serve"},
+    {"Antithetic", [](auto& r) { Features(r).set_antithetic(true); }, kUnserved, "spec.features.antithetic",
+     "spec.features.antithetic is true, which favord 0.1.0 does not serve"},
+    {"Precondition", [](auto& r) { Features(r).set_precondition(true); }, kUnserved, "spec.features.precondition",
+     "spec.features.precondition is true, which favord 0.1.0 does not serve"},
+    {"ExactKeys", [](auto& r) { Features(r).set_num_exact_keys(32); }, kUnserved, "spec.features.num_exact_keys",
+     "spec.features.num_exact_keys is 32, which favord 0.1.0 does not serve"},
+    {"Anchors", [](auto& r) { Features(r).set_num_anchors(-3); }, kUnserved, "spec.features.num_anchors",
+     "spec.features.num_anchors is -3, which favord 0.1.0 does not serve"},
+    {"FitRows", [](auto& r) { Features(r).set_num_fit_rows(1); }, kUnserved, "spec.features.num_fit_rows",
+     "spec.features.num_fit_rows is 1, which favord 0.1.0 does not serve"},
+};
+
+const BadInput kProjections[] = {
+    {"NoFeatures", [](auto& r) { Features(r).set_num_features(0); }, kInvalid, "spec.features.num_features",
+     "spec.features.num_features is 0, at least 1"},
+    {"TooManyFeatures", [](auto& r) { Features(r).set_num_features(70000); }, kInvalid, "spec.features.num_features",
+     "spec.features.num_features is 70000, at most 65536"},
+    {"AbsurdFeatures", [](auto& r) { Features(r).set_num_features(std::numeric_limits<int64_t>::max()); }, kInvalid,
+     "spec.features.num_features", "spec.features.num_features is 9223372036854775807, at most 65536"},
+    {"TooManyAfterDoubling",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_TRIGONOMETRIC);
+       Features(r).set_num_features(40000);
+     },
+     kInvalid, "spec.features.num_features",
+     "spec.features.num_features is 40000, its estimator makes 80000 features of them, at most 65536"},
+    {"FeaturesOfElu",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_ELU_PLUS_ONE);
+       Features(r).set_num_features(16);
+     },
+     kInvalid, "spec.features.num_features", "spec.features.num_features is 16, the kernel takes no projection"},
+    {"TaylorOfHeadDim512",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {1, 1, 1, 512});
+       SetTensor(r.mutable_keys(), {1, 1, 1, 512});
+       SetTensor(r.mutable_values(), {1, 1, 1, 6});
+       Features(r).set_kernel(v1::KERNEL_TAYLOR2);
+     },
+     kInvalid, "spec.features.kernel",
+     "spec.features.kernel makes 131841 features of queries.head_dim 512, at most 65536"},
+    {"Kind", [](auto& r) { Projection_(r).set_kind(static_cast<v1::ProjectionKind>(50)); }, kInvalid,
+     "spec.features.projection.kind", "spec.features.projection.kind is 50, which is no ProjectionKind"},
+    {"Structured", [](auto& r) { Projection_(r).set_kind(v1::PROJECTION_KIND_STRUCTURED); }, kUnserved,
+     "spec.features.projection.kind",
+     "spec.features.projection.kind is PROJECTION_KIND_STRUCTURED, which favord 0.1.0 does not serve"},
+    {"Simplex", [](auto& r) { Projection_(r).set_kind(v1::PROJECTION_KIND_SIMPLEX); }, kUnserved,
+     "spec.features.projection.kind",
+     "spec.features.projection.kind is PROJECTION_KIND_SIMPLEX, which favord 0.1.0 does not serve"},
+    {"IdentityOfSoftmax", [](auto& r) { Projection_(r).set_kind(v1::PROJECTION_KIND_IDENTITY); }, kInvalid,
+     "spec.features.projection.kind",
+     "spec.features.projection.kind is PROJECTION_KIND_IDENTITY, which only KERNEL_GENERALIZED takes"},
+    {"RowNorms", [](auto& r) { Projection_(r).set_row_norms(static_cast<v1::RowNorms>(8)); }, kInvalid,
+     "spec.features.projection.row_norms", "spec.features.projection.row_norms is 8, which is no RowNorms"},
+    {"RowNormsOfIid",
+     [](auto& r) {
+       Projection_(r).set_kind(v1::PROJECTION_KIND_IID);
+       Projection_(r).set_row_norms(v1::ROW_NORMS_SQRT_DIM);
+     },
+     kInvalid, "spec.features.projection.row_norms",
+     "spec.features.projection.row_norms is ROW_NORMS_SQRT_DIM, PROJECTION_KIND_IID takes none"},
+    {"ChiOfRegularized",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_SOFTMAX_REGULARIZED);
+       Projection_(r).set_row_norms(v1::ROW_NORMS_CHI);
+     },
+     kInvalid, "spec.features.projection.row_norms",
+     "spec.features.projection.row_norms is ROW_NORMS_CHI, KERNEL_SOFTMAX_REGULARIZED needs rows of norm "
+     "sqrt(head_dim)"},
+    {"SeedOfNoProjection",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_NO_PROJECTION);
+       Projection_(r).set_seed(3);
+     },
+     kInvalid, "spec.features.projection.seed", "spec.features.projection.seed is 3, the kernel takes no projection"},
+    {"SuppliedWithoutMatrix", [](auto& r) { Projection_(r).set_kind(v1::PROJECTION_KIND_SUPPLIED); }, kInvalid,
+     "spec.features.projection.matrix", "spec.features.projection.matrix is unset, PROJECTION_KIND_SUPPLIED needs it"},
+    {"MatrixAndKind",
+     [](auto& r) {
+       SetTensor(Projection_(r).mutable_matrix(), {16, 8});
+       Projection_(r).set_kind(v1::PROJECTION_KIND_IID);
+     },
+     kInvalid, "spec.features.projection.kind",
+     "spec.features.projection.kind is PROJECTION_KIND_IID, while spec.features.projection.matrix is set"},
+    {"MatrixAndSeed",
+     [](auto& r) {
+       SetTensor(Projection_(r).mutable_matrix(), {16, 8});
+       Projection_(r).set_seed(0);
+     },
+     kInvalid, "spec.features.projection.seed", "spec.features.projection.seed is 0, a supplied matrix takes none"},
+    {"MatrixDim",
+     [](auto& r) {
+       SetTensor(Projection_(r).mutable_matrix(), {16, 7});
+     },
+     kInvalid, "spec.features.projection.matrix.shape",
+     "spec.features.projection.matrix.shape is [16, 7], must be [num_features, 8] or [2, num_features, 8] with "
+     "num_features 1 to 65536"},
+    {"MatrixPerQueryHead",
+     [](auto& r) {
+       SetTensor(Projection_(r).mutable_matrix(), {4, 16, 8});
+     },
+     kInvalid, "spec.features.projection.matrix.shape",
+     "spec.features.projection.matrix.shape is [4, 16, 8], must be [num_features, 8] or [2, num_features, 8] with "
+     "num_features 1 to 65536"},
+    {"MatrixRank0",
+     [](auto& r) {
+       Projection_(r).mutable_matrix()->set_data_type(v1::DATA_TYPE_F32);
+       Projection_(r).mutable_matrix()->set_data("abcd");
+     },
+     kInvalid, "spec.features.projection.matrix.shape",
+     "spec.features.projection.matrix.shape is [], must be [num_features, 8] or [2, num_features, 8] with "
+     "num_features 1 to 65536"},
+    {"MatrixRows",
+     [](auto& r) {
+       SetTensor(Projection_(r).mutable_matrix(), {16, 8});
+       Features(r).set_num_features(17);
+     },
+     kInvalid, "spec.features.num_features",
+     "spec.features.num_features is 17, spec.features.projection.matrix has 16 rows"},
+    {"MatrixNotFinite",
+     [](auto& r) {
+       SetTensor(Projection_(r).mutable_matrix(), {16, 8}, INFINITY);
+     },
+     kInvalid, "spec.features.projection.matrix", "projection.matrix[0, 0, 0] is inf, must be finite"},
+};
+
+const auto kName = [](const testing::TestParamInfo<BadInput>& info) { return std::string(info.param.name); };
+INSTANTIATE_TEST_SUITE_P(Tensors, BadInputTest, testing::ValuesIn(kTensors), kName);
+INSTANTIATE_TEST_SUITE_P(Spec, BadInputTest, testing::ValuesIn(kSpecs), kName);
+INSTANTIATE_TEST_SUITE_P(Features, BadInputTest, testing::ValuesIn(kFeatures), kName);
+INSTANTIATE_TEST_SUITE_P(Projection, BadInputTest, testing::ValuesIn(kProjections), kName);
+
+TEST(ToAttendWork, FillsInEveryDefault) {
+  const absl::StatusOr<AttendWork> work = Convert(GoodRequest());
+  ASSERT_TRUE(work.ok()) << work.status();
+  EXPECT_EQ(work->spec.mode, AttentionMode::kFeatures);
+  EXPECT_DOUBLE_EQ(*work->spec.scale, 1 / std::sqrt(8.0));
+  ASSERT_TRUE(work->drawn_projection);
+  EXPECT_EQ(*work->drawn_projection, (ProjectionSpec{ProjectionKind::kOrthogonal, RowNorms::kChi, 0, 32, 8}));
+  EXPECT_EQ(work->OutputShape(), (Shape{2, 4, 5, 6}));
+  EXPECT_EQ(EffectiveSpec(*work).features().num_features(), 32);
+}
+
+TEST(ToAttendWork, ReadsTheOtherLayoutByItsAxes) {
+  v1::AttendRequest request;
+  request.mutable_spec()->set_layout(v1::LAYOUT_BATCH_LENGTH_HEADS_DIM);
+  SetTensor(request.mutable_queries(), {2, 5, 4, 8});
+  SetTensor(request.mutable_keys(), {2, 7, 2, 8});
+  SetTensor(request.mutable_values(), {2, 7, 2, 6});
+  const absl::StatusOr<AttendWork> work = Convert(request);
+  ASSERT_TRUE(work.ok()) << work.status();
+  EXPECT_EQ(work->queries.shape, (Shape{2, 4, 5, 8}));
+  EXPECT_EQ(work->keys.View(work->axis_order).strides.head, 8);
+}
+
+TEST(ToAttendWork, ReadsAMatrixOfHalfFloatsAsTheSameNumbers) {
+  v1::AttendRequest request = GoodRequest();
+  SetTensor(Projection_(request).mutable_matrix(), {16, 8}, 1.5f);
+  const absl::StatusOr<AttendWork> full = Convert(request);
+  ASSERT_TRUE(full.ok()) << full.status();
+  for (const auto& [type, bits] :
+       {std::pair(v1::DATA_TYPE_F16, uint16_t{0x3e00}), std::pair(v1::DATA_TYPE_BF16, uint16_t{0x3fc0})}) {  // 1.5
+    const std::vector<uint16_t> halves(16 * 8, bits);
+    v1::Tensor* matrix = Projection_(request).mutable_matrix();
+    matrix->set_data_type(type);
+    matrix->set_data(std::string(reinterpret_cast<const char*>(halves.data()), halves.size() * sizeof(uint16_t)));
+    const absl::StatusOr<AttendWork> half = Convert(request);
+    ASSERT_TRUE(half.ok()) << half.status();
+    EXPECT_EQ(half->supplied_projection->id(), full->supplied_projection->id());
+    EXPECT_EQ(half->supplied_projection->Matrix(0)[127], 1.5f);
+  }
+}
+
+TEST(ToAttendWork, LengthZeroIsLegal) {
+  v1::AttendRequest request;
+  SetTensor(request.mutable_queries(), {1, 4, 0, 8});
+  SetTensor(request.mutable_keys(), {1, 4, 0, 8});
+  SetTensor(request.mutable_values(), {1, 4, 0, 6});
+  EXPECT_TRUE(Convert(request).ok());
+}
+
+// What the report says ran is itself a request for the same.
+TEST(EffectiveSpec, IsAFixedPoint) {
+  for (const v1::Kernel kernel :
+       {v1::KERNEL_SOFTMAX, v1::KERNEL_GAUSSIAN, v1::KERNEL_SOFTMAX_REGULARIZED, v1::KERNEL_GENERALIZED,
+        v1::KERNEL_ELU_PLUS_ONE, v1::KERNEL_NO_PROJECTION, v1::KERNEL_TAYLOR2, v1::KERNEL_POLYNOMIAL2}) {
+    v1::AttendRequest request = GoodRequest();
+    Features(request).set_kernel(kernel);
+    if (kernel == v1::KERNEL_GENERALIZED) Features(request).mutable_epsilon_parity();
+    const absl::StatusOr<AttendWork> work = Convert(request);
+    ASSERT_TRUE(work.ok()) << work.status();
+    const v1::AttentionSpec spec = EffectiveSpec(*work);
+    *request.mutable_spec() = spec;
+    const absl::StatusOr<AttendWork> again = Convert(request);
+    ASSERT_TRUE(again.ok()) << again.status();
+    EXPECT_EQ(EffectiveSpec(*again).DebugString(), spec.DebugString());
+  }
+}
+
+}  // namespace
+}  // namespace favor

@@ -1,0 +1,96 @@
+#include "server/execution/admission.h"
+
+#include <atomic>
+#include <optional>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "gtest/gtest.h"
+#include "server/execution/retry_delay.h"
+
+namespace favor {
+namespace {
+
+TEST(Admission, RefusesWithARetryDelayWhenThereIsNoRoomNow) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 10});
+  std::optional<Admission::Reservation> first = *admission.Admit(60, "the request");
+  const absl::Status refused = admission.Admit(41, "the request").status();
+  EXPECT_TRUE(absl::IsResourceExhausted(refused));
+  EXPECT_EQ(refused.message(), "the request takes 41 bytes, 40 of the 100 bytes of the memory budget are free");
+  EXPECT_GT(RetryDelayOf(refused), absl::ZeroDuration());
+  first.reset();
+  EXPECT_TRUE(admission.Admit(41, "the request").ok());
+}
+
+TEST(Admission, CallsWhatCanNeverFitInvalid) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 10});
+  const absl::Status refused = admission.Admit(101, "the request").status();
+  EXPECT_TRUE(absl::IsInvalidArgument(refused)) << refused;
+  EXPECT_FALSE(RetryDelayOf(refused));
+
+  auto held = admission.Admit(60, "the request");
+  EXPECT_TRUE(absl::IsInvalidArgument(held->Grow(41, "the output")));
+  EXPECT_EQ(held->bytes(), 60);
+}
+
+TEST(Admission, BoundsTheNumberOfCalls) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 1});
+  std::optional<Admission::Reservation> first = *admission.Admit(1, "the request");
+  EXPECT_TRUE(absl::IsResourceExhausted(admission.Admit(1, "the request").status()));
+  first.reset();
+  EXPECT_TRUE(admission.Admit(1, "the request").ok());
+}
+
+TEST(Admission, CountsWhatItHoldsAndWhatItRefused) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 2});
+  auto first = admission.Admit(50, "the request");
+  ASSERT_TRUE(first->Grow(30, "the output").ok());
+  first->Shrink(10);
+  EXPECT_FALSE(admission.Admit(31, "the request").ok());
+  EXPECT_FALSE(admission.Admit(200, "the request").ok());
+  auto second = admission.Admit(0, "the request");
+  EXPECT_FALSE(admission.Admit(0, "the request").ok());
+  const AdmissionStats stats = admission.stats();
+  EXPECT_EQ(stats.admitted_bytes, 70);
+  EXPECT_EQ(stats.admitted_calls, 2);
+  EXPECT_EQ(stats.refused_for_memory, 1);
+  EXPECT_EQ(stats.refused_as_too_large, 1);
+  EXPECT_EQ(stats.refused_for_calls, 1);
+}
+
+TEST(Admission, AMovedReservationGivesBackOnce) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 10});
+  {
+    Admission::Reservation first = *admission.Admit(50, "the request");
+    Admission::Reservation second = std::move(first);
+    first = *admission.Admit(20, "the request");
+    second = std::move(first);
+    EXPECT_EQ(admission.stats().admitted_bytes, 20);
+  }
+  EXPECT_EQ(admission.stats().admitted_bytes, 0);
+  EXPECT_EQ(admission.stats().admitted_calls, 0);
+}
+
+TEST(Admission, NeverExceedsItsBudgetUnderContention) {
+  constexpr int64_t kBudget = 1000;
+  Admission admission({.memory_budget_bytes = kBudget, .max_calls = 7});
+  std::atomic<bool> exceeded = false;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (int i = 0; i < 2000; ++i) {
+        auto reservation = admission.Admit(100 + 37 * t, "the request");
+        if (reservation.ok()) reservation->Grow(i % 300, "the output").IgnoreError();
+        const AdmissionStats stats = admission.stats();
+        if (stats.admitted_bytes > kBudget || stats.admitted_calls > 7) exceeded = true;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_FALSE(exceeded);
+  EXPECT_EQ(admission.stats().admitted_bytes, 0);
+}
+
+}  // namespace
+}  // namespace favor

@@ -1,0 +1,54 @@
+#include "server/observability/log.h"
+
+#include <unistd.h>
+
+#include <string>
+
+#include "gtest/gtest.h"
+
+namespace favor {
+namespace {
+
+class LogTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_EQ(pipe(ends_), 0); }
+  void TearDown() override {
+    close(ends_[0]);
+    close(ends_[1]);
+  }
+  // What was written so far; at least one line must have been.
+  std::string Read() {
+    char text[4096];
+    const ssize_t size = read(ends_[0], text, sizeof(text));
+    return std::string(text, size > 0 ? size : 0);
+  }
+  int ends_[2];
+};
+
+TEST_F(LogTest, ALineIsOneJsonObject) {
+  const Log log(ends_[1], LogLevel::kInfo);
+  log.Write(LogLevel::kInfo, "call", {{"method", "Attend"}, {"queue_ms", 0.5}});
+  const std::string text = Read();
+  ASSERT_EQ(text.find('\n'), text.size() - 1);
+  const auto line = nlohmann::json::parse(text);
+  EXPECT_EQ(line["event"], "call");
+  EXPECT_EQ(line["level"], "info");
+  EXPECT_EQ(line["method"], "Attend");
+  EXPECT_EQ(line["queue_ms"], 0.5);
+}
+
+TEST_F(LogTest, LeavesOutWhatIsBelowItsLevel) {
+  const Log log(ends_[1], LogLevel::kWarning);
+  log.Write(LogLevel::kInfo, "hidden");
+  log.Write(LogLevel::kError, "shown");
+  EXPECT_EQ(nlohmann::json::parse(Read())["event"], "shown");
+}
+
+TEST_F(LogTest, BytesThatAreNotUtf8DoNotBreakTheLine) {
+  const Log log(ends_[1], LogLevel::kInfo);
+  log.Write(LogLevel::kInfo, "call", {{"message", "\xff\xfe\n"}});
+  EXPECT_TRUE(nlohmann::json::accept(Read()));
+}
+
+}  // namespace
+}  // namespace favor

@@ -1,0 +1,66 @@
+#include "server/observability/metrics.h"
+
+#include <string>
+
+#include "favor/base/version.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "prometheus/text_serializer.h"
+
+namespace favor {
+namespace {
+
+using testing::HasSubstr;
+
+std::string Page(const Metrics& metrics) { return prometheus::TextSerializer().Serialize(metrics.Collect()); }
+
+TEST(Metrics, CarryTheNamesAndLabelsThatDashboardsKnow) {
+  Metrics metrics;
+  const MethodMetrics method = metrics.ForMethod("favor.v1.AttentionService", "Attend", "unary");
+  method.started->Increment();
+  method.handled[3]->Increment();
+  method.handling_seconds->Observe(0.01);
+  const std::string page = Page(metrics);
+  const std::string labels = R"(grpc_method="Attend",grpc_service="favor.v1.AttentionService",grpc_type="unary"})";
+  EXPECT_THAT(page, HasSubstr("grpc_server_started_total{" + labels + " 1\n"));
+  EXPECT_THAT(page, HasSubstr("grpc_server_handled_total{grpc_code=\"InvalidArgument\"," + labels + " 1\n"));
+  EXPECT_THAT(page, HasSubstr("grpc_server_handled_total{grpc_code=\"OK\"," + labels + " 0\n"));
+  EXPECT_THAT(page, HasSubstr("grpc_server_handling_seconds_count{" + labels + " 1\n"));
+  EXPECT_THAT(page, HasSubstr("grpc_server_msg_received_total{" + labels + " 0\n"));
+  EXPECT_THAT(page, HasSubstr("grpc_server_msg_sent_total{" + labels + " 0\n"));
+}
+
+TEST(Metrics, RecordQueueComputeTokensAndDegenerateRows) {
+  Metrics metrics;
+  metrics.RecordAttend({absl::Microseconds(60), absl::Seconds(50)}, 128, 3);
+  const std::string page = Page(metrics);
+  EXPECT_THAT(page, HasSubstr("favor_queue_wait_seconds_bucket{le=\"5e-05\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("favor_queue_wait_seconds_bucket{le=\"0.0001\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_compute_seconds_bucket{le=\"30\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("favor_compute_seconds_bucket{le=\"60\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_tokens_total 128\n"));
+  EXPECT_THAT(page, HasSubstr("favor_degenerate_rows_total 3\n"));
+}
+
+TEST(Metrics, ReadAdmissionAndTheProcessAtEveryScrape) {
+  Metrics metrics;
+  int64_t bytes = 5;
+  metrics.SetSources(
+      {[&] { return AdmissionStats{.admitted_bytes = bytes, .refused_for_memory = 2}; }, [] { return int64_t{7}; }});
+  EXPECT_THAT(Page(metrics), HasSubstr("favor_admitted_bytes 5\n"));
+  bytes = 6;
+  const std::string page = Page(metrics);
+  EXPECT_THAT(page, HasSubstr("favor_admitted_bytes 6\n"));
+  EXPECT_THAT(page, HasSubstr("favor_rejected_total{reason=\"memory\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("favor_calls_in_flight 7\n"));
+  EXPECT_THAT(page, HasSubstr(std::string("favor_build_info{version=\"") + kVersion + "\",cpu_target="));
+  EXPECT_THAT(page, HasSubstr("\nprocess_cpu_seconds_total "));  // may still be 0
+  for (const char* name :
+       {"process_resident_memory_bytes", "process_open_fds", "process_max_fds", "process_start_time_seconds"}) {
+    EXPECT_THAT(page, HasSubstr(std::string("\n") + name + " "));
+    EXPECT_THAT(page, testing::Not(HasSubstr(std::string("\n") + name + " 0\n")));
+  }
+}
+
+}  // namespace
+}  // namespace favor
