@@ -91,7 +91,10 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
   server->server_ = builder.BuildAndStart();
   if (server->server_ == nullptr) {
     for (size_t i = 0; i < ports.size(); ++i) {
-      if (ports[i] == 0) return absl::UnavailableError(absl::StrCat("cannot listen on ", options.addresses[i]));
+      if (ports[i] != 0) continue;
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", options.addresses[i],
+                       options.tls_certificate.empty() ? "" : ": the address, the certificate or its key"));
     }
     return absl::UnavailableError("gRPC cannot start the server");
   }

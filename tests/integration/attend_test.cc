@@ -14,6 +14,10 @@
 #include "tests/support/served_maps.h"
 
 namespace favor::testing {
+
+// For the name of a test, which would hold the bytes of the struct.
+static void PrintTo(const ServedMap& map, std::ostream* stream) { *stream << map.name; }
+
 namespace {
 
 // float32 arithmetic against double: 5e-6 at input scale 1 in the worst row of 2,048, with room for signed maps.
@@ -23,7 +27,7 @@ class AttendOverTheWire : public ::testing::Test {
  protected:
   static void SetUpTestSuite() { favord_ = new Favord; }
   static void TearDownTestSuite() {
-    EXPECT_EQ(favord_->Stop(), 0);
+    EXPECT_TRUE(favord_->process().running());
     delete favord_;
     favord_ = nullptr;
   }
@@ -66,8 +70,8 @@ TEST_P(EveryServedMap, AgreesWithTheOracleWhenCausalAndWithLengths) {
   AttentionCase attention_case = Case(true);
   attention_case.query_lengths = {75, 40};
   attention_case.key_lengths = {75, 40};
-  const Verdict verdict = AgreesWithOracle(Served({.layout = v1::LAYOUT_BATCH_LENGTH_HEADS_DIM}), attention_case,
-                                           kTolerance);
+  const Verdict verdict =
+      AgreesWithOracle(Served({.layout = v1::LAYOUT_BATCH_LENGTH_HEADS_DIM}), attention_case, kTolerance);
   EXPECT_TRUE(verdict.holds) << verdict;
 }
 

@@ -97,16 +97,5 @@ TEST(Cancellation, ReachesADrawOfALargeProjection) {
   EXPECT_LT(absl::Now() - start, kPromptly + absl::Milliseconds(100));
 }
 
-TEST(Disconnection, OfAClientFreesTheServer) {
-  Favord favord;
-  // A process of its own that vanishes in the midst of its call: the command, killed.
-  Process client({.arguments = {FAVOR_FAVOR_PATH, "attend", "--address", favord.address(), "--input",
-                                FAVOR_TEST_DATA_DIR "/qkv_rxnmapper_layer0.safetensors", "--num-features", "65536"}});
-  EXPECT_TRUE(Eventually([&] { return favord.CallsInFlight() == 1; }));
-  client.Signal(SIGKILL);
-  client.AwaitExit(absl::Seconds(10));
-  EXPECT_TRUE(Eventually([&] { return IsIdle(favord); }, kPromptly));
-}
-
 }  // namespace
 }  // namespace favor::testing

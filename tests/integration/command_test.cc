@@ -26,7 +26,6 @@ using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 
-
 const std::string kRealInput = FAVOR_TEST_DATA_DIR "/qkv_rxnmapper_layer0.safetensors";
 
 // The tensors of a case as .npy files.
@@ -117,8 +116,8 @@ TEST(FavorAttend, SafetensorsInputWithItsProjectionReproducesAGolden) {
   const TempDir dir;
   const std::string input = FAVOR_TEST_DATA_DIR "/attention_softmax_causal.safetensors";
   const std::string path = dir.File("out.safetensors");
-  const Finished run = RunFavor({"attend", "--endpoint", favord.address(), "--input", input, "--causal",
-                                 "--epsilon-parity", "--output", path});
+  const Finished run = RunFavor(
+      {"attend", "--endpoint", favord.address(), "--input", input, "--causal", "--epsilon-parity", "--output", path});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   const auto output = ReadSafetensors(path);
   ASSERT_TRUE(output.ok()) << output.status();
@@ -177,8 +176,8 @@ TEST(FavorAttend, CompareFiguresAreThoseOfTheOracle) {
 
 TEST(FavorAttend, CompareInExactModeFindsNoError) {
   Favord favord;
-  const Finished run = RunFavor({"attend", "--endpoint", favord.address(), "--input", kRealInput, "--mode", "exact",
-                                 "--compare", "--json"});
+  const Finished run = RunFavor(
+      {"attend", "--endpoint", favord.address(), "--input", kRealInput, "--mode", "exact", "--compare", "--json"});
   ASSERT_EQ(run.exit_code, 0) << run.err;
   EXPECT_EQ(json::parse(run.out).at("comparison").at("relative_error"), 0.0);
 }
@@ -231,8 +230,8 @@ TEST(FavorAttend, OptionsReachTheServer) {
 
 TEST(FavorAttend, ErrorsOfTheServerNameTheField) {
   Favord favord;
-  const std::vector<std::string> arguments = {"attend", "--endpoint", favord.address(), "--input", kRealInput,
-                                              "--num-features", "70000"};
+  const std::vector<std::string> arguments = {"attend",   "--endpoint",     favord.address(), "--input",
+                                              kRealInput, "--num-features", "70000"};
   const Finished plain = RunFavor(arguments);
   EXPECT_EQ(plain.exit_code, 1);
   EXPECT_THAT(plain.err, AllOf(HasSubstr("spec.features.num_features is 70000"), HasSubstr("65536")));
@@ -265,8 +264,8 @@ TEST(FavorAttend, FilesItCannotUseAreToldByName) {
     EXPECT_EQ(run.exit_code, 1) << input;
     EXPECT_THAT(run.err, HasSubstr(input));
   }
-  const Finished unwritable = RunFavor({"attend", "--endpoint", favord.address(), "--input", kRealInput, "--output",
-                                        "/no/such/folder/out.npy"});
+  const Finished unwritable = RunFavor(
+      {"attend", "--endpoint", favord.address(), "--input", kRealInput, "--output", "/no/such/folder/out.npy"});
   EXPECT_EQ(unwritable.exit_code, 1);
   EXPECT_THAT(unwritable.err, HasSubstr("/no/such/folder/out.npy"));
 }
@@ -282,8 +281,12 @@ TEST(FavorAttend, DeadlineIsHonoured) {
 }
 
 TEST(FavorUsage, FlagsItDoesNotKnowAreRefused) {
-  const std::vector<std::string> cases[] = {{"attend", "--inptu", "x"}, {"attend", "--no-such-flag"}, {"info", "stray"},
-                                            {"health", "--deadline"},   {"atend"},                    {},
+  const std::vector<std::string> cases[] = {{"attend", "--inptu", "x"},
+                                            {"attend", "--no-such-flag"},
+                                            {"info", "stray"},
+                                            {"health", "--deadline"},
+                                            {"atend"},
+                                            {},
                                             {"attend", "--causal=maybe", "--input", kRealInput},
                                             {"attend", "--scale", "wide", "--input", kRealInput},
                                             {"attend", "--kernel", "sofmax", "--input", kRealInput}};
@@ -303,8 +306,9 @@ TEST(FavorUsage, HelpHasExamplesForEveryCommand) {
   for (const std::string command : {"attend", "info", "health"}) {
     const Finished run = RunFavor({command, "--help"});
     EXPECT_EQ(run.exit_code, 0) << run.err;
-    EXPECT_THAT(run.out, AllOf(HasSubstr("Examples"), HasSubstr("favor " + command), HasSubstr("--endpoint"),
-                               HasSubstr("--json"), HasSubstr("--ca"), HasSubstr("--deadline"), HasSubstr("--retries")));
+    EXPECT_THAT(run.out,
+                AllOf(HasSubstr("Examples"), HasSubstr("favor " + command), HasSubstr("--endpoint"),
+                      HasSubstr("--json"), HasSubstr("--ca"), HasSubstr("--deadline"), HasSubstr("--retries")));
   }
   const Finished version = RunFavor({"--version"});
   EXPECT_EQ(version.exit_code, 0);

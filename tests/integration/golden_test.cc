@@ -1,5 +1,5 @@
-// Published results, reproduced through the wire: performer-pytorch in parity mode, and the exact attention of a trained
-// model on a real input.
+// Published results, reproduced through the wire: performer-pytorch in parity mode, and the exact attention of a
+// trained model on a real input.
 #include <string>
 
 #include "gtest/gtest.h"

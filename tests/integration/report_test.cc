@@ -4,8 +4,8 @@
 #include <vector>
 
 #include "favor/v1/info.grpc.pb.h"
-#include "google/protobuf/util/message_differencer.h"
 #include "gmock/gmock.h"
+#include "google/protobuf/util/message_differencer.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
 #include "tests/integration/harness/favord.h"

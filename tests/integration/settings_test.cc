@@ -21,11 +21,22 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-const std::vector<std::string> kSettings = {
-    "address",      "metrics-address",  "port-file",     "tls-certificate", "tls-key",
-    "tls-client-ca", "threads",         "grpc-threads",  "max-message-size", "memory-budget",
-    "max-calls",    "max-concurrent-streams", "projection-cache-size", "drain-delay", "drain-timeout",
-    "log-level"};
+const std::vector<std::string> kSettings = {"address",
+                                            "metrics-address",
+                                            "port-file",
+                                            "tls-certificate",
+                                            "tls-key",
+                                            "tls-client-ca",
+                                            "threads",
+                                            "grpc-threads",
+                                            "max-message-size",
+                                            "memory-budget",
+                                            "max-calls",
+                                            "max-concurrent-streams",
+                                            "projection-cache-size",
+                                            "drain-delay",
+                                            "drain-timeout",
+                                            "log-level"};
 
 std::string EnvironmentName(std::string name) {
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
@@ -196,8 +207,8 @@ TEST(Start, FailsOnFilesOfTlsThatCannotBeUsed) {
   const TempDir dir;
   const std::string garbage = dir.Write("garbage.pem", "this is no certificate\n");
   for (const std::string& file : {dir.File("missing.pem"), garbage}) {
-    const Finished run = RunFavord(
-        {"--address", "127.0.0.1:0", "--metrics-address", "", "--tls-certificate", file, "--tls-key", file});
+    const Finished run =
+        RunFavord({"--address", "127.0.0.1:0", "--metrics-address", "", "--tls-certificate", file, "--tls-key", file});
     EXPECT_NE(run.exit_code, 0) << run.err;
     EXPECT_GT(run.exit_code, 0) << "ended by a signal";
     EXPECT_THAT(run.err, Not(HasSubstr("Check failed")));

@@ -34,32 +34,31 @@ AttentionCase PaddedCase() {
   return padded;
 }
 
-// Expects the law to tell the honest implementation from the faulty one.
-#define EXPECT_CAUGHT(law, honest, faulty, ...)           \
-  do {                                                    \
-    const Verdict on_honest = law(honest, __VA_ARGS__);   \
-    EXPECT_TRUE(on_honest.holds) << on_honest;            \
-    EXPECT_FALSE(law(faulty, __VA_ARGS__).holds) << #law; \
-  } while (false)
+// Expects the law to tell the honest subject from the faulty one.
+template <typename Law, typename Subject, typename... Arguments>
+void ExpectCaught(Law law, const Subject& honest, const Subject& faulty, const Arguments&... arguments) {
+  const Verdict on_honest = law(honest, arguments...);
+  EXPECT_TRUE(on_honest.holds) << on_honest;
+  EXPECT_FALSE(law(faulty, arguments...).holds) << "the fault went unseen";
+}
 
 TEST(FutureLeak, OfOneKeyIsCaughtByBothCausalLaws) {
-  EXPECT_CAUGHT(LaterRowsNeverChangeEarlierOutputs, OracleAttention(), AttentionThatSeesOneKeyAhead(), CausalCase(),
-                40);
-  EXPECT_CAUGHT(CausalOutputsAreBidirectionalOnThePrefix, OracleAttention(), AttentionThatSeesOneKeyAhead(),
-                CausalCase(), 7, kTolerance);
+  ExpectCaught(LaterRowsNeverChangeEarlierOutputs, OracleAttention(), AttentionThatSeesOneKeyAhead(), CausalCase(), 40);
+  ExpectCaught(CausalOutputsAreBidirectionalOnThePrefix, OracleAttention(), AttentionThatSeesOneKeyAhead(),
+               CausalCase(), 7, kTolerance);
 }
 
 TEST(FutureLeak, ThroughTheReferencesStabiliserIsCaught) {
-  EXPECT_CAUGHT(LaterRowsNeverChangeEarlierOutputs, OracleAttention(), AttentionOfTheReference(), CausalCase(), 40);
+  ExpectCaught(LaterRowsNeverChangeEarlierOutputs, OracleAttention(), AttentionOfTheReference(), CausalCase(), 40);
 }
 
 TEST(ValueOnlyMasking, IsCaughtByWhatStandsInThePadding) {
-  EXPECT_CAUGHT(PaddingNeverShows, OracleAttention(), AttentionThatMasksOnlyValues(), PaddedCase(), kTolerance);
+  ExpectCaught(PaddingNeverShows, OracleAttention(), AttentionThatMasksOnlyValues(), PaddedCase(), kTolerance);
 }
 
 // With harmless padding too: masked keys still count in the denominator.
 TEST(ValueOnlyMasking, IsCaughtByComparisonWithTheOracle) {
-  EXPECT_CAUGHT(AgreesWithOracle, OracleAttention(), AttentionThatMasksOnlyValues(), PaddedCase(), kTolerance);
+  ExpectCaught(AgreesWithOracle, OracleAttention(), AttentionThatMasksOnlyValues(), PaddedCase(), kTolerance);
 }
 
 TEST(RawQr, IsCaughtByTheKernelAlongTheDiagonal) {
@@ -87,7 +86,7 @@ TEST(RawQr, BiasIsTheOneKnown) {
 }
 
 TEST(RawQr, IsCaughtByTheMeanOfTheDiagonal) {
-  EXPECT_CAUGHT(DiagonalAveragesToZero, QrDraws(/*correct_signs=*/true), QrDraws(/*correct_signs=*/false), 16, 2000);
+  ExpectCaught(DiagonalAveragesToZero, QrDraws(/*correct_signs=*/true), QrDraws(/*correct_signs=*/false), 16, 2000);
 }
 
 TEST(OneMaximumPerBlock, IsCaughtByALoudKeyInTheBlock) {
@@ -95,7 +94,7 @@ TEST(OneMaximumPerBlock, IsCaughtByALoudKeyInTheBlock) {
   spec.causal = true;
   for (const double quiet_scale : {10.0, 30.0}) {
     const LoudKey loud = {.quiet_scale = quiet_scale, .length = 70, .first_position = 1, .last_position = 63};
-    EXPECT_CAUGHT(LoudKeyLeavesOtherRowsRight, OracleAttention(), AttentionWithOneMaximumPerBlock(), spec, loud, 5e-3);
+    ExpectCaught(LoudKeyLeavesOtherRowsRight, OracleAttention(), AttentionWithOneMaximumPerBlock(), spec, loud, 5e-3);
   }
 }
 
@@ -116,23 +115,23 @@ TEST(OneMaximumPerBlock, IsNotCaughtByQuietInputs) {
 }
 
 TEST(InterleavedGroupedHeads, AreCaughtByEachHeadAlone) {
-  EXPECT_CAUGHT(HeadsEqualEachHeadAlone, OracleAttention(), AttentionThatInterleavesGroupedHeads(),
-                Case(/*causal=*/false, {1, 4, 2, 20, 30, 8, 5}), kTolerance);
+  ExpectCaught(HeadsEqualEachHeadAlone, OracleAttention(), AttentionThatInterleavesGroupedHeads(),
+               Case(/*causal=*/false, {1, 4, 2, 20, 30, 8, 5}), kTolerance);
 }
 
 TEST(PositionInTheKeys, IsCaughtByPermutingKeysWithValues) {
-  EXPECT_CAUGHT(PermutingKeysWithValuesChangesNothing, OracleAttention(), AttentionThatWeighsKeysByPosition(),
-                BidirectionalCase(), kTolerance);
+  ExpectCaught(PermutingKeysWithValuesChangesNothing, OracleAttention(), AttentionThatWeighsKeysByPosition(),
+               BidirectionalCase(), kTolerance);
 }
 
 TEST(PositionInTheKeys, IsCaughtByCuttingTheKeysInTwo) {
-  EXPECT_CAUGHT(SegmentsOfKeysMixToTheWhole, OracleAttention(), AttentionThatWeighsKeysByPosition(),
-                BidirectionalCase(), 30, kTolerance);
+  ExpectCaught(SegmentsOfKeysMixToTheWhole, OracleAttention(), AttentionThatWeighsKeysByPosition(), BidirectionalCase(),
+               30, kTolerance);
 }
 
 TEST(BiasedDenominator, IsCaughtByAConstantValue) {
-  EXPECT_CAUGHT(ConstantValueComesBack, OracleAttention(), AttentionWithABiasedDenominator(), BidirectionalCase(),
-                kTolerance);
+  ExpectCaught(ConstantValueComesBack, OracleAttention(), AttentionWithABiasedDenominator(), BidirectionalCase(),
+               kTolerance);
 }
 
 }  // namespace

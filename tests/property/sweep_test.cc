@@ -9,9 +9,14 @@ namespace {
 class Sweep : public EveryMap {};
 
 TEST_P(Sweep, AgreesWithTheOracleForAnyShape) {
+  // The kernels' GELU is good to 2e-7 |t|, not to 2e-7 of itself: where all features of a query come from its negative
+  // tail (6e-5 of itself at t = -5), so is the output.
+  const FeatureSpec& features = GetParam().spec.features;
+  const bool gelu = features.kernel == Kernel::kGeneralized && features.nonlinearity == Nonlinearity::kGelu;
+  const double tolerance = gelu ? 1e-4 : kFloat32Tolerance;
   for (uint64_t seed = 1000; seed < 1120; ++seed) {
     const AttentionCase attention_case = RandomCase(seed, /*causal=*/seed % 2 == 0);
-    const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, kFloat32Tolerance);
+    const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, tolerance);
     EXPECT_TRUE(verdict.holds) << "seed " << seed << ", " << attention_case.Describe() << ": " << verdict;
   }
 }

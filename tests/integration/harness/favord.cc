@@ -19,7 +19,7 @@ namespace favor::testing {
 namespace {
 
 // How long a start may take on a machine that is busy with other tests, under a sanitizer.
-constexpr absl::Duration kStartTimeout = absl::Seconds(30);
+constexpr absl::Duration kStartTimeout = absl::Seconds(20);
 
 // The line of the log in which favord says where it listens, once it is there.
 std::optional<std::string> FindListeningLine(const std::string& log) {
@@ -43,8 +43,9 @@ int64_t StatusBytes(pid_t pid, const std::string& field) {
 Favord::Favord(const FavordOptions& options) {
   ProcessOptions process;
   // Of a flag that comes twice the last one holds.
-  process.arguments = {FAVOR_FAVORD_PATH, "--address", absl::StrJoin(options.addresses, ","), "--metrics-address",
-                       "127.0.0.1:0",     "--drain-delay", "0s"};
+  process.arguments = {
+      FAVOR_FAVORD_PATH, "--address", absl::StrJoin(options.addresses, ","), "--metrics-address", "127.0.0.1:0",
+      "--drain-delay",   "0s"};
   process.arguments.insert(process.arguments.end(), options.flags.begin(), options.flags.end());
   process.environment = options.environment;
   process.max_open_files = options.max_open_files;
@@ -88,7 +89,7 @@ int Favord::Stop(absl::Duration timeout) {
 Finished RunFavord(const std::vector<std::string>& flags, const std::vector<std::string>& environment) {
   ProcessOptions options{.arguments = {FAVOR_FAVORD_PATH}, .environment = environment};
   options.arguments.insert(options.arguments.end(), flags.begin(), flags.end());
-  return Run(options);
+  return Run(options, kStartTimeout);
 }
 
 Finished RunFavor(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {

@@ -55,9 +55,8 @@ AttendAnswer Attend(const std::shared_ptr<grpc::Channel>& channel, const v1::Att
                     const CallOptions& options) {
   AttendAnswer answer;
   const auto stub = v1::AttentionService::NewStub(channel);
-  answer.status = WithContext(options, [&](grpc::ClientContext* context) {
-    return stub->Attend(context, request, &answer.response);
-  });
+  answer.status = WithContext(
+      options, [&](grpc::ClientContext* context) { return stub->Attend(context, request, &answer.response); });
   return answer;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/config/settings.h"
@@ -102,8 +103,8 @@ TEST(Settings, EachIsInTheHelpWithItsVariableAndDefault) {
   std::set<std::string> names;
   for (const Setting& setting : AllSettings()) {
     EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
-    EXPECT_THAT(help, HasSubstr("--" + setting.name + " "));
-    EXPECT_THAT(help, HasSubstr("[" + setting.EnvironmentName() + "]"));
+    EXPECT_THAT(help, HasSubstr(absl::StrCat("--", setting.name, " ")));
+    EXPECT_THAT(help, HasSubstr(absl::StrCat("[", setting.EnvironmentName(), "]")));
     ServerConfig config;
     EXPECT_TRUE(setting.set(setting.default_value, &config).ok()) << setting.name;
   }

@@ -36,7 +36,9 @@ v1::AttendRequest Whole(AttendMessage message) {
 
 void FillTensor(std::mt19937& random, v1::Tensor* tensor) {
   if (random() % 4) tensor->set_data_type(static_cast<v1::DataType>(random() % 5));
-  for (uint32_t i = random() % 5; i > 0; --i) tensor->add_shape(static_cast<int32_t>(random()) >> random() % 32);
+  // Now and then a skeleton whose lengths take two bytes.
+  for (uint32_t i = random() % 16 ? random() % 5 : 100; i > 0; --i)
+    tensor->add_shape(static_cast<int32_t>(random()) >> random() % 32);
   if (random() % 4) tensor->set_data(std::string(random() % 300, static_cast<char>(random())));
 }
 

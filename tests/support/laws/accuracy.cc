@@ -28,16 +28,15 @@ Verdict AgreesWithOracle(const AttentionImplementation& implementation, const At
                          double tolerance) {
   const absl::StatusOr<AttentionResult> actual = Compute(implementation, attention_case);
   if (!actual.ok()) return Verdict::Broken(actual.status().ToString());
-  const absl::StatusOr<AttentionResult> expected = Compute(OracleAttention(), attention_case);
-  const std::vector<Rounding> rounding = RoundingOf(attention_case);
-  Verdict verdict = CompareRows(actual->output, expected->output, rounding, tolerance);
+  const OracleOutput expected = OracleOf(attention_case);
+  Verdict verdict = CompareRows(actual->output, expected.output, expected.rounding, tolerance);
   if (!verdict.holds) return verdict;
   // A badly conditioned denominator may round to either side of zero.
-  const bool countable = std::all_of(rounding.begin(), rounding.end(),
-                                     [](const Rounding& row) { return row.conditioning <= kWorstConditioning; });
-  if (countable && actual->report.degenerate_rows != expected->report.degenerate_rows) {
+  const bool countable = std::ranges::all_of(
+      expected.rounding, [](const Rounding& row) { return row.conditioning <= kWorstConditioning; });
+  if (countable && actual->report.degenerate_rows != expected.degenerate_rows) {
     return Verdict::Broken(
-        absl::StrCat(actual->report.degenerate_rows, " degenerate rows instead of ", expected->report.degenerate_rows));
+        absl::StrCat(actual->report.degenerate_rows, " degenerate rows instead of ", expected.degenerate_rows));
   }
   return {};
 }

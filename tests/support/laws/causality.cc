@@ -57,8 +57,8 @@ Verdict CausalOutputsAreBidirectionalOnThePrefix(const AttentionImplementation& 
     prefix.values = SliceLength(attention_case.values, 0, length);
     const absl::StatusOr<AttentionResult> bidirectional = Compute(implementation, prefix);
     if (!bidirectional.ok()) return Verdict::Broken(bidirectional.status().ToString());
-    Verdict verdict =
-        CompareRows(SliceLength(causal->output, length - 1, 1), bidirectional->output, RoundingOf(prefix), tolerance);
+    Verdict verdict = CompareRows(SliceLength(causal->output, length - 1, 1), bidirectional->output,
+                                  OracleOf(prefix).rounding, tolerance);
     if (!verdict.holds) return Verdict::Broken(absl::StrCat("prefix of ", length, ": ", verdict.reason));
   }
   return {};

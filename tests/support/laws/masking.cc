@@ -62,7 +62,7 @@ Verdict PaddingNeverShows(const AttentionImplementation& implementation, const A
     const DoubleTensor sequence = SliceBatch(clean->output, b, 1);
     const int64_t num_queries = alone.queries.shape.length;
     Verdict verdict =
-        CompareRows(SliceLength(sequence, 0, num_queries), expected->output, RoundingOf(alone), tolerance);
+        CompareRows(SliceLength(sequence, 0, num_queries), expected->output, OracleOf(alone).rounding, tolerance);
     if (!verdict.holds) return Verdict::Broken(absl::StrCat("sequence ", b, " without padding: ", verdict.reason));
     const DoubleTensor padding = SliceLength(sequence, num_queries, sequence.shape.length - num_queries);
     if (!SameBits(padding, DoubleTensor(padding.shape))) return Verdict::Broken("padding queries get outputs");

@@ -38,7 +38,7 @@ Verdict ComparePart(const AttentionImplementation& implementation, const Attenti
                     const DoubleTensor& of_whole, double tolerance) {
   const absl::StatusOr<AttentionResult> alone = Compute(implementation, part);
   if (!alone.ok()) return Verdict::Broken(alone.status().ToString());
-  return CompareRows(of_whole, alone->output, RoundingOf(part), tolerance);
+  return CompareRows(of_whole, alone->output, OracleOf(part).rounding, tolerance);
 }
 
 AttentionCase KeysOf(const AttentionCase& attention_case, int64_t begin, int64_t count) {
@@ -120,7 +120,7 @@ Verdict SegmentsOfKeysMixToTheWhole(const AttentionImplementation& implementatio
     const double share = outputs[1].values[i / mixed.shape.dim];
     mixed.values[i] = share * outputs[2].values[i] + (1 - share) * outputs[3].values[i];
   }
-  return CompareRows(mixed, whole, RoundingOf(attention_case), tolerance);
+  return CompareRows(mixed, whole, OracleOf(attention_case).rounding, tolerance);
 }
 
 }  // namespace favor::testing

@@ -22,7 +22,7 @@ Verdict PermutingQueriesPermutesOutputs(const AttentionImplementation& implement
   if (!straight.ok()) return Verdict::Broken(straight.status().ToString());
   const absl::StatusOr<AttentionResult> reordered = Compute(implementation, permuted);
   if (!reordered.ok()) return Verdict::Broken(reordered.status().ToString());
-  return CompareRows(reordered->output, ReorderLength(straight->output, order), RoundingOf(permuted), tolerance);
+  return CompareRows(reordered->output, ReorderLength(straight->output, order), OracleOf(permuted).rounding, tolerance);
 }
 
 Verdict ConstantValueComesBack(const AttentionImplementation& implementation, const AttentionCase& attention_case,
@@ -61,7 +61,7 @@ Verdict OutputIsLinearInTheValues(const AttentionImplementation& implementation,
   for (size_t i = 0; i < expected.values.size(); ++i) {
     expected.values[i] = 2 * expected.values[i] - 0.5 * second->output.values[i];
   }
-  return CompareRows(actual->output, expected, RoundingOf(sum), tolerance);
+  return CompareRows(actual->output, expected, OracleOf(sum).rounding, tolerance);
 }
 
 }  // namespace favor::testing

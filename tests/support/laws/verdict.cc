@@ -49,16 +49,14 @@ Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, co
   return {};
 }
 
-std::vector<Rounding> RoundingOf(const AttentionCase& attention_case) {
-  std::vector<Rounding> rounding;
-  // The oracle is an implementation that also knows how it is to be compared.
+OracleOutput OracleOf(const AttentionCase& attention_case) {
+  OracleOutput output;
   const AttentionImplementation oracle = [&](const AttentionSpec& spec, const AttentionInputs& inputs) {
-    OracleOutput output = OracleAttend(spec, inputs);
-    rounding = std::move(output.rounding);
-    return absl::StatusOr<AttentionResult>(AttentionResult{std::move(output.output), {}});
+    output = OracleAttend(spec, inputs);
+    return absl::StatusOr<AttentionResult>(AttentionResult{});
   };
   static_cast<void>(Compute(oracle, attention_case));
-  return rounding;
+  return output;
 }
 
 Verdict CompareCases(const AttentionImplementation& implementation, const AttentionCase& actual,
@@ -67,7 +65,7 @@ Verdict CompareCases(const AttentionImplementation& implementation, const Attent
   if (!a.ok()) return Verdict::Broken(a.status().ToString());
   const absl::StatusOr<AttentionResult> e = Compute(implementation, expected);
   if (!e.ok()) return Verdict::Broken(e.status().ToString());
-  return CompareRows(a->output, e->output, RoundingOf(expected), tolerance);
+  return CompareRows(a->output, e->output, OracleOf(expected).rounding, tolerance);
 }
 
 }  // namespace favor::testing

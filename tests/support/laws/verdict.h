@@ -32,8 +32,8 @@ constexpr double kWorstConditioning = 1000;
 Verdict CompareRows(const DoubleTensor& actual, const DoubleTensor& expected, const std::vector<Rounding>& rounding,
                     double tolerance);
 
-// What rounding errors of each row of the case are to be measured by.
-std::vector<Rounding> RoundingOf(const AttentionCase& attention_case);
+// The oracle's answer to a case.
+OracleOutput OracleOf(const AttentionCase& attention_case);
 
 // Runs the implementation on both cases, which are to have the same outputs up to rounding.
 Verdict CompareCases(const AttentionImplementation& implementation, const AttentionCase& actual,
