@@ -1,5 +1,6 @@
 #include "server/config/command_line.h"
 
+#include <filesystem>
 #include <fstream>
 #include <utility>
 
@@ -80,7 +81,9 @@ void ReadEnvironment(const std::vector<std::string>& environment, std::string* c
 
 absl::Status ReadConfigFile(const std::string& path, Values* values) {
   std::ifstream file(path);
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read the settings file ", path));
+  std::error_code ignored;  // a directory opens, and reads as an empty file
+  if (!file || std::filesystem::is_directory(path, ignored))
+    return absl::NotFoundError(absl::StrCat("cannot read the settings file ", path));
   int number = 0;
   for (std::string line; std::getline(file, line);) {
     const std::string place = absl::StrCat(path, ":", ++number, ": ");

@@ -1,7 +1,5 @@
 #include "server/convert/spec_conversion.h"
 
-#include <cmath>
-
 #include "absl/strings/str_cat.h"
 #include "server/convert/feature_spec_conversion.h"
 #include "server/convert/field_error.h"
@@ -20,9 +18,9 @@ absl::Status CheckPrecision(v1::Precision precision) {
   return absl::OkStatus();
 }
 
-absl::Status CheckScale(const v1::AttentionSpec& wire) {
-  if (!wire.has_scale() || (std::isfinite(wire.scale()) && wire.scale() > 0)) return absl::OkStatus();
-  return FieldError("spec.scale", absl::StrCat("spec.scale is ", wire.scale(), ", must be finite and above 0"));
+absl::Status CheckWireScale(const v1::AttentionSpec& wire) {
+  const absl::Status status = wire.has_scale() ? favor::CheckScale(wire.scale()) : absl::OkStatus();
+  return status.ok() ? status : FieldError("spec.scale", absl::StrCat("spec.", status.message()));
 }
 
 absl::Status CheckCausal(const v1::AttentionSpec& wire, const AttendWork& work) {
@@ -38,7 +36,7 @@ absl::Status ReadSpec(AttendMessage& message, AttendWork* work) {
   const v1::AttentionSpec& wire = message.request.spec();
   if (wire.has_auto_()) return UnservedFieldError("spec.auto", "set");
   absl::Status status = CheckPrecision(wire.precision());
-  status.Update(CheckScale(wire));
+  status.Update(CheckWireScale(wire));
   status.Update(CheckCausal(wire, *work));
   if (!status.ok()) return status;
 

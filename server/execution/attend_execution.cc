@@ -46,7 +46,6 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   run->result.axis_order = work.axis_order;
 
   const int64_t output_bytes = output.shape.num_elements() * SizeOf(output.type);
-  if (output_bytes == 0) return run->done(std::move(run->result));
   if (absl::Status status = run->reservation->Grow(output_bytes, "the output"); !status.ok()) {
     return run->Fail(std::move(status));
   }

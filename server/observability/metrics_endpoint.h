@@ -17,6 +17,8 @@ class MetricsEndpoint {
   static absl::StatusOr<std::unique_ptr<MetricsEndpoint>> Start(const std::string& address,
                                                                 std::shared_ptr<prometheus::Collectable> metrics);
 
+  ~MetricsEndpoint();
+
   // host:port it listens on.
   const std::string& address() const { return address_; }
 

@@ -1,16 +1,8 @@
 #include "server/rpc/byte_buffer_source.h"
 
-#include <malloc.h>
+#include "server/rpc/heap_trim.h"
 
 namespace favor {
-namespace {
-
-// Freed slices are small holes in malloc's heap, which it keeps. Trimming costs about a millisecond per 16 MiB, so only
-// messages that matter for the memory of the process pay for it.
-constexpr int64_t kTrimBytes = int64_t{64} << 20;
-
-}  // namespace
-
 ByteBufferSource::ByteBufferSource(grpc::ByteBuffer buffer) : total_bytes_(static_cast<int64_t>(buffer.Length())) {
   buffer.Dump(&slices_);  // adds references; the buffer's own end with it
 }
@@ -26,11 +18,8 @@ absl::string_view ByteBufferSource::Next() {
 
 void ByteBufferSource::DropCurrent() {
   grpc::Slice& slice = slices_[next_ - 1];
-  freed_bytes_ += static_cast<int64_t>(slice.size());
+  NoteFreedBytes(static_cast<int64_t>(slice.size()));
   slice = grpc::Slice();
-  if (freed_bytes_ < kTrimBytes) return;
-  malloc_trim(0);
-  freed_bytes_ = 0;
 }
 
 }  // namespace favor

@@ -23,7 +23,6 @@ class ByteBufferSource : public ByteSource {
   void DropCurrent();
 
   int64_t total_bytes_;
-  int64_t freed_bytes_ = 0;  // since the last trim
   std::vector<grpc::Slice> slices_;
   size_t next_ = 0;
 };

@@ -17,7 +17,7 @@ class Random {
   double Uniform();                            // in (0, 1)
   int64_t Integer(int64_t low, int64_t high);  // both ends included
   bool OneIn(int64_t n) { return Integer(1, n) == 1; }
-  double Gaussian();                           // N(0, 1)
+  double Gaussian();  // N(0, 1)
   int64_t OneOf(const std::vector<int64_t>& choices) { return choices[Integer(0, choices.size() - 1)]; }
 
   std::vector<double> GaussianVector(int64_t size, double scale = 1);

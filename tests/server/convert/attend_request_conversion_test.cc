@@ -192,11 +192,11 @@ const BadInput kSpecs[] = {
     {"Layout", [](auto& r) { r.mutable_spec()->set_layout(static_cast<v1::Layout>(3)); }, kInvalid, "spec.layout",
      "spec.layout is 3, which is no Layout"},
     {"ScaleZero", [](auto& r) { r.mutable_spec()->set_scale(0); }, kInvalid, "spec.scale",
-     "spec.scale is 0, must be finite and above 0"},
+     "spec.scale is 0, must be from 1e-30 to 1e+30"},
     {"ScaleNan", [](auto& r) { r.mutable_spec()->set_scale(kNan); }, kInvalid, "spec.scale",
-     "spec.scale is nan, must be finite and above 0"},
+     "spec.scale is nan, must be from 1e-30 to 1e+30"},
     {"ScaleInfinite", [](auto& r) { r.mutable_spec()->set_scale(kInf); }, kInvalid, "spec.scale",
-     "spec.scale is inf, must be finite and above 0"},
+     "spec.scale is inf, must be from 1e-30 to 1e+30"},
     {"CausalLengths",
      [](auto& r) {
        SetTensor(r.mutable_queries(), {2, 4, 3, 8});
