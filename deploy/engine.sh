@@ -13,11 +13,18 @@ find_engine() {
   return 1
 }
 
+# The full name of a short one such as debian:bookworm-slim, as podman and buildah themselves resolve it.
+full_name() {
+  local name=${1%%:*} full
+  full=$(sed -n "s|^ *\"$name\" *= *\"\(.*\)\"|\1|p" /etc/containers/registries.conf.d/shortnames.conf 2>/dev/null | head -n 1)
+  printf '%s:%s' "${full:-$name}" "${1##*:}"
+}
+
 # The base image, from where it is published, else made from Debian's packages with mmdebstrap.
 provide_base() {
   local base=$1 folder
   [[ $ENGINE != docker ]] || return 0  # docker build pulls it
-  if "$ENGINE" inspect --type image "$base" >/dev/null 2>&1 || "$ENGINE" pull "docker.io/library/$base" >/dev/null 2>&1; then
+  if "$ENGINE" inspect --type image "$base" >/dev/null 2>&1 || "$ENGINE" pull "$(full_name "$base")" >/dev/null 2>&1; then
     return 0
   fi
   if ! command -v mmdebstrap >/dev/null; then
@@ -34,7 +41,7 @@ provide_base() {
     --customize-hook='chroot "$1" apt-get -qq -y purge usrmerge perl-modules-5.36 libperl5.36 >/dev/null' \
     --customize-hook='rm -rf "$1"/var/cache/apt "$1"/var/lib/apt/lists' bookworm "$folder/base.tar"
   printf 'FROM scratch\nADD base.tar /\n' >"$folder/Dockerfile"
-  build_image "$folder" --tag "docker.io/library/$base"
+  build_image "$folder" --tag "$(full_name "$base")"
   rm -rf "$folder"
 }
 

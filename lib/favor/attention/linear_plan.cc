@@ -172,7 +172,7 @@ Phase ReadSegmentsPhase(const Call& call, const Partition& shape, const std::sha
 
 }  // namespace
 
-Job PlanLinearAttention(Call call, const Cancellation* cancellation) {
+Job PlanLinearAttention(const Call& call, const Cancellation* cancellation) {
   const Partition shape(*call);
   Job job;
   if (shape.num_states == 0 || shape.query_tiles == 0) return job;
