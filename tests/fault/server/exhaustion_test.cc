@@ -45,6 +45,8 @@ TEST(VanishedClient, FreesTheServer) {
 
 TEST(VanishedClient, InTheMidstOfItsRequestLeavesNothingBehind) {
   Favord favord;
+  ASSERT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+  const double before = favord.Metrics().Sum("process_open_fds");
   // An HTTP/2 preface, empty settings, and the beginning of a HEADERS frame that never goes on.
   for (int i = 0; i < 50; ++i) {
     const Socket socket(favord.address());
@@ -52,8 +54,8 @@ TEST(VanishedClient, InTheMidstOfItsRequestLeavesNothingBehind) {
   }
   EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
   EXPECT_TRUE(Eventually([&] { return IsIdle(favord); }));
-  const double fds = favord.Metrics().Sum("process_open_fds");
-  EXPECT_LT(fds, 60);
+  // Give or take a connection for metrics.
+  EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("process_open_fds") <= before + 2; }));
 }
 
 TEST(Descriptors, WhenTheyRunOutOldConnectionsGoOn) {

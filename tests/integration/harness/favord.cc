@@ -63,6 +63,7 @@ Favord::Favord(const FavordOptions& options) {
 }
 
 std::shared_ptr<grpc::Channel> Favord::channel() {
+  const absl::MutexLock lock(&channel_mutex_);
   if (channel_ == nullptr) channel_ = ConnectTo(address());
   return channel_;
 }

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/channel.h"
 #include "tests/integration/harness/exposition.h"
@@ -54,7 +56,8 @@ class Favord {
   std::unique_ptr<Process> process_;
   std::vector<std::string> addresses_;
   std::string metrics_address_;
-  std::shared_ptr<grpc::Channel> channel_;
+  absl::Mutex channel_mutex_;
+  std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(channel_mutex_);
 };
 
 // Runs favord, as to be given, until it ends by itself: --help, --check, settings it refuses.
