@@ -26,7 +26,7 @@ void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation
   run->result.projection = draws_->Find(spec);
   if (run->result.projection != nullptr) return RunAttention(std::move(run));
 
-  const int64_t bytes = spec.num_features * spec.head_dim * static_cast<int64_t>(sizeof(float));
+  const int64_t bytes = ProjectionBytes(1, spec.num_features, spec.head_dim);
   if (absl::Status status = reservation->Grow(bytes, "the projection"); !status.ok()) {
     return run->Fail(std::move(status));
   }

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include "favor/kernels/exponential.h"
+#include "favor/kernels/sums.h"
 #include "favor/kernels/tile.h"
 
 namespace favor {
@@ -11,10 +11,8 @@ namespace {
 
 // Adds n compensated sums to n others: the two compensations are joined first, so nothing of either is lost.
 void MergeSums(const float* sums, const float* compensation, int64_t n, float* into, float* into_compensation) {
-  for (int64_t i = 0; i < n; ++i) {
-    into_compensation[i] += compensation[i];
-    internal::CompensatedAdd(sums[i], into + i, into_compensation + i);
-  }
+  for (int64_t i = 0; i < n; ++i) into_compensation[i] += compensation[i];
+  kernels::AddCompensated(sums, n, into, into_compensation);
 }
 
 }  // namespace
@@ -52,8 +50,8 @@ void AttentionState::ShiftRow(int64_t r, float shift) {
   key_compensation[r] = row[1];
 }
 
-void AttentionState::Shift(const float* shift) {
-  for (int64_t r = 0; r < num_features_; ++r) ShiftRow(r, shift[r]);
+void AttentionState::Shift(int64_t begin, int64_t end, const float* shift) {
+  for (int64_t r = begin; r < end; ++r) ShiftRow(r, shift[r - begin]);
 }
 
 void AttentionState::Merge(AttentionState* other) {

@@ -7,18 +7,6 @@
 
 namespace favor {
 
-namespace internal {
-
-// sum += addend; sum - compensation is the compensated value (Kahan).
-inline void CompensatedAdd(float addend, float* sum, float* compensation) {
-  const float corrected = addend - *compensation;
-  const float total = *sum + corrected;
-  *compensation = (total - *sum) - corrected;
-  *sum = total;
-}
-
-}  // namespace internal
-
 // What linear attention remembers of the keys and values of one head, in the log domain: with a_rj the base-2 exponent
 // of feature r of key j and M_r a whole number near its running maximum,
 //   Z_r = sum_j 2^(a_rj - M_r),   S_r = sum_j 2^(a_rj - M_r) v_j.
@@ -35,8 +23,8 @@ class AttentionState {
   // Empties the state. Maxima of valued maps start at 0: their features carry no exponent of their own.
   void Clear(bool exponential);
 
-  // Scales the sums of row r by 2^shift[r].
-  void Shift(const float* shift);
+  // Scales the sums of rows [begin, end) by 2^shift[r - begin].
+  void Shift(int64_t begin, int64_t end, const float* shift);
 
   // Adds the keys of `other`, a state of the same shape. Commutative bit for bit up to the compensation terms,
   // associative to rounding. Leaves `other` rescaled to the common maxima.

@@ -12,56 +12,69 @@
 #include "favor/attention/scratch.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/exponential.h"
+#include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
 #include "favor/kernels/pack.h"
+#include "favor/kernels/sums.h"
 #include "favor/kernels/tile.h"
 
 namespace favor::internal {
 namespace {
 
-using kernels::kTile;
+using kernels::kPanel;
 
-// Tiles of queries that share one packing of a tile of keys.
-constexpr int64_t kQueryTiles = 4;
+// Queries of a chain, which share one packing of every tile of keys: fewer where that would leave too few chains for
+// the cores of one socket.
+constexpr int64_t kMostQueries = 384;
+constexpr int64_t kTargetChains = 32;
+// Queries whose weights against one tile of keys are in the caches at a time.
+constexpr int64_t kBlock = 8 * kPanel;
+constexpr int64_t kKeys = kernels::kFoldTile;
 constexpr int64_t kStepFlops = 64'000'000;
 constexpr double kLog2E = 1.4426950408889634;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-// Queries of one tile with their sums so far.
-struct QuerySums {
-  QuerySums(int64_t head_dim, int64_t value_stride, ScratchLayout* layout)
-      : x(layout->Take(head_dim * kTile)),
-        sums(layout->Take(kTile * value_stride)),
-        maximum(layout->Take(kTile)),
-        denominator(layout->Take(kTile)) {}
-  float* x;            // [head_dim][kTile]
-  float* sums;         // [kTile][value_stride]
-  float* maximum;      // [kTile] mu
-  float* denominator;  // [kTile]
-};
-
+// Queries are the rows and keys the columns, so that a query's weights are those of a feature and its sums those of a
+// state: exact attention is the fold of linear attention with the queries in the place of the projection.
 struct Workspace {
-  Workspace(int64_t head_dim, int64_t value_dim, ScratchLayout layout)
-      : key_stride(kernels::Padded(head_dim)),
+  Workspace(int64_t num_queries, int64_t head_dim, int64_t value_dim, ScratchLayout layout)
+      : row_stride(kernels::Padded(head_dim)),
         value_stride(kernels::Padded(value_dim)),
-        keys(layout.Take(kTile * key_stride)),
-        values(layout.Take(kTile * value_stride)),
-        scores(layout.Take(kTile * kTile)),
-        factor(layout.Take(kTile)),
-        queries{{head_dim, value_stride, &layout},
-                {head_dim, value_stride, &layout},
-                {head_dim, value_stride, &layout},
-                {head_dim, value_stride, &layout}},
+        rows(layout.Take(std::max(num_queries, kKeys) * row_stride)),
+        queries(layout.Take(num_queries * head_dim)),
+        sums(layout.Take(num_queries * value_stride)),
+        compensation(layout.Take(num_queries * value_stride)),
+        maxima(layout.Take(num_queries)),
+        denominators(layout.Take(num_queries)),
+        denominator_compensation(layout.Take(num_queries)),
+        keys(layout.Take(head_dim * kKeys)),
+        values(layout.Take(kKeys * value_stride)),
+        weights(layout.Take(kBlock * kKeys)),
+        row_sums(layout.Take(kBlock)),
+        shift(layout.Take(kBlock)),
+        excess(layout.Take(kKeys)),
+        zeros(layout.Take(kKeys)),
+        visible(layout.Take(kKeys)),
         size(layout.size()) {}
 
-  int64_t key_stride, value_stride;
-  float* keys;    // [kTile][key_stride], token-major
-  float* values;  // [kTile][value_stride]
-  float* scores;  // [kTile][kTile] as [key][query]
-  float* factor;  // [kTile]
-  QuerySums queries[kQueryTiles];
-  int64_t size;  // floats
+  int64_t row_stride, value_stride;
+  float* rows;                      // [num_queries or kKeys][row_stride], token-major
+  float* queries;                   // panels of num_queries rows
+  float* sums;                      // [num_queries][value_stride]
+  float* compensation;              // [num_queries][value_stride]
+  float* maxima;                    // [num_queries] mu
+  float* denominators;              // [num_queries]
+  float* denominator_compensation;  // [num_queries]
+  float* keys;                      // [head_dim][kKeys]
+  float* values;                    // [kKeys][value_stride]
+  float* weights;                   // [kBlock][kKeys] as [query][key]
+  float* row_sums;                  // [kBlock]
+  float* shift;                     // [kBlock]
+  float* excess;                    // [kKeys]
+  float* zeros;                     // [kKeys]
+  float* visible;                   // [kKeys] 0, or kNoExponent past the last key
+  int64_t size;                     // floats
   AlignedBuffer<float> memory;
 };
 
@@ -73,26 +86,38 @@ class ExactAttention {
         output_(output),
         report_(report),
         causal_(spec.causal),
+        num_queries_(QueriesPerChain(inputs)),
         multiplier_(spec.scale.value_or(DefaultScale(Kernel::kSoftmax, inputs.queries.shape.dim)) * kLog2E) {}
 
+  // Queries of a chain.
+  static int64_t QueriesPerChain(const AttentionInputs& inputs) {
+    const Shape& shape = inputs.queries.shape;
+    int64_t queries = kMostQueries;
+    while (queries > kBlock && shape.batch_size * shape.num_heads * CeilDiv(shape.length, queries) < kTargetChains) {
+      queries /= 2;
+    }
+    return queries;
+  }
+
   static int64_t WorkspaceBytes(const AttentionInputs& inputs) {
-    return Workspace(inputs.queries.shape.dim, inputs.values.shape.dim, ScratchLayout()).size * sizeof(float);
+    return Workspace(QueriesPerChain(inputs), inputs.queries.shape.dim, inputs.values.shape.dim, ScratchLayout()).size *
+           sizeof(float);
   }
 
   absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace() const {
     absl::StatusOr<AlignedBuffer<float>> memory =
         AlignedBuffer<float>::Allocate(WorkspaceBytes(inputs_) / sizeof(float));
     if (!memory.ok()) return memory.status();
-    auto work =
-        std::make_unique<Workspace>(inputs_.queries.shape.dim, inputs_.values.shape.dim, ScratchLayout(memory->data()));
+    auto work = std::make_unique<Workspace>(num_queries_, inputs_.queries.shape.dim, inputs_.values.shape.dim,
+                                            ScratchLayout(memory->data()));
     work->memory = *std::move(memory);
     return work;
   }
 
-  int64_t query_groups() const { return CeilDiv(inputs_.queries.shape.length, kTile * kQueryTiles); }
-  int64_t key_tiles() const { return CeilDiv(inputs_.keys.shape.length, kTile); }
+  int64_t query_groups() const { return CeilDiv(inputs_.queries.shape.length, num_queries_); }
+  int64_t key_tiles() const { return CeilDiv(inputs_.keys.shape.length, kKeys); }
   int64_t FlopsPerKeyTile() const {
-    return kQueryTiles * kTile * kTile * 2 * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
+    return num_queries_ * kKeys * 2 * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
   }
 
   absl::Status LoadQueries(int64_t chain, Workspace* work) const;
@@ -105,96 +130,129 @@ class ExactAttention {
   };
   Position At(int64_t chain) const {
     const int64_t heads = inputs_.queries.shape.num_heads, groups = query_groups();
-    return {chain / groups / heads, chain / groups % heads, chain % groups * kTile * kQueryTiles};
+    return {chain / groups / heads, chain / groups % heads, chain % groups * num_queries_};
   }
-  // Rows of query tile i of a chain that exist, and those of them that are valid.
-  int64_t NumRows(const Position& at, int64_t i) const {
-    return std::clamp<int64_t>(inputs_.queries.shape.length - at.first_query - i * kTile, 0, kTile);
+  // Queries of a chain that exist, and those of them that are valid.
+  int64_t NumRows(const Position& at) const {
+    return std::min(inputs_.queries.shape.length - at.first_query, num_queries_);
   }
-  int64_t NumQueries(const Position& at, int64_t i) const {
+  int64_t NumQueries(const Position& at) const {
     const int64_t valid =
         inputs_.query_lengths.empty() ? inputs_.queries.shape.length : inputs_.query_lengths[at.batch];
-    return std::clamp<int64_t>(valid - at.first_query - i * kTile, 0, kTile);
+    return std::clamp<int64_t>(valid - at.first_query, 0, num_queries_);
   }
-  void AddScores(int64_t num_keys, int64_t num_queries, int64_t diagonal, Workspace* work, QuerySums* queries) const;
+  absl::Status LoadKeys(const Position& at, int64_t first_key, int64_t count, Workspace* work) const;
+  // Weights of queries [begin, begin + rows) of the chain against the loaded keys, added to their denominators. Query
+  // begin + i sees keys up to i + diagonal.
+  void Weigh(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal, Workspace* work) const;
+  void WeighGeneral(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal, Workspace* work) const;
 
   const AttentionInputs inputs_;
   const MutableTensorView output_;
   AttentionReport* const report_;
   const bool causal_;
+  const int64_t num_queries_;
   const float multiplier_;
 };
 
 absl::Status ExactAttention::LoadQueries(int64_t chain, Workspace* work) const {
   const Position at = At(chain);
-  for (int64_t i = 0; i < kQueryTiles; ++i) {
-    QuerySums& queries = work->queries[i];
-    std::fill_n(queries.sums, kTile * work->value_stride, 0.0f);
-    std::fill_n(queries.maximum, kTile, kernels::kNoExponent);
-    std::fill_n(queries.denominator, kTile, 0.0f);
-    const int64_t count = NumQueries(at, i);
-    const kernels::Rows rows = kernels::RowsOf(inputs_.queries, at.batch, at.head, at.first_query + i * kTile, count);
-    // The keys' rows are free until the first key tile: pack the queries there.
-    const int64_t finite = kernels::PackRows(rows, multiplier_, /*clamp=*/true, work->keys, work->key_stride);
-    if (finite < count) {
-      return NotFiniteError("queries", rows, finite, at.batch, at.head, at.first_query + i * kTile);
-    }
-    kernels::Transpose(work->keys, work->key_stride, count, inputs_.queries.shape.dim, queries.x);
-  }
+  std::fill_n(work->sums, num_queries_ * work->value_stride, 0.0f);
+  std::fill_n(work->compensation, num_queries_ * work->value_stride, 0.0f);
+  std::fill_n(work->maxima, num_queries_, kernels::kNoExponent);
+  std::fill_n(work->denominators, num_queries_, 0.0f);
+  std::fill_n(work->denominator_compensation, num_queries_, 0.0f);
+  std::fill_n(work->zeros, kKeys, 0.0f);
+  const int64_t count = NumQueries(at);
+  const kernels::Rows rows = kernels::RowsOf(inputs_.queries, at.batch, at.head, at.first_query, count);
+  const int64_t finite = kernels::PackRows(rows, multiplier_, /*clamp=*/true, work->rows, work->row_stride);
+  if (finite < count) return NotFiniteError("queries", rows, finite, at.batch, at.head, at.first_query);
+  kernels::PackPanels(work->rows, work->row_stride, count, inputs_.queries.shape.dim, work->queries);
+  return absl::OkStatus();
+}
+
+absl::Status ExactAttention::LoadKeys(const Position& at, int64_t first_key, int64_t count, Workspace* work) const {
+  const int64_t key_head = at.head / (inputs_.queries.shape.num_heads / inputs_.keys.shape.num_heads);
+  const int64_t next = std::clamp<int64_t>(inputs_.keys.shape.length - first_key - count, 0, kKeys);
+  kernels::Prefetch(kernels::RowsOf(inputs_.keys, at.batch, key_head, first_key + count, next));
+  kernels::Prefetch(kernels::RowsOf(inputs_.values, at.batch, key_head, first_key + count, next));
+  const kernels::Rows keys = kernels::RowsOf(inputs_.keys, at.batch, key_head, first_key, count);
+  int64_t finite = kernels::PackRows(keys, 1.0f, /*clamp=*/true, work->rows, work->row_stride);
+  if (finite < count) return NotFiniteError("keys", keys, finite, at.batch, key_head, first_key);
+  kernels::Transpose(work->rows, work->row_stride, count, inputs_.keys.shape.dim, work->keys, kKeys);
+  const kernels::Rows values = kernels::RowsOf(inputs_.values, at.batch, key_head, first_key, count);
+  finite = kernels::PackRows(values, 1.0f, /*clamp=*/false, work->values, work->value_stride);
+  if (finite < count) return NotFiniteError("values", values, finite, at.batch, key_head, first_key);
+  std::fill_n(work->visible, count, 0.0f);
+  std::fill(work->visible + count, work->visible + kKeys, kernels::kNoExponent);
   return absl::OkStatus();
 }
 
 absl::Status ExactAttention::AddKeyTile(int64_t chain, int64_t tile, Workspace* work) const {
   const Position at = At(chain);
-  const int64_t first_key = tile * kTile;
+  const int64_t first_key = tile * kKeys, num_queries = NumQueries(at);
   const int64_t valid = inputs_.key_lengths.empty() ? inputs_.keys.shape.length : inputs_.key_lengths[at.batch];
-  const int64_t count = std::clamp<int64_t>(valid - first_key, 0, kTile);
-  if (count == 0 || (causal_ && first_key >= at.first_query + kQueryTiles * kTile)) return absl::OkStatus();
-
-  const int64_t key_head = at.head / (inputs_.queries.shape.num_heads / inputs_.keys.shape.num_heads);
-  const kernels::Rows keys = kernels::RowsOf(inputs_.keys, at.batch, key_head, first_key, count);
-  int64_t finite = kernels::PackRows(keys, 1.0f, /*clamp=*/true, work->keys, work->key_stride);
-  if (finite < count) return NotFiniteError("keys", keys, finite, at.batch, key_head, first_key);
-  const kernels::Rows values = kernels::RowsOf(inputs_.values, at.batch, key_head, first_key, count);
-  finite = kernels::PackRows(values, 1.0f, /*clamp=*/false, work->values, work->value_stride);
-  if (finite < count) return NotFiniteError("values", values, finite, at.batch, key_head, first_key);
-
-  for (int64_t i = 0; i < kQueryTiles; ++i) {
-    const int64_t num_queries = NumQueries(at, i);
-    // Query t of the tile sees keys up to t + diagonal.
-    const int64_t diagonal = causal_ ? at.first_query + i * kTile - first_key : kTile;
-    if (num_queries > 0 && diagonal >= 0) AddScores(count, num_queries, diagonal, work, &work->queries[i]);
+  const int64_t count = std::clamp<int64_t>(valid - first_key, 0, kKeys);
+  if (count == 0 || num_queries == 0 || (causal_ && first_key >= at.first_query + num_queries)) {
+    return absl::OkStatus();
+  }
+  if (absl::Status status = LoadKeys(at, first_key, count, work); !status.ok()) return status;
+  for (int64_t begin = 0; begin < num_queries; begin += kBlock) {
+    const int64_t rows = std::min(kBlock, num_queries - begin);
+    const int64_t diagonal = causal_ ? at.first_query + begin - first_key : kKeys;
+    if (diagonal + rows <= 0) continue;
+    Weigh(begin, rows, count, diagonal, work);
+    kernels::CompensatedMatMul({work->weights, kKeys, 1}, {work->values, work->value_stride},
+                               work->sums + begin * work->value_stride, work->compensation + begin * work->value_stride,
+                               work->value_stride, rows, count, work->value_stride);
   }
   return absl::OkStatus();
 }
 
-void ExactAttention::AddScores(int64_t num_keys, int64_t num_queries, int64_t diagonal, Workspace* work,
-                               QuerySums* queries) const {
-  kernels::MatMul({work->keys, work->key_stride, 1}, {queries->x, kTile}, work->scores, kTile, num_keys,
-                  inputs_.queries.shape.dim, kTile, /*accumulate=*/false);
-  for (int64_t j = diagonal + 1; j < num_keys; ++j) {
-    std::fill_n(work->scores + j * kTile, j - diagonal, kernels::kMaskedExponent);
+void ExactAttention::Weigh(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal, Workspace* work) const {
+  const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
+  const bool masked = diagonal < num_keys - 1;
+  if (!masked &&
+      kernels::ProjectKeyWeights(queries.Slice(begin, rows), work->keys, kKeys, kernels::Padded(num_keys), work->zeros,
+                                 work->visible, work->maxima + begin, work->weights, work->row_sums)) {
+    kernels::AddCompensated(work->row_sums, rows, work->denominators + begin, work->denominator_compensation + begin);
+    return;
   }
-  if (kernels::ScoreWeights(work->scores, num_keys, queries->maximum, queries->denominator, work->factor)) {
-    for (int64_t t = 0; t < num_queries; ++t) {
-      float* sums = queries->sums + t * work->value_stride;
-      for (int64_t n = 0; n < work->value_stride; ++n) sums[n] *= work->factor[t];
-    }
+  WeighGeneral(begin, rows, num_keys, diagonal, work);
+}
+
+void ExactAttention::WeighGeneral(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal,
+                                  Workspace* work) const {
+  const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
+  kernels::Project(queries.Slice(begin, rows), work->keys, kKeys, kKeys, nullptr, work->weights);
+  for (int64_t i = 0; i < rows; ++i) {
+    const int64_t first_hidden = std::clamp<int64_t>(i + diagonal + 1, 0, num_keys);
+    std::fill(work->weights + i * kKeys + first_hidden, work->weights + i * kKeys + num_keys, kernels::kMaskedExponent);
   }
-  kernels::MatMul({work->scores, 1, kTile}, {work->values, work->value_stride}, queries->sums, work->value_stride,
-                  num_queries, num_keys, work->value_stride, /*accumulate=*/true);
+  float* maxima = work->maxima + begin;
+  kernels::RaiseMaxima(work->weights, rows, kKeys, 0, num_keys, work->zeros, work->visible, kernels::kMaxRise, maxima,
+                       work->shift);
+  for (int64_t i = 0; i < rows; ++i) {
+    if (work->shift[i] == 0) continue;
+    kernels::ScaleRow(work->sums + (begin + i) * work->value_stride, work->value_stride, work->shift[i]);
+    kernels::ScaleRow(work->compensation + (begin + i) * work->value_stride, work->value_stride, work->shift[i]);
+    alignas(64) float pair[kernels::kPad] = {work->denominators[begin + i], work->denominator_compensation[begin + i]};
+    kernels::ScaleRow(pair, kernels::kPad, work->shift[i]);
+    work->denominators[begin + i] = pair[0];
+    work->denominator_compensation[begin + i] = pair[1];
+  }
+  kernels::KeyWeights(work->weights, rows, kKeys, work->zeros, work->visible, maxima, work->excess);
+  kernels::AddRowSums(work->weights, rows, kKeys, 0, num_keys, work->denominators + begin,
+                      work->denominator_compensation + begin);
 }
 
 void ExactAttention::StoreOutputs(int64_t chain, const Workspace& work) const {
   const Position at = At(chain);
-  for (int64_t i = 0; i < kQueryTiles; ++i) {
-    const int64_t count = NumQueries(at, i), first = at.first_query + i * kTile;
-    ZeroRows(kernels::RowsOf(output_, at.batch, at.head, first + count, NumRows(at, i) - count));
-    const QuerySums& queries = work.queries[i];
-    CountDegenerate(kernels::StoreNormalised(queries.sums, work.value_stride, queries.denominator,
-                                             kernels::RowsOf(output_, at.batch, at.head, first, count)),
-                    report_);
-  }
+  const int64_t count = NumQueries(at);
+  ZeroRows(kernels::RowsOf(output_, at.batch, at.head, at.first_query + count, NumRows(at) - count));
+  CountDegenerate(kernels::StoreNormalised(work.sums, work.value_stride, work.denominators,
+                                           kernels::RowsOf(output_, at.batch, at.head, at.first_query, count)),
+                  report_);
 }
 
 }  // namespace

@@ -5,7 +5,9 @@
 
 #include "favor/attention/not_finite.h"
 #include "favor/kernels/exponential.h"
+#include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
+#include "favor/kernels/sums.h"
 #include "favor/kernels/tile.h"
 #include "favor/kernels/value_maps.h"
 
@@ -13,17 +15,29 @@ namespace favor::internal {
 
 using kernels::kTile;
 
-KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, ScratchLayout* layout)
-    : map_(map), head_dim_(head_dim), value_stride_(kernels::Padded(value_dim)) {
-  rows_ = layout->Take(kTile * kernels::Padded(head_dim));
-  x_ = layout->Take(head_dim * kTile);
-  features_ = layout->Take(map->num_features() * kTile);
-  values_ = layout->Take(kTile * value_stride_);
-  fraction_ = layout->Take(kTile);
-  whole_ = layout->Take(kTile);
-  excess_ = layout->Take(kTile);
-  factor_ = layout->Take(kTile);
-  shift_ = layout->Take(map->num_features());
+namespace {
+
+// Features that are folded at a time: their weights, 42 KB for a tile of kFoldTile keys, stay in L2, and in L1 by
+// parts.
+constexpr int64_t kBlockRows = 12 * kernels::kPanel;
+
+}  // namespace
+
+KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, const Use& use, ScratchLayout* layout)
+    : map_(map), head_dim_(head_dim), value_stride_(kernels::Padded(value_dim)), width_(use.width), fused_(use.fused) {
+  const bool blocks = fused_ && !use.causal;
+  block_rows_ = blocks ? std::min(kBlockRows, map->num_features()) : map->num_features();
+  rows_ = layout->Take(width_ * kernels::Padded(head_dim));
+  x_ = layout->Take(head_dim * width_);
+  features_ = layout->Take((blocks ? kernels::PanelRowCount(block_rows_) : map->feature_rows()) * width_);
+  values_ = layout->Take(width_ * value_stride_);
+  fraction_ = layout->Take(width_);
+  whole_ = layout->Take(width_);
+  own_fraction_ = fused_ ? layout->Take(width_) : fraction_;
+  excess_ = layout->Take(width_);
+  factor_ = layout->Take(width_);
+  shift_ = layout->Take(block_rows_);
+  row_sums_ = layout->Take(block_rows_);
 }
 
 absl::Status KeyTile::Load(const kernels::Rows& keys, const kernels::Rows& values, const Origin& where) {
@@ -34,79 +48,138 @@ absl::Status KeyTile::Load(const kernels::Rows& keys, const kernels::Rows& value
   if (finite < count_) return NotFiniteError("keys", keys, finite, where.batch, where.key_head, where.position);
   finite = kernels::PackRows(values, 1.0f, /*clamp=*/false, values_, value_stride_);
   if (finite < count_) return NotFiniteError("values", values, finite, where.batch, where.key_head, where.position);
-  kernels::Transpose(rows_, stride, count_, head_dim_, x_);
+  kernels::Transpose(rows_, stride, count_, head_dim_, x_, width_);
 
   // The token's own exponent: its whole part moves exponents exactly, however large the norm.
-  std::fill_n(fraction_, kTile, 0.0f);
-  std::fill_n(whole_, kTile, 0.0f);
+  std::fill_n(own_fraction_, width_, 0.0f);
+  std::fill_n(fraction_, width_, 0.0f);
+  std::fill_n(whole_, width_, 0.0f);
   if (map_->key_norm_factor() != 0) {
-    kernels::SquaredNorms(x_, head_dim_, fraction_);
-    for (int64_t t = 0; t < kTile; ++t) {
+    kernels::SquaredNorms(x_, head_dim_, width_, fraction_);
+    for (int64_t t = 0; t < width_; ++t) {
       const float exponent = fraction_[t] * map_->key_norm_factor();
       whole_[t] = std::nearbyint(exponent);
       fraction_[t] = exponent - whole_[t];
     }
   }
-  std::fill(whole_ + count_, whole_ + kTile, kernels::kNoExponent);
-  weighed_ = true;
-  MapFeatures();
+  std::fill(whole_ + count_, whole_ + width_, kernels::kNoExponent);
+  mapped_ = has_sums_ = false;
   return absl::OkStatus();
 }
 
-void KeyTile::MapFeatures() {
-  if (weighed_) map_->Map(key_head_, x_, features_);
-  weighed_ = false;
+void KeyTile::MapFeatures(Block block) {
+  if (mapped_) return;
+  if (fused_) {
+    // From the fraction up, as the fused kernel does: the same bits.
+    kernels::Project(map_->panels(key_head_).Slice(block.begin, block.rows()), x_, width_, width_, fraction_,
+                     features_);
+  } else {
+    map_->Map(key_head_, x_, features_);
+  }
+  mapped_ = true;
 }
 
-void KeyTile::Weigh(const AttentionState& state) {
-  MapFeatures();
-  weighed_ = true;
+bool KeyTile::WeighFused(Block block, const AttentionState& state) {
+  mapped_ = false;
+  has_sums_ = kernels::ProjectKeyWeights(map_->panels(key_head_).Slice(block.begin, block.rows()), x_, width_,
+                                         kernels::Padded(count_), fraction_, whole_, state.maxima + block.begin,
+                                         features_, row_sums_);
+  return has_sums_;
+}
+
+void KeyTile::WeighMapped(Block block, const AttentionState& state) {
+  MapFeatures(block);
+  mapped_ = has_sums_ = false;
   if (map_->exponential()) {
-    kernels::KeyWeights(features_, map_->num_features(), fraction_, whole_, state.maxima, excess_);
+    kernels::KeyWeights(features_, block.rows(), width_, own_fraction_, whole_, state.maxima + block.begin, excess_);
   } else if (map_->key_norm_factor() != 0) {
     // Features of a valued map share the token's exponent, so all maxima are equal.
     for (int64_t t = 0; t < kTile; ++t) excess_[t] = whole_[t] - state.maxima[0];
     kernels::TokenFactors(fraction_, whole_, state.maxima[0], factor_);
-    kernels::ScaleColumns(features_, map_->num_features(), factor_);
+    kernels::ScaleColumns(features_, block.rows(), factor_);
   } else {
-    std::fill_n(excess_, kTile, 0.0f);
+    std::fill_n(excess_, width_, 0.0f);
   }
 }
+
+bool KeyTile::WeighAll(const AttentionState& state) {
+  if (fused_) return WeighFused(All(), state);
+  WeighMapped(All(), state);
+  return LoudToken(0) == count_;
+}
+
+void KeyTile::Weigh(const AttentionState& state) { WeighMapped(All(), state); }
 
 int64_t KeyTile::LoudToken(int64_t begin) const {
   while (begin < count_ && excess_[begin] <= kernels::kMaxRise) ++begin;
   return begin;
 }
 
-void KeyTile::RaiseMaxima(int64_t begin, int64_t end, float rise, AttentionState* state) {
-  MapFeatures();
+void KeyTile::RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, AttentionState* state) {
+  MapFeatures(block);
+  float* maxima = state->maxima + block.begin;
   if (map_->exponential()) {
-    kernels::RaiseMaxima(features_, map_->num_features(), begin, end, fraction_, whole_, rise, state->maxima, shift_);
+    kernels::RaiseMaxima(features_, block.rows(), width_, begin, end, own_fraction_, whole_, rise, maxima, shift_);
   } else {
     const float largest = *std::max_element(whole_ + begin, whole_ + end);
     const float before = state->maxima[0];
     const float after = largest - before > rise ? largest : before;
-    std::fill_n(shift_, map_->num_features(), before - after);
-    std::fill_n(state->maxima, map_->num_features(), after);
+    std::fill_n(shift_, block.rows(), before - after);
+    std::fill_n(maxima, block.rows(), after);
   }
-  state->Shift(shift_);
+  state->Shift(block.begin, block.end, shift_);
+}
+
+void KeyTile::RaiseMaxima(int64_t begin, int64_t end, float rise, AttentionState* state) {
+  RaiseMaxima(All(), begin, end, rise, state);
+}
+
+void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, AttentionState* state) const {
+  float* sums = state->key_sums + block.begin;
+  float* compensation = state->key_compensation + block.begin;
+  if (has_sums_ && begin == 0 && end == count_) {
+    kernels::AddCompensated(row_sums_, block.rows(), sums, compensation);
+  } else {
+    kernels::AddRowSums(features_, block.rows(), width_, begin, end, sums, compensation);
+  }
+  kernels::CompensatedMatMul({features_ + begin, width_, 1}, {values_ + begin * value_stride_, value_stride_},
+                             state->value_sums + block.begin * value_stride_,
+                             state->value_compensation + block.begin * value_stride_, value_stride_, block.rows(),
+                             end - begin, value_stride_);
 }
 
 void KeyTile::Fold(int64_t begin, int64_t end, AttentionState* state) const {
-  const int64_t rows = map_->num_features();
-  kernels::AddRowSums(features_, rows, begin, end, state->key_sums, state->key_compensation);
-  kernels::CompensatedMatMul({features_ + begin, kTile, 1}, {values_ + begin * value_stride_, value_stride_},
-                             state->value_sums, state->value_compensation, value_stride_, rows, end - begin,
-                             value_stride_);
-  for (int64_t n = 0; n < value_stride_; ++n) {
-    float sum = 0;
-    for (int64_t t = begin; t < end; ++t) sum += values_[t * value_stride_ + n];
-    CompensatedAdd(sum, state->total + n, state->total_compensation + n);
-  }
+  FoldValues(All(), begin, end, state);
+  kernels::AddColumnSums(values_ + begin * value_stride_, end - begin, value_stride_, state->total,
+                         state->total_compensation);
   state->count += end - begin;
 }
 
+void KeyTile::FoldBlock(Block block, AttentionState* state) {
+  const bool first = state->count == 0;
+  bool weighed = !first && fused_ && WeighFused(block, *state);
+  if (!weighed && !first && !fused_) {
+    WeighMapped(block, *state);
+    weighed = LoudToken(0) == count_;
+  }
+  if (!weighed) {
+    RaiseMaxima(block, 0, count_, first ? 0 : kernels::kMaxRise, state);
+    WeighMapped(block, *state);
+  }
+  FoldValues(block, 0, count_, state);
+}
+
+void KeyTile::FoldInto(AttentionState* state) {
+  for (int64_t begin = 0; begin < map_->num_features(); begin += block_rows_) {
+    if (begin > 0) mapped_ = false;
+    FoldBlock({begin, std::min(begin + block_rows_, map_->num_features())}, state);
+  }
+  kernels::AddColumnSums(values_, count_, value_stride_, state->total, state->total_compensation);
+  state->count += count_;
+}
+
 void KeyTile::RaiseStabiliser(AttentionState* state) {
+  MapFeatures(All());
   alignas(64) float largest[kTile];
   std::fill_n(largest, kTile, state->stabiliser);
   kernels::ColumnMaxima(features_, map_->num_features(), largest);

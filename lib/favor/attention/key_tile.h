@@ -11,19 +11,35 @@
 
 namespace favor::internal {
 
-// Up to kTile keys with their values, on their way into an AttentionState. Thread-compatible.
+// A tile of keys with their values, on their way into an AttentionState. Thread-compatible.
+//
+// FoldInto() takes a tile through a few features at a time, so that their weights never leave the caches. A causal call
+// needs the weights of all features at once, for the scores of the tile's own queries: WeighAll(), or Weigh() and
+// LoudToken() where some key is loud, and Fold().
 class KeyTile {
  public:
-  KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, ScratchLayout* layout);
+  struct Use {
+    int64_t width = 0;   // keys of a tile, at most: a multiple of kTile, and kTile itself unless fused
+    bool fused = false;  // from inputs to weights in one pass; only for maps that are fused()
+    bool causal = false;
+  };
+  KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, const Use& use, ScratchLayout* layout);
 
-  // Packs rows of keys and values; keys.count <= kTile. Returns an error naming tensor and position for a row that is
+  // Packs rows of keys and values; keys.count <= width. Returns an error naming tensor and position for a row that is
   // not finite; `where` says which row of the whole tensor the tile starts at.
   struct Origin {
     int64_t batch, key_head, position;
   };
   absl::Status Load(const kernels::Rows& keys, const kernels::Rows& values, const Origin& where);
 
-  // Forms the weights of all tokens relative to the state's maxima. Tokens from LoudToken() on exceed them.
+  // Adds all keys to the state, raising its maxima as needed.
+  void FoldInto(AttentionState* state);
+
+  // Forms the weights of all features at once if no key exceeds the state's maxima by more than kMaxRise; else answers
+  // false, and Weigh() has to follow.
+  bool WeighAll(const AttentionState& state);
+
+  // Forms the weights of all features relative to the state's maxima. Tokens from LoudToken() on exceed them.
   void Weigh(const AttentionState& state);
 
   // First token at or after `begin` whose weight exceeds the state's maxima by more than kMaxRise; count() if none.
@@ -36,33 +52,51 @@ class KeyTile {
   // Adds tokens [begin, end), already weighed, to the state.
   void Fold(int64_t begin, int64_t end, AttentionState* state) const;
 
-  // state->stabiliser <- max with w_r.k of all tokens (exponential maps).
+  // state->stabiliser <- max with w_r.k of all tokens (exponential maps); not for fused tiles.
   void RaiseStabiliser(AttentionState* state);
 
   int64_t count() const { return count_; }
-  const float* weights() const { return features_; }  // [num_features][kTile], after Weigh()
-  const float* values() const { return values_; }     // [kTile][value_stride]
+  const float* weights() const { return features_; }  // [num_features][width], after Weigh() or WeighAll()
+  const float* values() const { return values_; }     // [width][value_stride]
   int64_t value_stride() const { return value_stride_; }
 
  private:
-  // Makes features_ hold features again if weights took their place.
-  void MapFeatures();
+  // Features [begin, end), whose log-features or weights take the place of those before.
+  struct Block {
+    int64_t begin, end;
+    int64_t rows() const { return end - begin; }
+  };
+  Block All() const { return {0, map_->num_features()}; }
+
+  bool WeighFused(Block block, const AttentionState& state);
+  void WeighMapped(Block block, const AttentionState& state);
+  void RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, AttentionState* state);
+  void FoldBlock(Block block, AttentionState* state);
+  void FoldValues(Block block, int64_t begin, int64_t end, AttentionState* state) const;
+  // Makes features_ hold log-features (values of valued maps) again if weights took their place.
+  void MapFeatures(Block block);
 
   const FeatureMap* map_;
   int64_t head_dim_;
   int64_t value_stride_;
+  int64_t width_;
+  bool fused_;
+  int64_t block_rows_;
   int64_t key_head_ = 0;
   int64_t count_ = 0;
-  bool weighed_ = false;
-  float* rows_;      // [kTile][Padded(head_dim)], token-major
-  float* x_;         // [head_dim][kTile]
-  float* features_;  // [num_features][kTile]
-  float* values_;    // [kTile][value_stride]
-  float* fraction_;  // [kTile] the token's own exponent g, less its whole part
-  float* whole_;     // [kTile] its whole part; kNoExponent past count
-  float* excess_;    // [kTile] how far each token exceeds the maxima
-  float* factor_;    // [kTile] valued maps: 2^(g - maximum)
-  float* shift_;     // [num_features]
+  bool mapped_ = false;    // features_ holds what Map() made
+  bool has_sums_ = false;  // row_sums_ holds the sums of the weights
+  float* rows_;            // [width][Padded(head_dim)], token-major
+  float* x_;               // [head_dim][width]
+  float* features_;        // [block_rows, padded][width]
+  float* values_;          // [width][value_stride]
+  float* fraction_;        // [width] the token's own exponent g, less its whole part
+  float* whole_;           // [width] its whole part; kNoExponent past count
+  float* own_fraction_;    // [width] what is still to be added to features_: fraction_, or zeros when fused
+  float* excess_;          // [width] how far each token exceeds the maxima
+  float* factor_;          // [width] valued maps: 2^(g - maximum)
+  float* shift_;           // [block_rows]
+  float* row_sums_;        // [block_rows]
 };
 
 }  // namespace favor::internal

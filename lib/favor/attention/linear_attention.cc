@@ -13,14 +13,25 @@ using kernels::kTile;
 
 LinearAttention::Workspace::Workspace(const LinearAttention& call, ScratchLayout layout)
     : state(call.map_.num_features(), call.inputs_.values.shape.dim, &layout),
-      keys(&call.map_, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
+      keys(&call.map_, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
+           {.width = call.fold_width_, .fused = call.FusesKeys(), .causal = call.spec_.causal}, &layout),
       queries(&call.map_, call.spec_.features, call.spec_.causal, call.inputs_.queries.shape.dim,
               call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
 LinearAttention::LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
                                  const MutableTensorView& output, AttentionReport* report, FeatureMap map)
-    : spec_(spec), inputs_(inputs), output_(output), report_(report), map_(std::move(map)) {}
+    : spec_(spec), inputs_(inputs), output_(output), report_(report), map_(std::move(map)), fold_width_(kTile) {
+  if (!spec.causal && FusesKeys()) {
+    const int64_t length = std::clamp<int64_t>(inputs.keys.shape.length, 1, kernels::kFoldTile);
+    fold_width_ = (length + kTile - 1) / kTile * kTile;
+  }
+}
+
+bool LinearAttention::FusesKeys() const {
+  // The key stabiliser of epsilon parity is found among plain log-features.
+  return map_.fused() && !NeedsStabiliser();
+}
 
 absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spec, const AttentionInputs& inputs,
                                                         const MutableTensorView& output, AttentionReport* report) {
@@ -54,9 +65,11 @@ int64_t LinearAttention::NumQueries(int64_t batch) const {
   return inputs_.query_lengths.empty() ? inputs_.queries.shape.length : inputs_.query_lengths[batch];
 }
 
-absl::Status LinearAttention::LoadKeys(int64_t batch, int64_t key_head, int64_t tile, int64_t count,
+absl::Status LinearAttention::LoadKeys(int64_t batch, int64_t key_head, int64_t begin, int64_t count,
                                        Workspace* work) const {
-  const int64_t begin = tile * kTile;
+  const int64_t next = std::min(count, NumKeys(batch) - begin - count);
+  kernels::Prefetch(kernels::RowsOf(inputs_.keys, batch, key_head, begin + count, next));
+  kernels::Prefetch(kernels::RowsOf(inputs_.values, batch, key_head, begin + count, next));
   return work->keys.Load(kernels::RowsOf(inputs_.keys, batch, key_head, begin, count),
                          kernels::RowsOf(inputs_.values, batch, key_head, begin, count), {batch, key_head, begin});
 }
@@ -64,6 +77,8 @@ absl::Status LinearAttention::LoadKeys(int64_t batch, int64_t key_head, int64_t 
 absl::Status LinearAttention::LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count,
                                           Workspace* work) const {
   const int64_t begin = tile * kTile;
+  const int64_t next = std::min(count, NumQueries(batch) - begin - count);
+  kernels::Prefetch(kernels::RowsOf(inputs_.queries, batch, head, begin + count, next));
   return work->queries.Load(kernels::RowsOf(inputs_.queries, batch, head, begin, count),
                             {batch, head, head / group_size(), begin});
 }
@@ -80,18 +95,12 @@ void LinearAttention::Clear(Workspace* work) const {
 }
 
 absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
-  const int64_t count = std::min(kTile, NumKeys(batch) - tile * kTile);
+  const int64_t begin = tile * fold_width_;
+  const int64_t count = std::min(fold_width_, NumKeys(batch) - begin);
   if (count <= 0) return absl::OkStatus();
-  KeyTile& keys = work->keys;
-  if (absl::Status status = LoadKeys(batch, key_head, tile, count, work); !status.ok()) return status;
-  if (NeedsStabiliser()) keys.RaiseStabiliser(&work->state);
-  if (work->state.count == 0) keys.RaiseMaxima(0, count, /*rise=*/0, &work->state);
-  keys.Weigh(work->state);
-  if (keys.LoudToken(0) < count) {
-    keys.RaiseMaxima(0, count, kernels::kMaxRise, &work->state);
-    keys.Weigh(work->state);
-  }
-  keys.Fold(0, count, &work->state);
+  if (absl::Status status = LoadKeys(batch, key_head, begin, count, work); !status.ok()) return status;
+  if (NeedsStabiliser()) work->keys.RaiseStabiliser(&work->state);
+  work->keys.FoldInto(&work->state);
   return absl::OkStatus();
 }
 
@@ -119,7 +128,7 @@ bool LinearAttention::NeedsStabiliser() const {
 absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
   const int64_t count = std::min(kTile, NumKeys(batch) - tile * kTile);
   if (count <= 0) return absl::OkStatus();
-  if (absl::Status status = LoadKeys(batch, key_head, tile, count, work); !status.ok()) return status;
+  if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, count, work); !status.ok()) return status;
   work->keys.RaiseStabiliser(&work->state);
   return absl::OkStatus();
 }
@@ -133,8 +142,13 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
     return absl::OkStatus();
   }
   KeyTile& keys = work->keys;
-  if (absl::Status status = LoadKeys(batch, key_head, tile, num_keys, work); !status.ok()) return status;
+  if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, num_keys, work); !status.ok()) return status;
   if (work->state.count == 0) keys.RaiseMaxima(0, 1, /*rise=*/0, &work->state);
+  if (keys.WeighAll(work->state)) {  // no key is loud: one block
+    absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, work);
+    if (status.ok()) keys.Fold(0, num_keys, &work->state);
+    return status;
+  }
   keys.Weigh(work->state);
   // A block ends before a token that is loud against the maxima of the tokens before it, and then starts anew with that
   // token's maxima. So no output depends on a later key, not even by rounding; and no weight underflows early ones.

@@ -38,7 +38,9 @@ class LinearAttention {
 
   // Empties the workspace's state.
   void Clear(Workspace* work) const;
-  // Adds one tile of keys to the state.
+  // Keys that FoldTile() takes at a time.
+  int64_t fold_width() const { return fold_width_; }
+  // Adds keys [tile * fold_width(), (tile + 1) * fold_width()) to the state.
   absl::Status FoldTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
   // Turns the sums of all keys into what ReadTile reads.
   void FinishKeys(AttentionState* state) const;
@@ -62,9 +64,10 @@ class LinearAttention {
  private:
   LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
                   AttentionReport* report, FeatureMap map);
+  bool FusesKeys() const;
   int64_t NumKeys(int64_t batch) const;     // valid keys
   int64_t NumQueries(int64_t batch) const;  // valid queries
-  absl::Status LoadKeys(int64_t batch, int64_t key_head, int64_t tile, int64_t count, Workspace* work) const;
+  absl::Status LoadKeys(int64_t batch, int64_t key_head, int64_t begin, int64_t count, Workspace* work) const;
   absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
   void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, Workspace* work) const;
   absl::Status CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end, int64_t key_end,
@@ -75,6 +78,7 @@ class LinearAttention {
   MutableTensorView output_;
   AttentionReport* report_;
   FeatureMap map_;
+  int64_t fold_width_;
 };
 
 }  // namespace favor::internal

@@ -19,7 +19,7 @@ constexpr int64_t kStepFlops = 64'000'000;
 // Enough chains for the cores of one socket; fewer would leave some idle, many more would cost merges.
 constexpr int64_t kTargetChains = 32;
 // Segments shorter than this cost more in merging than they give.
-constexpr int64_t kMinSegmentTiles = 32;
+constexpr int64_t kMinSegmentKeys = 32 * kernels::kTile;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t NumTiles(int64_t length) { return CeilDiv(length, kernels::kTile); }
@@ -32,25 +32,33 @@ struct Partition {
   explicit Partition(const LinearAttention& call)
       : num_states(call.inputs().keys.shape.batch_size * call.num_key_heads()),
         num_readers(call.inputs().queries.shape.batch_size * call.inputs().queries.shape.num_heads),
-        key_tiles(NumTiles(call.inputs().keys.shape.length)),
+        key_tiles(CeilDiv(call.inputs().keys.shape.length, call.fold_width())),
         query_tiles(NumTiles(call.inputs().queries.shape.length)),
-        tiles_per_step(std::max<int64_t>(1, kStepFlops / call.FlopsPerTile())) {
+        tiles_per_step(std::max<int64_t>(1, kStepFlops / call.FlopsPerTile())),
+        fold_tiles_per_step(std::max<int64_t>(1, tiles_per_step * kernels::kTile / call.fold_width())) {
     if (call.causal() || num_states == 0) return;
-    segments = std::min({kTargetChains / num_states, key_tiles / kMinSegmentTiles,
+    segments = std::min({kTargetChains / num_states, call.inputs().keys.shape.length / kMinSegmentKeys,
                          kMaxSegmentBytes / (num_states * call.WorkspaceBytes())});
     segments = std::max<int64_t>(segments, 1);
   }
 
-  int64_t num_states, num_readers, key_tiles, query_tiles, tiles_per_step;
+  int64_t num_states, num_readers;
+  int64_t key_tiles;    // of fold_width() keys
+  int64_t query_tiles;  // of kTile queries
+  int64_t tiles_per_step, fold_tiles_per_step;
   int64_t segments = 1;
 };
 
-// Runs `tile` for units [step * per_step, (step + 1) * per_step) below `end`, unless cancelled.
+// Tiles that a chain goes through one after the other, `per_step` of them a step.
+struct Walk {
+  int64_t num_tiles, per_step;
+  int64_t num_steps() const { return CeilDiv(num_tiles, per_step); }
+};
+
+// Runs run_tile for tiles [begin, end), unless cancelled.
 template <typename RunTile>
-absl::Status ForTilesOfStep(int64_t step, int64_t per_step, int64_t begin, int64_t end,
-                            const Cancellation* cancellation, RunTile run_tile) {
-  const int64_t last = std::min(end, begin + (step + 1) * per_step);
-  for (int64_t tile = begin + step * per_step; tile < last; ++tile) {
+absl::Status ForTiles(int64_t begin, int64_t end, const Cancellation* cancellation, RunTile run_tile) {
+  for (int64_t tile = begin; tile < end; ++tile) {
     if (cancellation != nullptr) {
       if (absl::Status status = cancellation->Check(); !status.ok()) return status;
     }
@@ -63,21 +71,25 @@ std::shared_ptr<Workspaces> MakeWorkspaces(const Call& call, int64_t num_chains)
   return std::make_shared<Workspaces>(num_chains, [call] { return call->MakeWorkspace(); });
 }
 
-// A phase whose chains each own a workspace while they are under way and go through num_tiles tiles:
-// run_tile(workspace, chain, tile).
+// A phase whose chains each own a workspace while they are under way and go through the tiles of `first`, then through
+// those of `second`: run_tile(workspace, chain, tile), tiles of `second` counting on.
 template <typename RunTile>
-Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, int64_t num_chains, int64_t num_tiles,
-                     int64_t tiles_per_step, RunTile run_tile) {
+Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, int64_t num_chains, Walk first, Walk second,
+                     RunTile run_tile) {
   Phase phase;
   phase.num_chains = num_chains;
-  phase.steps_per_chain = CeilDiv(num_tiles, tiles_per_step);
+  phase.steps_per_chain = first.num_steps() + second.num_steps();
   auto workspaces = MakeWorkspaces(call, num_chains);
   const int64_t last_step = phase.steps_per_chain - 1;
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     absl::StatusOr<LinearAttention::Workspace*> work = workspaces->Get(chain);
     if (!work.ok()) return work.status();
-    absl::Status status = ForTilesOfStep(step, tiles_per_step, 0, num_tiles, cancellation,
-                                         [&](int64_t tile) { return run_tile(*work, chain, tile); });
+    const bool in_first = step < first.num_steps();
+    const Walk& walk = in_first ? first : second;
+    const int64_t offset = in_first ? 0 : first.num_tiles;
+    const int64_t begin = (in_first ? step : step - first.num_steps()) * walk.per_step;
+    absl::Status status = ForTiles(offset + begin, offset + std::min(begin + walk.per_step, walk.num_tiles),
+                                   cancellation, [&](int64_t tile) { return run_tile(*work, chain, tile); });
     if (step == last_step) workspaces->Release(chain);
     return status;
   };
@@ -87,7 +99,8 @@ Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, int64_t
 Phase CausalPhase(const Call& call, const Partition& shape, const Cancellation* cancellation) {
   const int64_t first_output = call->NeedsStabiliser() ? shape.key_tiles : 0;
   const int64_t heads = call->num_key_heads();
-  return WorkspacePhase(call, cancellation, shape.num_states, first_output + shape.query_tiles, shape.tiles_per_step,
+  return WorkspacePhase(call, cancellation, shape.num_states, {first_output, shape.tiles_per_step},
+                        {shape.query_tiles, shape.tiles_per_step},
                         [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
                           const int64_t batch = chain / heads, head = chain % heads;
                           if (tile == 0) call->Clear(work);
@@ -99,8 +112,9 @@ Phase CausalPhase(const Call& call, const Partition& shape, const Cancellation* 
 // Folds all keys of a head, then reads with the queries of every head of its group.
 Phase WholeHeadPhase(const Call& call, const Partition& shape, const Cancellation* cancellation) {
   const int64_t heads = call->num_key_heads(), group = call->group_size();
-  return WorkspacePhase(call, cancellation, shape.num_states, shape.key_tiles + group * shape.query_tiles,
-                        shape.tiles_per_step, [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
+  return WorkspacePhase(call, cancellation, shape.num_states, {shape.key_tiles, shape.fold_tiles_per_step},
+                        {group * shape.query_tiles, shape.tiles_per_step},
+                        [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
                           const int64_t batch = chain / heads, key_head = chain % heads;
                           if (tile == 0) call->Clear(work);
                           if (tile < shape.key_tiles) return call->FoldTile(batch, key_head, tile, work);
@@ -118,14 +132,16 @@ Phase FoldSegmentsPhase(const Call& call, const Partition& shape, const std::sha
   const int64_t tiles = CeilDiv(shape.key_tiles, shape.segments);
   Phase phase;
   phase.num_chains = shape.num_states * shape.segments;
-  phase.steps_per_chain = CeilDiv(tiles, shape.tiles_per_step);
+  phase.steps_per_chain = CeilDiv(tiles, shape.fold_tiles_per_step);
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     absl::StatusOr<LinearAttention::Workspace*> work = states->Get(chain);
     if (!work.ok()) return work.status();
     if (step == 0) call->Clear(*work);
-    const int64_t state = chain / shape.segments, begin = chain % shape.segments * tiles;
-    return ForTilesOfStep(step, shape.tiles_per_step, begin, std::min(begin + tiles, shape.key_tiles), cancellation,
-                          [&](int64_t tile) { return call->FoldTile(state / heads, state % heads, tile, *work); });
+    const int64_t state = chain / shape.segments, first = chain % shape.segments * tiles;
+    const int64_t begin = first + step * shape.fold_tiles_per_step;
+    const int64_t end = std::min({begin + shape.fold_tiles_per_step, first + tiles, shape.key_tiles});
+    return ForTiles(begin, end, cancellation,
+                    [&](int64_t tile) { return call->FoldTile(state / heads, state % heads, tile, *work); });
   };
   return phase;
 }
@@ -157,8 +173,8 @@ Phase ReadSegmentsPhase(const Call& call, const Partition& shape, const std::sha
   // Chains of one step each: readers need no order.
   const int64_t heads = call->inputs().queries.shape.num_heads, group = call->group_size();
   const int64_t chains_per_reader = CeilDiv(shape.query_tiles, shape.tiles_per_step);
-  return WorkspacePhase(call, cancellation, shape.num_readers * chains_per_reader, shape.tiles_per_step,
-                        shape.tiles_per_step,
+  return WorkspacePhase(call, cancellation, shape.num_readers * chains_per_reader, {0, 1},
+                        {shape.tiles_per_step, shape.tiles_per_step},
                         [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) -> absl::Status {
                           const int64_t reader = chain / chains_per_reader;
                           const int64_t query_tile = chain % chains_per_reader * shape.tiles_per_step + tile;

@@ -5,6 +5,7 @@
 
 #include "favor/attention/not_finite.h"
 #include "favor/kernels/exponential.h"
+#include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
 #include "favor/kernels/tile.h"
 #include "favor/kernels/value_maps.h"
@@ -34,7 +35,8 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal
       value_stride_(kernels::Padded(value_dim)) {
   rows_ = layout->Take(kTile * kernels::Padded(head_dim));
   x_ = layout->Take(head_dim * kTile);
-  features_ = layout->Take(map->num_features() * kTile);
+  features_ = layout->Take(map->feature_rows() * kTile);
+  guess_ = layout->Take(kTile);
   scores_ = layout->Take(causal ? kTile * kTile : 0);
   sums_ = layout->Take(kTile * value_stride_);
   denominators_ = layout->Take(kTile);
@@ -52,23 +54,35 @@ absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) 
   const int64_t stride = kernels::Padded(head_dim_);
   const int64_t finite = kernels::PackRows(queries, map_->input_multiplier(), /*clamp=*/true, rows_, stride);
   if (finite < count_) return NotFiniteError("queries", queries, finite, where.batch, where.head, where.position);
-  kernels::Transpose(rows_, stride, count_, head_dim_, x_);
+  kernels::Transpose(rows_, stride, count_, head_dim_, x_, kTile);
   if (parity_.has_value()) {
-    kernels::SquaredNorms(x_, head_dim_, half_norms_);
+    kernels::SquaredNorms(x_, head_dim_, kTile, half_norms_);
     for (int64_t t = 0; t < kTile; ++t) half_norms_[t] *= map_->half_norm_factor();
   }
   return absl::OkStatus();
 }
 
 void QueryTile::Weigh(const AttentionState& state) {
+  if (map_->exponential() && !parity_.has_value()) return WeighExponential(state);
   map_->Map(key_head_, x_, features_);
   if (parity_.has_value()) {
     WeighWithEpsilon(state);
-  } else if (map_->exponential()) {
-    kernels::QueryWeights(features_, map_->num_features(), state.maxima, state.key_sums, denominators_);
   } else {
     kernels::ColumnDots(features_, map_->num_features(), state.key_sums, denominators_);
   }
+}
+
+void QueryTile::WeighExponential(const AttentionState& state) {
+  const float* guess = nullptr;
+  if (map_->fused()) {
+    guess = guess_;
+    kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, state.maxima, map_->num_features(), guess_);
+    const bool good = kernels::ProjectQueryWeights(map_->panels(key_head_), x_, kTile, kernels::Padded(count_),
+                                                   state.maxima, state.key_sums, guess_, features_, denominators_);
+    if (good) return;
+  }
+  map_->Map(key_head_, x_, features_);
+  kernels::QueryWeights(features_, map_->num_features(), state.maxima, state.key_sums, guess, denominators_);
 }
 
 // The published formula (performer-pytorch 1.1.4), from a state without epsilon: with kappa the key stabiliser,
@@ -128,18 +142,7 @@ void QueryTile::ReadCausal(const AttentionState& state, const KeyTile& keys, int
                            int64_t key_end) {
   Weigh(state);
   ReadState(state, begin, end);
-  // scores[j][t] = sum_r k_r[j] p_r[t]; key j is visible to query t >= j.
-  const int64_t num_keys = key_end - begin;
-  kernels::MatMul({keys.weights() + begin, 1, kTile}, {features_, kTile}, scores_, kTile, num_keys,
-                  map_->num_features(), kTile, /*accumulate=*/false);
-  for (int64_t j = begin; j < key_end; ++j) {
-    float* row = scores_ + (j - begin) * kTile;
-    std::fill(row + begin, row + j, 0.0f);
-    for (int64_t t = j; t < end; ++t) denominators_[t] += row[t];
-  }
-  kernels::MatMul({scores_ + begin, 1, kTile}, {keys.values() + begin * value_stride_, value_stride_},
-                  sums_ + begin * value_stride_, value_stride_, end - begin, num_keys, value_stride_,
-                  /*accumulate=*/true);
+  AddScores(keys, begin, end, key_end);
   if (!parity_.has_value()) return;
   std::copy_n(state.total, value_stride_, running_total_);
   for (int64_t t = begin; t < end; ++t) {
@@ -147,6 +150,29 @@ void QueryTile::ReadCausal(const AttentionState& state, const KeyTile& keys, int
       for (int64_t n = 0; n < value_stride_; ++n) running_total_[n] += keys.values()[t * value_stride_ + n];
     }
     AddEpsilonTerms(t, state.count + std::min(t + 1, key_end) - begin, running_total_);
+  }
+}
+
+// scores[j][t] = sum_r k_r[j] p_r[t]; key j is visible to query t >= j. Both products go by squares of kPad, of which
+// those above the diagonal are left out.
+void QueryTile::AddScores(const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end) {
+  constexpr int64_t kSquare = kernels::kPad;
+  for (int64_t j = begin, next; j < key_end; j = next) {
+    const int64_t column = j / kSquare * kSquare;
+    next = std::min(column + kSquare, key_end);
+    float* row = scores_ + j * kTile;
+    kernels::MatMul({keys.weights() + j, 1, kTile}, {features_ + column, kTile}, row + column, kTile, next - j,
+                    map_->num_features(), kernels::Padded(end) - column, /*accumulate=*/false);
+    for (; j < next; ++j, row += kTile) {
+      std::fill(row + column, row + j, 0.0f);
+      for (int64_t t = j; t < end; ++t) denominators_[t] += row[t];
+    }
+  }
+  for (int64_t t = begin, next; t < end; t = next) {
+    next = std::min(t / kSquare * kSquare + kSquare, end);
+    const int64_t num_keys = std::min(next, key_end) - begin;
+    kernels::MatMul({scores_ + begin * kTile + t, 1, kTile}, {keys.values() + begin * value_stride_, value_stride_},
+                    sums_ + t * value_stride_, value_stride_, next - t, num_keys, value_stride_, /*accumulate=*/true);
   }
 }
 

@@ -41,8 +41,10 @@ class QueryTile {
 
  private:
   void Weigh(const AttentionState& state);
+  void WeighExponential(const AttentionState& state);
   void WeighWithEpsilon(const AttentionState& state);
   void ReadState(const AttentionState& state, int64_t begin, int64_t end);
+  void AddScores(const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
   // Adds what epsilon contributes to query t: epsilon times the plain sum over `count` values, `total`.
   void AddEpsilonTerms(int64_t t, int64_t count, const float* total);
 
@@ -59,6 +61,7 @@ class QueryTile {
   float* rows_;            // [kTile][Padded(head_dim)]
   float* x_;               // [head_dim][kTile]
   float* features_;        // [num_features][kTile]
+  float* guess_;           // [kTile] of the largest exponent over features
   float* scores_;          // [kTile][kTile], causal: [key][query]
   float* sums_;            // [kTile][value_stride] numerators
   float* denominators_;    // [kTile]

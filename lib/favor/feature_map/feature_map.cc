@@ -1,5 +1,6 @@
 #include "favor/feature_map/feature_map.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -176,9 +177,16 @@ void FeatureMap::Project(int64_t key_head, const float* x, float* features) cons
     std::memcpy(features, x, head_dim_ * kTile * sizeof(float));
     return;
   }
-  const float* rows = projection_->Matrix(key_head).data();
-  kernels::MatMul({rows, head_dim_, 1}, {x, kTile}, features, kTile, projection_->num_features(), head_dim_, kTile,
-                  /*accumulate=*/false);
+  kernels::Project(projection_->Panels(key_head), x, kTile, kTile, nullptr, features);
+}
+
+int64_t FeatureMap::feature_rows() const {
+  const int64_t projected = projection_ == nullptr ? 0 : kernels::PanelRowCount(projection_->num_features());
+  return std::max(projected, num_features_);
+}
+
+bool FeatureMap::fused() const {
+  return exponential_ && projection_ != nullptr && num_features_ == projection_->num_features();
 }
 
 void FeatureMap::Map(int64_t key_head, const float* x, float* features) const {

@@ -47,8 +47,16 @@ class FeatureMap {
   // |x|^2/2 in base 2 is half_norm_factor() * |tile column|^2, for exponential maps.
   float half_norm_factor() const { return half_norm_factor_; }
 
-  // features [num_features][kTile] of x [head_dim][kTile]: u_r or f_r.
+  // Rows of a tile of features: num_features(), and what the kernels write past it.
+  int64_t feature_rows() const;
+
+  // features [feature_rows()][kTile] of x [head_dim][kTile]: u_r or f_r.
   void Map(int64_t key_head, const float* x, float* features) const;
+
+  // Whether u is the projected input and nothing else: the kernels then go from inputs to weights in one pass, over
+  // panels().
+  bool fused() const;
+  kernels::Panels panels(int64_t key_head) const { return projection_->Panels(key_head); }
 
  private:
   FeatureMap() = default;

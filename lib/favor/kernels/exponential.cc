@@ -4,6 +4,7 @@
 #define HWY_TARGET_INCLUDE "favor/kernels/exponential.cc"
 #include "hwy/foreach_target.h"
 // foreach_target comes first.
+#include "favor/kernels/fused_weights.h"
 #include "favor/kernels/simd_math-inl.h"
 #include "favor/kernels/tile.h"
 #include "hwy/highway.h"
@@ -15,10 +16,17 @@ namespace HWY_NAMESPACE {
 // Tokens are walked in groups of three registers: what belongs to a token stays in registers while rows pass.
 constexpr int kGroup = 3;
 
-void KeyWeights(float* u, int64_t rows, const float* fraction, const float* whole, const float* maxima, float* excess) {
+// 2^f 2^exponent for f in [-1/2, 1/2] and a whole exponent; 0 from -126 down.
+HWY_INLINE V Weight(D d, V f, V exponent) {
+  const auto visible = hn::Gt(exponent, hn::Set(d, -126.0f));
+  return hn::IfThenElseZero(visible, hn::Mul(Exp2Fraction(d, f), Pow2(d, exponent)));
+}
+
+void KeyWeights(float* u, int64_t rows, int64_t width, const float* fraction, const float* whole, const float* maxima,
+                float* excess) {
   const D d;
   const int64_t lanes = hn::Lanes(d);
-  for (int64_t t = 0; t < kTile; t += kGroup * lanes) {
+  for (int64_t t = 0; t < width; t += kGroup * lanes) {
     V low[kGroup], high[kGroup], worst[kGroup];
     for (int j = 0; j < kGroup; ++j) {
       low[j] = hn::LoadU(d, fraction + t + j * lanes);
@@ -27,28 +35,28 @@ void KeyWeights(float* u, int64_t rows, const float* fraction, const float* whol
     }
     for (int64_t r = 0; r < rows; ++r) {
       const V maximum = hn::Set(d, maxima[r]);
-      float* row = u + r * kTile + t;
+      float* row = u + r * width + t;
       for (int j = 0; j < kGroup; ++j) {
         const V x = hn::Add(hn::LoadU(d, row + j * lanes), low[j]);
         const V i = hn::Round(x);
         const V exponent = hn::Sub(hn::Add(i, high[j]), maximum);
         worst[j] = hn::Max(worst[j], exponent);
-        hn::StoreU(hn::Mul(Exp2Fraction(d, hn::Sub(x, i)), Pow2(d, exponent)), d, row + j * lanes);
+        hn::StoreU(Weight(d, hn::Sub(x, i), exponent), d, row + j * lanes);
       }
     }
     for (int j = 0; j < kGroup; ++j) hn::StoreU(worst[j], d, excess + t + j * lanes);
   }
 }
 
-void RaiseMaxima(const float* u, int64_t rows, int64_t begin, int64_t end, const float* fraction, const float* whole,
-                 float rise, float* maxima, float* shift) {
+void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int64_t end, const float* fraction,
+                 const float* whole, float rise, float* maxima, float* shift) {
   const D d;
   const int64_t lanes = hn::Lanes(d);
   const V first = hn::Set(d, static_cast<float>(begin)), last = hn::Set(d, static_cast<float>(end));
   for (int64_t r = 0; r < rows; ++r) {
     V largest = hn::Set(d, kNoExponent);
-    for (int64_t t = 0; t < kTile; t += lanes) {
-      const V x = hn::Add(hn::LoadU(d, u + r * kTile + t), hn::LoadU(d, fraction + t));
+    for (int64_t t = begin / lanes * lanes; t < end; t += lanes) {
+      const V x = hn::Add(hn::LoadU(d, u + r * width + t), hn::LoadU(d, fraction + t));
       const V exponent = hn::Add(hn::Round(x), hn::LoadU(d, whole + t));
       const V position = hn::Iota(d, static_cast<float>(t));
       const auto inside = hn::And(hn::Ge(position, first), hn::Lt(position, last));
@@ -63,7 +71,8 @@ void RaiseMaxima(const float* u, int64_t rows, int64_t begin, int64_t end, const
   }
 }
 
-void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, float* denominator) {
+void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, const float* guess,
+                  float* denominator) {
   const D d;
   const int64_t lanes = hn::Lanes(d);
   for (int64_t t = 0; t < kTile; t += kGroup * lanes) {
@@ -79,6 +88,12 @@ void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_
         largest[j] = hn::Max(largest[j], hn::Add(hn::Round(x), maximum));
       }
     }
+    for (int j = 0; guess != nullptr && j < kGroup; ++j) {
+      const V guessed = hn::LoadU(d, guess + t + j * lanes);
+      const V above = hn::Sub(largest[j], guessed);
+      const auto good = hn::And(hn::Ge(above, hn::Set(d, kGuessTooHigh)), hn::Le(above, hn::Set(d, kGuessTooLow)));
+      largest[j] = hn::IfThenElse(good, guessed, largest[j]);
+    }
     for (int64_t r = 0; r < rows; ++r) {
       const V maximum = hn::Set(d, maxima[r]);
       const V key_sum = hn::Set(d, key_sums[r]);
@@ -87,7 +102,7 @@ void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_
         const V x = hn::LoadU(d, row + j * lanes);
         const V i = hn::Round(x);
         const V exponent = hn::Sub(hn::Add(i, maximum), largest[j]);
-        const V p = hn::Mul(Exp2Fraction(d, hn::Sub(x, i)), Pow2(d, exponent));
+        const V p = Weight(d, hn::Sub(x, i), exponent);
         sum[j] = hn::MulAdd(p, key_sum, sum[j]);
         hn::StoreU(p, d, row + j * lanes);
       }
@@ -125,58 +140,6 @@ void ColumnMaxima(const float* u, int64_t rows, float* maximum) {
   }
 }
 
-bool ScoreWeights(float* scores, int64_t rows, float* maximum, float* denominator, float* factor) {
-  constexpr float kRise = 20.0f;
-  const D d;
-  const int64_t lanes = hn::Lanes(d);
-  bool scaled = false;
-  for (int64_t t = 0; t < kTile; t += lanes) {
-    V largest = hn::Set(d, kMaskedExponent);
-    for (int64_t j = 0; j < rows; ++j) largest = hn::Max(largest, hn::Round(hn::LoadU(d, scores + j * kTile + t)));
-    const V before = hn::LoadU(d, maximum + t);
-    const auto raise = hn::Gt(hn::Sub(largest, before), hn::Set(d, kRise));
-    const V after = hn::IfThenElse(raise, largest, before);
-    const V scale = hn::IfThenElse(raise, Pow2(d, hn::Sub(before, after)), hn::Set(d, 1.0f));
-    scaled |= !hn::AllFalse(d, raise);
-    V sum = hn::Mul(hn::LoadU(d, denominator + t), scale);
-    for (int64_t j = 0; j < rows; ++j) {
-      const V x = hn::LoadU(d, scores + j * kTile + t);
-      const V i = hn::Round(x);
-      const V p = hn::Mul(Exp2Fraction(d, hn::Sub(x, i)), Pow2(d, hn::Sub(i, after)));
-      sum = hn::Add(sum, p);
-      hn::StoreU(p, d, scores + j * kTile + t);
-    }
-    hn::StoreU(after, d, maximum + t);
-    hn::StoreU(sum, d, denominator + t);
-    hn::StoreU(scale, d, factor + t);
-  }
-  return scaled;
-}
-
-void AddRowSums(const float* weights, int64_t rows, int64_t begin, int64_t end, float* sums, float* compensation) {
-  const D d;
-  const int64_t lanes = hn::Lanes(d);
-  const V first = hn::Set(d, static_cast<float>(begin)), last = hn::Set(d, static_cast<float>(end));
-  for (int64_t r = 0; r < rows; ++r) {
-    V sum = hn::Zero(d);
-    for (int64_t t = begin / lanes * lanes; t < end; t += lanes) {
-      const V position = hn::Iota(d, static_cast<float>(t));
-      const auto inside = hn::And(hn::Ge(position, first), hn::Lt(position, last));
-      sum = hn::Add(sum, hn::IfThenElseZero(inside, hn::LoadU(d, weights + r * kTile + t)));
-    }
-    const float addend = hn::GetLane(hn::SumOfLanes(d, sum)) - compensation[r];
-    const float total = sums[r] + addend;
-    compensation[r] = (total - sums[r]) - addend;
-    sums[r] = total;
-  }
-}
-
-void ScaleRow(float* row, int64_t count, float exponent) {
-  const D d;
-  const V factor = Pow2(d, hn::Set(d, exponent));
-  for (int64_t n = 0; n < count; n += hn::Lanes(d)) hn::StoreU(hn::Mul(hn::LoadU(d, row + n), factor), d, row + n);
-}
-
 }  // namespace HWY_NAMESPACE
 }  // namespace favor::kernels
 HWY_AFTER_NAMESPACE();
@@ -188,19 +151,18 @@ HWY_EXPORT(RaiseMaxima);
 HWY_EXPORT(QueryWeights);
 HWY_EXPORT(StabilisedQueryWeights);
 HWY_EXPORT(ColumnMaxima);
-HWY_EXPORT(ScoreWeights);
-HWY_EXPORT(AddRowSums);
-HWY_EXPORT(ScaleRow);
 
-void KeyWeights(float* u, int64_t rows, const float* fraction, const float* whole, const float* maxima, float* excess) {
-  HWY_DYNAMIC_DISPATCH(KeyWeights)(u, rows, fraction, whole, maxima, excess);
+void KeyWeights(float* u, int64_t rows, int64_t width, const float* fraction, const float* whole, const float* maxima,
+                float* excess) {
+  HWY_DYNAMIC_DISPATCH(KeyWeights)(u, rows, width, fraction, whole, maxima, excess);
 }
-void RaiseMaxima(const float* u, int64_t rows, int64_t begin, int64_t end, const float* fraction, const float* whole,
-                 float rise, float* maxima, float* shift) {
-  HWY_DYNAMIC_DISPATCH(RaiseMaxima)(u, rows, begin, end, fraction, whole, rise, maxima, shift);
+void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int64_t end, const float* fraction,
+                 const float* whole, float rise, float* maxima, float* shift) {
+  HWY_DYNAMIC_DISPATCH(RaiseMaxima)(u, rows, width, begin, end, fraction, whole, rise, maxima, shift);
 }
-void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, float* denominator) {
-  HWY_DYNAMIC_DISPATCH(QueryWeights)(u, rows, maxima, key_sums, denominator);
+void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, const float* guess,
+                  float* denominator) {
+  HWY_DYNAMIC_DISPATCH(QueryWeights)(u, rows, maxima, key_sums, guess, denominator);
 }
 void StabilisedQueryWeights(float* u, int64_t rows, bool exponential, const float* offset, const float* epsilon,
                             const float* row_factor, const float* key_sums, float* denominator, float* total) {
@@ -210,13 +172,6 @@ void StabilisedQueryWeights(float* u, int64_t rows, bool exponential, const floa
 void ColumnMaxima(const float* u, int64_t rows, float* maximum) {
   HWY_DYNAMIC_DISPATCH(ColumnMaxima)(u, rows, maximum);
 }
-bool ScoreWeights(float* scores, int64_t rows, float* maximum, float* denominator, float* factor) {
-  return HWY_DYNAMIC_DISPATCH(ScoreWeights)(scores, rows, maximum, denominator, factor);
-}
-void AddRowSums(const float* weights, int64_t rows, int64_t begin, int64_t end, float* sums, float* compensation) {
-  HWY_DYNAMIC_DISPATCH(AddRowSums)(weights, rows, begin, end, sums, compensation);
-}
-void ScaleRow(float* row, int64_t count, float exponent) { HWY_DYNAMIC_DISPATCH(ScaleRow)(row, count, exponent); }
 
 }  // namespace favor::kernels
 #endif

@@ -6,30 +6,13 @@
 #define HWY_TARGET_INCLUDE "favor/kernels/matmul.cc"
 #include "hwy/foreach_target.h"
 // foreach_target comes first.
+#include "favor/kernels/register_block-inl.h"
 #include "favor/kernels/tile.h"
 #include "hwy/highway.h"
-
-#ifdef __clang__
-#define FAVOR_UNROLL _Pragma("unroll")
-#else
-#define FAVOR_UNROLL _Pragma("GCC unroll 16")
-#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace favor::kernels {
 namespace HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
-using D = hn::CappedTag<float, kPad>;
-using V = hn::Vec<D>;
-
-// AVX-512 and NEON have 32 registers, the other targets 16. A block of R rows and C registers of columns holds R * C
-// accumulators; it loads C registers and R broadcasts for R * C multiply-adds.
-#if HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64
-constexpr bool kManyRegisters = true;
-#else
-constexpr bool kManyRegisters = false;
-#endif
-
 enum class Store { kAssign, kAccumulate, kCompensate };
 
 struct Operands {
@@ -55,22 +38,10 @@ HWY_INLINE void Block(const Operands& o) {
       acc[i][j] = kStore == Store::kAccumulate ? hn::LoadU(d, o.c + i * o.c_stride + j * lanes) : hn::Zero(d);
     }
   }
-  const float* a = o.a;
-  const float* b = o.b;
-  const int64_t a_row = kRowsContiguous ? 1 : o.a_row;
-  const int64_t a_depth = kRowsContiguous ? o.a_depth : 1;
-  for (int64_t k = 0; k < o.depth; ++k) {
-    V column[C];
-    FAVOR_UNROLL
-    for (int j = 0; j < C; ++j) column[j] = hn::LoadU(d, b + j * lanes);
-    FAVOR_UNROLL
-    for (int i = 0; i < R; ++i) {
-      const V broadcast = hn::Set(d, a[i * a_row]);
-      FAVOR_UNROLL
-      for (int j = 0; j < C; ++j) acc[i][j] = hn::MulAdd(broadcast, column[j], acc[i][j]);
-    }
-    a += a_depth;
-    b += o.b_stride;
+  if constexpr (kRowsContiguous) {
+    MultiplyAdd<R, C>(ContiguousRows{o.a, o.a_depth}, o.b, o.b_stride, o.depth, acc);
+  } else {
+    MultiplyAdd<R, C>(StridedRows{o.a, o.a_row}, o.b, o.b_stride, o.depth, acc);
   }
   FAVOR_UNROLL
   for (int i = 0; i < R; ++i) {
@@ -104,17 +75,11 @@ HWY_INLINE void RowBlocks(Operands& o, int64_t& rows) {
 // All rows of C registers of columns. Noinline: one copy of the blocks, whatever calls them.
 template <int C, bool kRowsContiguous, Store kStore>
 HWY_NOINLINE void Columns(Operands o, int64_t rows) {
-  constexpr int kRows = kManyRegisters ? (C == 4 ? 6 : 8) : (C == 3 ? 4 : C == 2 ? 6 : 8);
+  constexpr int kRows = !kManyRegisters || C == 4 ? 6 : 8;
   RowBlocks<kRows, C, kRowsContiguous, kStore>(o, rows);
   if (kRows > 4) RowBlocks<4, C, kRowsContiguous, kStore>(o, rows);
   RowBlocks<2, C, kRowsContiguous, kStore>(o, rows);
   RowBlocks<1, C, kRowsContiguous, kStore>(o, rows);
-}
-
-// How many registers of columns to take next, so that no thin remainder is left (5 = 3 + 2, not 4 + 1).
-int64_t NextColumns(int64_t registers) {
-  if (kManyRegisters) return registers == 5 || registers == 6 ? 3 : std::min<int64_t>(registers, 4);
-  return registers == 4 ? 2 : std::min<int64_t>(registers, 3);
 }
 
 template <bool kRowsContiguous, Store kStore>
@@ -127,7 +92,7 @@ void AllColumns(Operands o, int64_t rows, int64_t cols) {
         if constexpr (kManyRegisters) Columns<4, kRowsContiguous, kStore>(o, rows);
         break;
       case 3:
-        Columns<3, kRowsContiguous, kStore>(o, rows);
+        if constexpr (kManyRegisters) Columns<3, kRowsContiguous, kStore>(o, rows);
         break;
       case 2:
         Columns<2, kRowsContiguous, kStore>(o, rows);
@@ -172,6 +137,53 @@ void CompensatedMatMul(const LeftFactor& a, const RowMajor& b, float* sums, floa
   AllColumns<false, Store::kCompensate>(o, rows, cols);
 }
 
+// Columns [t, t + C registers) of a projection.
+template <int C>
+HWY_NOINLINE void ProjectColumns(const Panels& w, const float* x, int64_t stride, const float* first, float* u) {
+  const D d;
+  const int64_t lanes = hn::Lanes(d);
+  const float* panel = w.data;
+  for (int64_t r = 0; r < w.rows; r += kPanel, panel += kPanel * w.depth) {
+    V acc[kPanel][C];
+    FAVOR_UNROLL
+    for (int j = 0; j < C; ++j) {
+      const V start = first == nullptr ? hn::Zero(d) : hn::LoadU(d, first + j * lanes);
+      FAVOR_UNROLL
+      for (int i = 0; i < kPanel; ++i) acc[i][j] = start;
+    }
+    MultiplyAdd<kPanel, C>(PanelRows{panel}, x, stride, w.depth, acc);
+    FAVOR_UNROLL
+    for (int i = 0; i < kPanel; ++i) {
+      FAVOR_UNROLL
+      for (int j = 0; j < C; ++j) hn::StoreU(acc[i][j], d, u + (r + i) * stride + j * lanes);
+    }
+  }
+}
+
+void Project(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* first, float* u) {
+  const int64_t lanes = hn::Lanes(D());
+  for (int64_t registers = cols / lanes; registers > 0;) {
+    const int64_t taken = NextColumns(registers);
+    switch (taken) {
+      case 4:
+        if constexpr (kManyRegisters) ProjectColumns<4>(w, x, stride, first, u);
+        break;
+      case 3:
+        if constexpr (kManyRegisters) ProjectColumns<3>(w, x, stride, first, u);
+        break;
+      case 2:
+        ProjectColumns<2>(w, x, stride, first, u);
+        break;
+      default:
+        ProjectColumns<1>(w, x, stride, first, u);
+    }
+    registers -= taken;
+    x += taken * lanes;
+    u += taken * lanes;
+    if (first != nullptr) first += taken * lanes;
+  }
+}
+
 }  // namespace HWY_NAMESPACE
 }  // namespace favor::kernels
 HWY_AFTER_NAMESPACE();
@@ -180,6 +192,7 @@ HWY_AFTER_NAMESPACE();
 namespace favor::kernels {
 HWY_EXPORT(MatMul);
 HWY_EXPORT(CompensatedMatMul);
+HWY_EXPORT(Project);
 
 void MatMul(const LeftFactor& a, const RowMajor& b, float* c, int64_t c_stride, int64_t rows, int64_t depth,
             int64_t cols, bool accumulate) {
@@ -189,6 +202,10 @@ void MatMul(const LeftFactor& a, const RowMajor& b, float* c, int64_t c_stride, 
 void CompensatedMatMul(const LeftFactor& a, const RowMajor& b, float* sums, float* compensation, int64_t c_stride,
                        int64_t rows, int64_t depth, int64_t cols) {
   HWY_DYNAMIC_DISPATCH(CompensatedMatMul)(a, b, sums, compensation, c_stride, rows, depth, cols);
+}
+
+void Project(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* first, float* u) {
+  HWY_DYNAMIC_DISPATCH(Project)(w, x, stride, cols, first, u);
 }
 
 }  // namespace favor::kernels

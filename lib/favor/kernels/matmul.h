@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "favor/kernels/panels.h"
+
 namespace favor::kernels {
 
 // The left factor of a product: element (i, k) is data[i * row_stride + k * depth_stride], and one of the two strides
@@ -31,6 +33,11 @@ void MatMul(const LeftFactor& a, const RowMajor& b, float* c, int64_t c_stride, 
 // without it float32 sums over 10 million tokens drift by 1e-3. One compensated step per call and element.
 void CompensatedMatMul(const LeftFactor& a, const RowMajor& b, float* sums, float* compensation, int64_t c_stride,
                        int64_t rows, int64_t depth, int64_t cols);
+
+// u[r][t] = first[t] + sum_k w(r, k) x[k][t] for t < cols, a multiple of kPad; first null: 0. x is a tile
+// [depth][stride], u [PanelRowCount(rows)][stride]: rows past the last are written too. One fused multiply-add per k in
+// ascending order, as in MatMul.
+void Project(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* first, float* u);
 
 }  // namespace favor::kernels
 

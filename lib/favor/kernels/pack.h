@@ -34,11 +34,15 @@ float LoadValue(const std::byte* address, DataType type);
 // floats and padded with zeros. Returns the number of leading rows that are finite throughout: rows.count when all are.
 int64_t PackRows(const Rows& rows, float multiplier, bool clamp, float* out, int64_t stride);
 
-// tile[l][t] = rows[t][l]; tile is [dim][kTile], its columns past count zero.
-void Transpose(const float* rows, int64_t stride, int64_t count, int64_t dim, float* tile);
+// Asks for rows that will soon be packed. Streams of rows come from memory at its latency otherwise: a tile is too
+// short for the CPU to notice that it goes on.
+void Prefetch(const Rows& rows);
 
-// norms[t] = sum_l tile[l][t]^2.
-void SquaredNorms(const float* tile, int64_t dim, float* norms);
+// tile[l][t] = rows[t][l]; tile is [dim][width], width a multiple of kPad, its columns past count zero.
+void Transpose(const float* rows, int64_t stride, int64_t count, int64_t dim, float* tile, int64_t width);
+
+// norms[t] = sum_l tile[l][t]^2, tile [dim][width].
+void SquaredNorms(const float* tile, int64_t dim, int64_t width, float* norms);
 
 // out[t][n] = sums[t][n] / denominators[t] in out's type, for t < out.count. A row whose denominator is not positive
 // and finite, or whose result is not finite, becomes zeros. Returns how many did.

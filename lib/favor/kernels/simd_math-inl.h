@@ -16,6 +16,11 @@ namespace hn = hwy::HWY_NAMESPACE;
 using D = hn::CappedTag<float, kPad>;
 using V = hn::Vec<D>;
 
+// Coefficients of 2^f for f in [-1/2, 1/2], from the highest down to f^1; f^0 has 1. Minimax, relative error 2e-9
+// before rounding.
+constexpr float kExp2Coefficients[] = {1.5345812e-4f, 1.33999309e-3f, 9.6184891e-3f, 5.55032864e-2f,
+                                       0.240226462f,  0.693147182f,   1.0f};
+
 // 2^f for f in [-1/2, 1/2]; minimax polynomial, relative error at most 1.6e-8 before rounding, 1.2e-7 after.
 HWY_INLINE V Exp2Fraction(D d, V f) {
   V p = hn::Set(d, 1.5345812e-4f);

@@ -62,6 +62,7 @@ absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const Projectio
   projection->head_dim_ = spec.head_dim;
   projection->rows_ = *std::move(rows);
   projection->id_ = internal::DrawnProjectionId(spec);
+  if (absl::Status status = projection->PackPanels(); !status.ok()) return status;
   return projection;
 }
 
@@ -88,7 +89,24 @@ absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<
   projection->head_dim_ = head_dim;
   projection->rows_ = *std::move(copy);
   projection->id_ = internal::SuppliedProjectionId(projection->rows_.span(), num_matrices, num_features, head_dim);
+  if (absl::Status status = projection->PackPanels(); !status.ok()) return status;
   return projection;
+}
+
+absl::Status Projection::PackPanels() {
+  const int64_t size = kernels::PanelRowCount(num_features_) * head_dim_;
+  absl::StatusOr<AlignedBuffer<float>> panels = AlignedBuffer<float>::Allocate(num_matrices_ * size);
+  if (!panels.ok()) return panels.status();
+  for (int64_t i = 0; i < num_matrices_; ++i) {
+    kernels::PackPanels(Matrix(i).data(), head_dim_, num_features_, head_dim_, panels->data() + i * size);
+  }
+  panels_ = *std::move(panels);
+  return absl::OkStatus();
+}
+
+int64_t ProjectionBytes(int64_t num_matrices, int64_t num_features, int64_t head_dim) {
+  const int64_t rows = num_features + kernels::PanelRowCount(num_features);
+  return num_matrices * rows * head_dim * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace favor

@@ -9,6 +9,7 @@
 #include "absl/types/span.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/base/cancellation.h"
+#include "favor/kernels/panels.h"
 
 namespace favor {
 
@@ -49,6 +50,12 @@ class Projection {
     return rows_.span().subspan(index * num_features_ * head_dim_, num_features_ * head_dim_);
   }
 
+  // The same rows packed for the kernels.
+  kernels::Panels Panels(int64_t key_head) const {
+    const int64_t index = num_matrices_ == 1 ? 0 : key_head;
+    return {panels_.data() + index * kernels::PanelRowCount(num_features_) * head_dim_, num_features_, head_dim_};
+  }
+
   // XXH3-128 over kind, seed, shape and norms, or over the supplied matrix, as 32 hexadecimal digits: equal ids, equal
   // features, on every machine. The encoding is documented in projection_id.h.
   const std::string& id() const { return id_; }
@@ -58,13 +65,18 @@ class Projection {
   friend absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<const float>, int64_t, int64_t,
                                                                               int64_t);
   Projection() = default;
+  absl::Status PackPanels();
 
   int64_t num_matrices_ = 0;
   int64_t num_features_ = 0;
   int64_t head_dim_ = 0;
   AlignedBuffer<float> rows_;  // [num_matrices, num_features, head_dim]
+  AlignedBuffer<float> panels_;
   std::string id_;
 };
+
+// Memory of a projection of these sizes: its rows, and the same again for the kernels.
+int64_t ProjectionBytes(int64_t num_matrices, int64_t num_features, int64_t head_dim);
 
 // Draws a projection: the same spec gives the same bits on every machine. Drawn in double, stored as float32.
 // InvalidArgumentError when a size is out of bounds; the cancellation (may be null) is honoured between blocks.

@@ -11,8 +11,7 @@ namespace {
 constexpr absl::Duration kCancellationPeriod = absl::Milliseconds(2);
 
 int64_t BytesOf(const Projection& projection) {
-  return projection.num_matrices() * projection.num_features() * projection.head_dim() *
-         static_cast<int64_t>(sizeof(float));
+  return ProjectionBytes(projection.num_matrices(), projection.num_features(), projection.head_dim());
 }
 
 }  // namespace

@@ -92,9 +92,9 @@ TEST(AttentionState, ShiftingAndShiftingBackChangesNothing) {
   OwnedState a(6);
   const OwnedState before(6);
   std::vector<float> down(kFeatures, -17), up(kFeatures, 17);
-  a.state.Shift(down.data());
+  a.state.Shift(0, kFeatures, down.data());
   EXPECT_EQ(a.state.key_sums[0], std::ldexp(before.state.key_sums[0], -17));
-  a.state.Shift(up.data());
+  a.state.Shift(0, kFeatures, up.data());
   for (int64_t r = 0; r < kFeatures; ++r) {
     EXPECT_EQ(a.state.key_sums[r], before.state.key_sums[r]);
     for (int64_t n = 0; n < kValueDim; ++n) EXPECT_EQ(a.Value(r, n), before.Value(r, n));

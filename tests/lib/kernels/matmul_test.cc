@@ -85,6 +85,33 @@ TEST_P(MatMulTest, RowResultsDoNotDependOnHowRowsAreGrouped) {
   EXPECT_EQ(whole, parts);
 }
 
+TEST_P(MatMulTest, ProjectionOfPanelsEqualsTheDoubleProduct) {
+  for (int trial = 0; trial < 60; ++trial) {
+    const int64_t rows = Integer(1, 40), depth = Integer(1, 90), cols = kPad * Integer(1, 9);
+    const int64_t stride = cols + kPad * Integer(0, 2);
+    const std::vector<float> w = Normal(rows * depth), x = Normal(depth * stride), first = Normal(cols);
+    std::vector<float> panels(PanelRowCount(rows) * depth), u(PanelRowCount(rows) * stride, -7.0f);
+    PackPanels(w.data(), depth, rows, depth, panels.data());
+    const bool starts = trial % 2 == 0;
+    Project({panels.data(), rows, depth}, x.data(), stride, cols, starts ? first.data() : nullptr, u.data());
+    for (int64_t r = 0; r < rows; ++r) {
+      for (int64_t t = 0; t < stride; ++t) {
+        if (t >= cols) {
+          ASSERT_EQ(u[r * stride + t], -7.0f) << "wrote past the columns";
+          continue;
+        }
+        double exact = starts ? first[t] : 0, magnitude = std::abs(exact);
+        for (int64_t k = 0; k < depth; ++k) {
+          const double term = static_cast<double>(w[r * depth + k]) * x[k * stride + t];
+          exact += term;
+          magnitude += std::abs(term);
+        }
+        ASSERT_NEAR(u[r * stride + t], exact, (depth + 1) * std::ldexp(magnitude, -24));
+      }
+    }
+  }
+}
+
 // 200,000 tiles are 10 million tokens. Plain float32 adds of tile sums are wrong by far more than 1e-6 here.
 TEST_P(MatMulTest, CompensatedSumsDoNotDriftOverTenMillionTokens) {
   const int64_t rows = 3, depth = 4;

@@ -46,7 +46,7 @@ TEST_P(PackTest, RowsOfAnyTypeStrideAndAddressArriveScaledAndPadded) {
         const Source source(type, count, dim, gap, Normal(count * dim));
         std::vector<float> out(count * stride, -7.0f), tile(dim * kTile, -7.0f);
         ASSERT_EQ(PackRows(source.rows, 0.5f, true, out.data(), stride), count);
-        Transpose(out.data(), stride, count, dim, tile.data());
+        Transpose(out.data(), stride, count, dim, tile.data(), kTile);
         for (int64_t t = 0; t < count; ++t) {
           for (int64_t l = 0; l < stride; ++l) {
             ASSERT_EQ(out[t * stride + l], l < dim ? 0.5f * source.exact[t * dim + l] : 0.0f);
@@ -88,7 +88,7 @@ TEST_P(PackTest, HugeMagnitudesAreBroughtDownOnlyWhenAsked) {
 TEST_P(PackTest, NormsAreSumsOfSquares) {
   const std::vector<float> tile = Normal(33 * kTile);
   std::vector<float> norms(kTile);
-  SquaredNorms(tile.data(), 33, norms.data());
+  SquaredNorms(tile.data(), 33, kTile, norms.data());
   for (int64_t t = 0; t < kTile; ++t) {
     double exact = 0;
     for (int64_t l = 0; l < 33; ++l) exact += std::pow(static_cast<double>(tile[l * kTile + t]), 2);

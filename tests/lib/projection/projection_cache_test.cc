@@ -9,7 +9,7 @@
 namespace favor {
 namespace {
 
-constexpr int64_t kBytes = 8 * 4 * sizeof(float);
+const int64_t kBytes = ProjectionBytes(1, 8, 4);
 
 ProjectionSpec Small(uint64_t seed) { return {ProjectionKind::kOrthogonal, RowNorms::kChi, seed, 8, 4}; }
 // Some 50 ms of work: long enough that others come while it lasts.

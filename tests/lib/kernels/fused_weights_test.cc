@@ -1,0 +1,163 @@
+#include "favor/kernels/fused_weights.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "favor/kernels/exponential.h"
+#include "favor/kernels/matmul.h"
+#include "favor/kernels/sums.h"
+#include "favor/kernels/tile.h"
+#include "tests/lib/kernels/every_target.h"
+
+namespace favor::kernels {
+namespace {
+
+// Rows of a projection with a tile of inputs, of any size.
+struct Sizes {
+  int64_t rows, depth, stride, cols;
+};
+
+class FusedWeightsTest : public EveryTarget {
+ protected:
+  Sizes AnySizes(int64_t most_columns) {
+    const int64_t stride = kTile * Integer(1, most_columns / kTile);
+    return {Integer(1, 150), Integer(1, 90), stride, kPad * Integer(1, stride / kPad)};
+  }
+  std::vector<float> PackedRows(const Sizes& s, float deviation) {
+    const std::vector<float> rows = Normal(s.rows * s.depth, deviation);
+    std::vector<float> panels(PanelRowCount(s.rows) * s.depth, NAN);
+    PackPanels(rows.data(), s.depth, s.rows, s.depth, panels.data());
+    return panels;
+  }
+  std::vector<float> Fractions(int64_t count) {
+    std::vector<float> values(count);
+    std::uniform_real_distribution<float> uniform(-0.5f, 0.5f);
+    for (float& value : values) value = uniform(random_);
+    return values;
+  }
+  std::vector<float> WholeNumbers(int64_t count, int64_t low, int64_t high) {
+    std::vector<float> values(count);
+    for (float& value : values) value = Integer(low, high);
+    return values;
+  }
+};
+FAVOR_ON_EVERY_TARGET(FusedWeightsTest);
+
+TEST_P(FusedWeightsTest, KeyWeightsAreThoseOfTheGeneralPassesBitForBit) {
+  int shortcuts = 0;
+  for (int trial = 0; trial < 60; ++trial) {
+    const Sizes s = AnySizes(kFoldTile);
+    const std::vector<float> panels = PackedRows(s, trial % 3 == 0 ? 4 : 0.5), x = Normal(s.depth * s.stride);
+    const std::vector<float> fraction = Fractions(s.stride), no_fraction(s.stride);
+    std::vector<float> whole = WholeNumbers(s.stride, -90, 0);
+    const std::vector<float> maxima = WholeNumbers(s.rows, -20, 0);
+    std::fill(whole.end() - Integer(0, 20), whole.end(), kNoExponent);
+    const Panels w{panels.data(), s.rows, s.depth};
+    const int64_t size = PanelRowCount(s.rows) * s.stride;
+    std::vector<float> fused(size, -7.0f), general(size), sums(s.rows), excess(s.stride);
+    const bool good = ProjectKeyWeights(w, x.data(), s.stride, s.cols, fraction.data(), whole.data(), maxima.data(),
+                                        fused.data(), sums.data());
+    Project(w, x.data(), s.stride, s.stride, fraction.data(), general.data());
+    KeyWeights(general.data(), s.rows, s.stride, no_fraction.data(), whole.data(), maxima.data(), excess.data());
+    ASSERT_EQ(good, *std::max_element(excess.begin(), excess.begin() + s.cols) <= kMaxRise);
+    if (!good) continue;
+    ++shortcuts;
+    std::vector<float> exact_sums(s.rows), compensation(s.rows);
+    AddRowSums(general.data(), s.rows, s.stride, 0, s.cols, exact_sums.data(), compensation.data());
+    for (int64_t r = 0; r < s.rows; ++r) {
+      for (int64_t t = 0; t < s.stride; ++t) {
+        ASSERT_EQ(fused[r * s.stride + t], t < s.cols ? general[r * s.stride + t] : -7.0f) << r << ", " << t;
+      }
+      ASSERT_NEAR(sums[r], exact_sums[r], 1e-5 * exact_sums[r]);
+    }
+  }
+  EXPECT_GT(shortcuts, 20);
+}
+
+TEST_P(FusedWeightsTest, QueryWeightsAreThoseOfTheGeneralPassesBitForBit) {
+  int shortcuts = 0;
+  for (int trial = 0; trial < 60; ++trial) {
+    Sizes s = AnySizes(kTile);
+    const std::vector<float> panels = PackedRows(s, trial % 4 == 0 ? 6 : 0.7), x = Normal(s.depth * s.stride);
+    const std::vector<float> maxima = WholeNumbers(s.rows, -9, 9), key_sums = Normal(s.rows);
+    const Panels w{panels.data(), s.rows, s.depth};
+    const int64_t size = PanelRowCount(s.rows) * s.stride;
+    std::vector<float> fused(size, -7.0f), general(size), guess(kTile), denominators(kTile), exact(kTile);
+    GuessQueryMaxima(x.data(), s.depth, s.stride, s.stride, maxima.data(), s.rows, guess.data());
+    const bool good = ProjectQueryWeights(w, x.data(), s.stride, s.cols, maxima.data(), key_sums.data(), guess.data(),
+                                          fused.data(), denominators.data());
+    if (!good) continue;
+    ++shortcuts;
+    Project(w, x.data(), s.stride, s.stride, nullptr, general.data());
+    QueryWeights(general.data(), s.rows, maxima.data(), key_sums.data(), guess.data(), exact.data());
+    for (int64_t t = 0; t < s.cols; ++t) {
+      ASSERT_EQ(denominators[t], exact[t]);
+      for (int64_t r = 0; r < s.rows; ++r) {
+        ASSERT_EQ(fused[r * s.stride + t], general[r * s.stride + t]) << r << ", " << t;
+      }
+    }
+  }
+  EXPECT_GT(shortcuts, 20);
+}
+
+TEST_P(FusedWeightsTest, WhatIsOutOfRangeIsLeftToTheGeneralPasses) {
+  const Sizes s{.rows = 7, .depth = 3, .stride = kTile, .cols = kTile};
+  std::vector<float> panels(PanelRowCount(s.rows) * s.depth, 1.0f), x(s.depth * s.stride, 0.1f);
+  std::vector<float> weights(PanelRowCount(s.rows) * s.stride), sums(s.rows), denominators(kTile);
+  const std::vector<float> zeros(kTile), ones(kTile, 1.0f);
+  const auto keys = [&](std::vector<float> whole, std::vector<float> maxima) {
+    return ProjectKeyWeights({panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, zeros.data(), whole.data(),
+                             maxima.data(), weights.data(), sums.data());
+  };
+  const auto queries = [&](std::vector<float> maxima, std::vector<float> guess) {
+    return ProjectQueryWeights({panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(), ones.data(),
+                               guess.data(), weights.data(), denominators.data());
+  };
+  std::vector<float> maxima(s.rows), whole(kTile), guess(kTile);
+  EXPECT_TRUE(keys(whole, maxima));
+  EXPECT_TRUE(queries(maxima, guess));
+  for (const float huge : {3e6f, -3e6f, 1e13f}) {
+    whole[17] = huge;
+    EXPECT_FALSE(keys(whole, maxima)) << huge;
+    whole[17] = 0;
+    maxima[6] = huge;
+    EXPECT_FALSE(keys(whole, maxima)) << huge;
+    EXPECT_FALSE(queries(maxima, guess)) << huge;
+    maxima[6] = 0;
+    guess[47] = huge;
+    EXPECT_FALSE(queries(maxima, guess)) << huge;
+    guess[47] = 0;
+  }
+  maxima[0] = kNoExponent;
+  EXPECT_FALSE(keys(whole, maxima)) << "an empty state";
+  maxima[0] = 0;
+  guess[3] = 50;
+  EXPECT_FALSE(queries(maxima, guess)) << "a guess far too high";
+  guess[3] = -20;
+  EXPECT_FALSE(queries(maxima, guess)) << "a guess too low";
+  guess[3] = 0;
+  for (const float u : {31.0f, 200.0f, 5e6f, 1e30f, INFINITY, NAN}) {
+    for (int64_t l = 0; l < s.depth; ++l) x[l * s.stride + 21] = u / 3;
+    EXPECT_FALSE(keys(whole, maxima)) << u;
+    EXPECT_FALSE(queries(maxima, guess)) << u;
+  }
+}
+
+TEST_P(FusedWeightsTest, GuessesOfNormalInputsAreGood) {
+  for (const float scale : {0.1f, 1.0f, 3.0f}) {
+    const Sizes s{.rows = 256, .depth = 64, .stride = kTile, .cols = kTile};
+    // As attention has it: inputs of N(0, scale^2) times d^(-1/4) log2(e), rows of N(0, 1).
+    const std::vector<float> panels = PackedRows(s, 1), x = Normal(s.depth * s.stride, scale * 0.51f);
+    const std::vector<float> maxima = WholeNumbers(s.rows, -4, 4), key_sums(s.rows, 1.0f);
+    std::vector<float> weights(PanelRowCount(s.rows) * s.stride), guess(kTile), denominators(kTile);
+    GuessQueryMaxima(x.data(), s.depth, s.stride, s.cols, maxima.data(), s.rows, guess.data());
+    EXPECT_TRUE(ProjectQueryWeights({panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(),
+                                    key_sums.data(), guess.data(), weights.data(), denominators.data()))
+        << scale;
+  }
+}
+
+}  // namespace
+}  // namespace favor::kernels
