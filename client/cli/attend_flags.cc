@@ -90,7 +90,8 @@ void AddFeatureFlags(AttendFlags* target, FlagSet* flags) {
              &spec.num_features);
   flags->Add("projection", "KIND", "How its rows are drawn. Default orthogonal, or supplied with a matrix.",
              &spec.projection.kind);
-  flags->Add("row-norms", "NORMS", "Of an orthogonal projection. Default chi.", &spec.projection.row_norms);
+  flags->Add("row-norms", "NORMS", "Of an orthogonal or structured projection. Default chi.",
+             &spec.projection.row_norms);
   flags->Add("seed", "N", "Of the draw. Default 0.", &spec.projection.seed);
   flags->Add("nonlinearity", "F", "For the generalized kernel. Default relu.", &spec.nonlinearity);
   flags->Add("polynomial-offset", "C", "For the polynomial2 kernel. Default 1.", &spec.polynomial_offset);

@@ -33,7 +33,7 @@ absl::Status CheckEnums(const v1::Projection& wire) {
   if (!v1::RowNorms_IsValid(wire.row_norms())) {
     return Refuse(kRowNorms, absl::StrCat(static_cast<int>(wire.row_norms())), "which is no RowNorms");
   }
-  if (wire.kind() == v1::PROJECTION_KIND_STRUCTURED || wire.kind() == v1::PROJECTION_KIND_SIMPLEX) {
+  if (wire.kind() == v1::PROJECTION_KIND_SIMPLEX) {
     return UnservedFieldError(kKind, v1::ProjectionKind_Name(wire.kind()));
   }
   return absl::OkStatus();
@@ -126,6 +126,26 @@ absl::StatusOr<RowNorms> ReadRowNorms(const v1::Projection& wire, Kernel kernel)
   return regularized || wire.row_norms() == v1::ROW_NORMS_SQRT_DIM ? RowNorms::kSqrtDim : RowNorms::kChi;
 }
 
+ProjectionKind DrawnKind(v1::ProjectionKind wire) {
+  if (wire == v1::PROJECTION_KIND_IID) return ProjectionKind::kIid;
+  if (wire == v1::PROJECTION_KIND_STRUCTURED) return ProjectionKind::kStructured;
+  return ProjectionKind::kOrthogonal;  // the default
+}
+
+v1::ProjectionKind ToWire(ProjectionKind kind) {
+  switch (kind) {
+    case ProjectionKind::kOrthogonal:
+      return v1::PROJECTION_KIND_ORTHOGONAL;
+    case ProjectionKind::kIid:
+      return v1::PROJECTION_KIND_IID;
+    case ProjectionKind::kStructured:
+      return v1::PROJECTION_KIND_STRUCTURED;
+    case ProjectionKind::kSupplied:
+      return v1::PROJECTION_KIND_SUPPLIED;
+  }
+  return v1::PROJECTION_KIND_UNSPECIFIED;
+}
+
 absl::Status ReadDrawn(const v1::FeatureSpec& wire, AttendWork* work) {
   const int64_t head_dim = work->queries.shape.dim;
   ProjectionSpec spec;
@@ -135,7 +155,7 @@ absl::Status ReadDrawn(const v1::FeatureSpec& wire, AttendWork* work) {
   if (spec.num_features > kMaxNumFeatures) {
     return Refuse(kNumFeatures, absl::StrCat(spec.num_features), absl::StrCat("at most ", kMaxNumFeatures));
   }
-  spec.kind = wire.projection().kind() == v1::PROJECTION_KIND_IID ? ProjectionKind::kIid : ProjectionKind::kOrthogonal;
+  spec.kind = DrawnKind(wire.projection().kind());
   const absl::StatusOr<RowNorms> row_norms = ReadRowNorms(wire.projection(), work->spec.features.kernel);
   if (!row_norms.ok()) return row_norms.status();
   spec.row_norms = *row_norms;
@@ -197,9 +217,8 @@ void WriteProjection(const AttendWork& work, v1::FeatureSpec* wire) {
     const ProjectionSpec& drawn = *work.drawn_projection;
     wire->set_num_features(drawn.num_features);
     projection->set_seed(drawn.seed);
-    projection->set_kind(v1::PROJECTION_KIND_IID);
-    if (drawn.kind == ProjectionKind::kOrthogonal) {
-      projection->set_kind(v1::PROJECTION_KIND_ORTHOGONAL);
+    projection->set_kind(ToWire(drawn.kind));
+    if (TakesRowNorms(drawn.kind)) {
       projection->set_row_norms(drawn.row_norms == RowNorms::kChi ? v1::ROW_NORMS_CHI : v1::ROW_NORMS_SQRT_DIM);
     }
   } else if (ProjectionUseOf(work.spec.features.kernel) == ProjectionUse::kOptional) {

@@ -26,8 +26,7 @@ void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation
   run->result.projection = draws_->Find(spec);
   if (run->result.projection != nullptr) return RunAttention(std::move(run));
 
-  const int64_t bytes = ProjectionBytes(1, spec.num_features, spec.head_dim);
-  if (absl::Status status = reservation->Grow(bytes, "the projection"); !status.ok()) {
+  if (absl::Status status = reservation->Grow(DrawnProjectionBytes(spec), "the projection"); !status.ok()) {
     return run->Fail(std::move(status));
   }
   draws_->Draw(spec, cancellation, [this, run](auto projection, absl::Duration waited) {

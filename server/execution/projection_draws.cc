@@ -8,7 +8,11 @@ namespace {
 // Multiply-adds of orthogonalising: some 20 ms.
 constexpr int64_t kMaxSmallCost = int64_t{1} << 24;
 
-int64_t CostOf(const ProjectionSpec& spec) { return spec.num_features * spec.head_dim * spec.head_dim; }
+int64_t CostOf(const ProjectionSpec& spec) {
+  // A structured row costs its norm, a sum of as many Gaussians, each some 20 multiply-adds.
+  if (spec.kind == ProjectionKind::kStructured) return spec.num_features * StructuredSize(spec.head_dim) * 20;
+  return spec.num_features * spec.head_dim * spec.head_dim;
+}
 
 }  // namespace
 

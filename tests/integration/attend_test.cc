@@ -75,17 +75,44 @@ TEST_P(EveryServedMap, AgreesWithTheOracleWhenCausalAndWithLengths) {
   EXPECT_TRUE(verdict.holds) << verdict;
 }
 
-// Gaussian with hyperbolic features is the library's alone: the wire format offers positive and trigonometric.
+// Gaussian with hyperbolic features is the library's alone: the wire format offers positive and trigonometric. Cases
+// are sent with their projection's matrix, which makes structured ones no different.
 std::vector<ServedMap> MapsOfTheWire() {
   std::vector<ServedMap> maps = ServedMaps();
   std::erase_if(maps, [](const ServedMap& map) {
-    return map.spec.features.kernel == Kernel::kGaussian && map.spec.features.estimator == Estimator::kHyperbolic;
+    return map.structured ||
+           (map.spec.features.kernel == Kernel::kGaussian && map.spec.features.estimator == Estimator::kHyperbolic);
   });
   return maps;
 }
 
 INSTANTIATE_TEST_SUITE_P(, EveryServedMap, ::testing::ValuesIn(MapsOfTheWire()),
                          [](const auto& info) { return info.param.name; });
+
+TEST_F(AttendOverTheWire, StructuredProjectionsAgreeWithTheOracle) {
+  // No power of two, and a last block that is cut.
+  constexpr int64_t kHeadDim = 40, kNumFeatures = 100, kSeed = 3;
+  for (const bool causal : {false, true}) {
+    AttentionSpec spec = Favor().spec;
+    spec.causal = causal;
+    AttentionCase attention_case = GaussianCase(spec, {2, 4, 2, 60, 60, kHeadDim, 24}, nullptr, 45);
+    v1::AttendRequest request = ToRequest(attention_case);
+    v1::FeatureSpec* features = request.mutable_spec()->mutable_features();
+    features->set_num_features(kNumFeatures);
+    features->mutable_projection()->set_kind(v1::PROJECTION_KIND_STRUCTURED);
+    features->mutable_projection()->set_seed(kSeed);
+    const AttendAnswer answer = Attend(favord_->channel(), request);
+    ASSERT_TRUE(answer.ok()) << Describe(answer.status);
+
+    attention_case.projection =
+        DrawProjection({ProjectionKind::kStructured, RowNorms::kChi, kSeed, kNumFeatures, kHeadDim}).value();
+    EXPECT_EQ(answer.response.report().projection_id(), attention_case.projection->id());
+    const OracleOutput expected = OracleOf(attention_case);
+    const Verdict verdict = CompareRows(FromWire(answer.response.output(), v1::LAYOUT_UNSPECIFIED), expected.output,
+                                        expected.rounding, kTolerance);
+    EXPECT_TRUE(verdict.holds) << verdict;
+  }
+}
 
 TEST_F(AttendOverTheWire, LayoutsGiveTheSameBitsAndTheOutputFollowsTheirs) {
   const AttentionCase attention_case = CaseFor(Favor().spec, 21);

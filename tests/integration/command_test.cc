@@ -211,6 +211,7 @@ TEST(FavorAttend, OptionsReachTheServer) {
       {{"--kernel", "generalized", "--nonlinearity", "gelu"}, {"features", "nonlinearity"}, "gelu"},
       {{"--kernel", "polynomial2", "--polynomial-offset", "0.5"}, {"features", "polynomial_offset"}, 0.5},
       {{"--projection", "iid"}, {"features", "projection", "kind"}, "iid"},
+      {{"--projection", "structured"}, {"features", "projection", "kind"}, "structured"},
       {{"--row-norms", "sqrt_dim"}, {"features", "projection", "row_norms"}, "sqrt_dim"},
       {{"--feature-epsilon", "0.001"}, {"features", "epsilon_parity", "feature_epsilon"}, 0.001},
       {{"--num-features", "48"}, {"features", "num_features"}, 48},

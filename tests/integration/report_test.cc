@@ -58,7 +58,7 @@ TEST(Report, FillsInEveryDefault) {
 
 TEST(Report, SpecAskedForAgainGivesTheSameBitsAndTheSameReport) {
   Favord favord;
-  std::vector<v1::AttendRequest> requests(6, Plain());
+  std::vector<v1::AttendRequest> requests(7, Plain());
   requests[1].mutable_spec()->mutable_exact();
   requests[2].mutable_spec()->set_causal(true);
   requests[2].mutable_spec()->mutable_features()->set_estimator(v1::ESTIMATOR_HYPERBOLIC);
@@ -67,6 +67,7 @@ TEST(Report, SpecAskedForAgainGivesTheSameBitsAndTheSameReport) {
   requests[4].mutable_spec()->mutable_features()->set_kernel(v1::KERNEL_GENERALIZED);
   requests[4].mutable_spec()->mutable_features()->mutable_projection()->set_kind(v1::PROJECTION_KIND_IDENTITY);
   requests[5].mutable_spec()->mutable_features()->set_kernel(v1::KERNEL_POLYNOMIAL2);
+  requests[6].mutable_spec()->mutable_features()->mutable_projection()->set_kind(v1::PROJECTION_KIND_STRUCTURED);
   for (v1::AttendRequest& request : requests) {
     SCOPED_TRACE(request.spec().ShortDebugString());
     const AttendAnswer first = Attend(favord.channel(), request);
@@ -159,7 +160,8 @@ TEST(Projections, AreTheSameOnEveryServerAndForEverySeed) {
   Favord other({.flags = {"--threads", "3"}});
   std::vector<std::string> ids;
   for (const uint64_t seed : {uint64_t{0}, uint64_t{1}, ~uint64_t{0}}) {
-    for (const v1::ProjectionKind kind : {v1::PROJECTION_KIND_ORTHOGONAL, v1::PROJECTION_KIND_IID}) {
+    for (const v1::ProjectionKind kind :
+         {v1::PROJECTION_KIND_ORTHOGONAL, v1::PROJECTION_KIND_IID, v1::PROJECTION_KIND_STRUCTURED}) {
       v1::AttendRequest request = Plain();
       request.mutable_spec()->mutable_features()->mutable_projection()->set_seed(seed);
       request.mutable_spec()->mutable_features()->mutable_projection()->set_kind(kind);

@@ -17,14 +17,16 @@ inline void PrintTo(const ServedMap& map, std::ostream* stream) { *stream << map
 // A test for each map it is instantiated with.
 class EveryMap : public ::testing::TestWithParam<ServedMap> {
  protected:
-  AttentionSpec Spec(bool causal) const {
-    AttentionSpec spec = GetParam().spec;
-    spec.causal = causal;
-    return spec;
+  ServedMap Map(bool causal) const {
+    ServedMap map = GetParam();
+    map.spec.causal = causal;
+    return map;
   }
 
+  AttentionSpec Spec(bool causal) const { return Map(causal).spec; }
+
   std::shared_ptr<const Projection> ProjectionFor(int64_t num_rows, int64_t head_dim, uint64_t seed) const {
-    return GetParam().takes_projection ? TestProjectionFor(GetParam().spec, num_rows, head_dim, seed) : nullptr;
+    return testing::ProjectionFor(GetParam(), num_rows, head_dim, seed);
   }
 
   // Gaussian inputs of a random shape.

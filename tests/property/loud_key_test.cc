@@ -22,20 +22,20 @@ class LoudKeyLaw : public EveryMap {};
 // Exponents of size |x|^2/2 carry float32's relative error 6e-8 into the features: |x|^2/2 is 200 to 400 at scale 10
 // and nine times that at scale 30. Losing a row would be an error of 1.
 TEST_P(LoudKeyLaw, LeavesOtherRowsRightAtInputScale10) {
-  const Verdict verdict = LoudKeyLeavesOtherRowsRight(LibraryAttention(), Spec(/*causal=*/true),
+  const Verdict verdict = LoudKeyLeavesOtherRowsRight(LibraryAttention(), Map(/*causal=*/true),
                                                       {.quiet_scale = 10, .length = 99, .last_position = 98}, 1e-4);
   EXPECT_TRUE(verdict.holds) << verdict;
 }
 
 TEST_P(LoudKeyLaw, LeavesOtherRowsRightAtInputScale30) {
-  const Verdict verdict = LoudKeyLeavesOtherRowsRight(LibraryAttention(), Spec(/*causal=*/true),
+  const Verdict verdict = LoudKeyLeavesOtherRowsRight(LibraryAttention(), Map(/*causal=*/true),
                                                       {.quiet_scale = 30, .length = 99, .last_position = 98}, 1e-3);
   EXPECT_TRUE(verdict.holds) << verdict;
 }
 
 TEST_P(LoudKeyLaw, LeavesTheOutputRightWithoutAMask) {
   const Verdict verdict =
-      LoudKeyLeavesOtherRowsRight(LibraryAttention(), Spec(/*causal=*/false),
+      LoudKeyLeavesOtherRowsRight(LibraryAttention(), Map(/*causal=*/false),
                                   {.quiet_scale = 10, .length = 100, .first_position = 40, .last_position = 60}, 1e-4);
   EXPECT_TRUE(verdict.holds) << verdict;
 }

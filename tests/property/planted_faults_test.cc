@@ -90,21 +90,21 @@ TEST(RawQr, IsCaughtByTheMeanOfTheDiagonal) {
 }
 
 TEST(OneMaximumPerBlock, IsCaughtByALoudKeyInTheBlock) {
-  AttentionSpec spec = Favor().spec;
-  spec.causal = true;
+  ServedMap map = Favor();
+  map.spec.causal = true;
   for (const double quiet_scale : {10.0, 30.0}) {
     const LoudKey loud = {.quiet_scale = quiet_scale, .length = 70, .first_position = 1, .last_position = 63};
-    ExpectCaught(LoudKeyLeavesOtherRowsRight, OracleAttention(), AttentionWithOneMaximumPerBlock(), spec, loud, 5e-3);
+    ExpectCaught(LoudKeyLeavesOtherRowsRight, OracleAttention(), AttentionWithOneMaximumPerBlock(), map, loud, 5e-3);
   }
 }
 
 // ... at every position of the block but the first, not at some.
 TEST(OneMaximumPerBlock, IsCaughtByALoudKeyAtAnyPosition) {
-  AttentionSpec spec = Favor().spec;
-  spec.causal = true;
+  ServedMap map = Favor();
+  map.spec.causal = true;
   for (int64_t position = 1; position < 64; ++position) {
     const LoudKey loud = {.quiet_scale = 10, .length = 64, .first_position = position, .last_position = position};
-    EXPECT_FALSE(LoudKeyLeavesOtherRowsRight(AttentionWithOneMaximumPerBlock(), spec, loud, 5e-3).holds) << position;
+    EXPECT_FALSE(LoudKeyLeavesOtherRowsRight(AttentionWithOneMaximumPerBlock(), map, loud, 5e-3).holds) << position;
   }
 }
 

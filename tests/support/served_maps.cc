@@ -1,5 +1,7 @@
 #include "tests/support/served_maps.h"
 
+#include "tests/support/attention_case.h"
+
 namespace favor::testing {
 namespace {
 
@@ -106,6 +108,12 @@ std::vector<ServedMap> ServedMaps() {
       maps.push_back(Generalized(nonlinearity, takes_projection));
     }
   }
+  for (ServedMap map :
+       {Estimated(Kernel::kSoftmax, Estimator::kPositive), Estimated(Kernel::kSoftmax, Estimator::kTrigonometric),
+        Estimated(Kernel::kSoftmaxRegularized, Estimator::kHyperbolic), Generalized(Nonlinearity::kRelu, true)}) {
+    map.structured = true;
+    maps.push_back(map);
+  }
   for (const Kernel kernel : {Kernel::kEluPlusOne, Kernel::kNoProjection, Kernel::kTaylor2, Kernel::kPolynomial2}) {
     maps.push_back(Unprojected(kernel));
   }
@@ -116,8 +124,19 @@ std::vector<ServedMap> ServedMaps() {
   for (ServedMap& map : maps) {
     map.name = NameOf(map.spec);
     if (map.spec.features.kernel == Kernel::kGeneralized && !map.takes_projection) map.name += "Unprojected";
+    if (map.structured) map.name += "Structured";
   }
   return maps;
+}
+
+std::shared_ptr<const Projection> ProjectionFor(const ServedMap& map, int64_t num_rows, int64_t head_dim,
+                                                uint64_t seed) {
+  if (!map.takes_projection) return nullptr;
+  if (!map.structured) return TestProjectionFor(map.spec, num_rows, head_dim, seed);
+  const bool regularized = map.spec.features.kernel == Kernel::kSoftmaxRegularized;
+  return DrawProjection(
+             {ProjectionKind::kStructured, regularized ? RowNorms::kSqrtDim : RowNorms::kChi, seed, num_rows, head_dim})
+      .value();
 }
 
 std::vector<ServedMap> PositiveMaps() {

@@ -25,11 +25,16 @@ constexpr int64_t kBlockRows = 12 * kernels::kPanel;
 
 KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, const Use& use, ScratchLayout* layout)
     : map_(map), head_dim_(head_dim), value_stride_(kernels::Padded(value_dim)), width_(use.width), fused_(use.fused) {
-  const bool blocks = fused_ && !use.causal;
-  block_rows_ = blocks ? std::min(kBlockRows, map->num_features()) : map->num_features();
+  block_rows_ = map->num_features();
+  int64_t padded_rows = map->feature_rows();
+  if (fused_ && !use.causal) {
+    const kernels::Projector projector = map->projector(0);
+    block_rows_ = std::min(projector.GrainsIn(kBlockRows), block_rows_);
+    padded_rows = projector.Slice(0, block_rows_).padded_rows();
+  }
   rows_ = layout->Take(width_ * kernels::Padded(head_dim));
   x_ = layout->Take(head_dim * width_);
-  features_ = layout->Take((blocks ? kernels::PanelRowCount(block_rows_) : map->feature_rows()) * width_);
+  features_ = layout->Take(padded_rows * width_);
   values_ = layout->Take(width_ * value_stride_);
   fraction_ = layout->Take(width_);
   whole_ = layout->Take(width_);
@@ -71,8 +76,7 @@ void KeyTile::MapFeatures(Block block) {
   if (mapped_) return;
   if (fused_) {
     // From the fraction up, as the fused kernel does: the same bits.
-    kernels::Project(map_->panels(key_head_).Slice(block.begin, block.rows()), x_, width_, width_, fraction_,
-                     features_);
+    map_->projector(key_head_).Slice(block.begin, block.rows()).Project(x_, width_, width_, fraction_, features_);
   } else {
     map_->Map(key_head_, x_, features_);
   }
@@ -81,7 +85,7 @@ void KeyTile::MapFeatures(Block block) {
 
 bool KeyTile::WeighFused(Block block, const AttentionState& state) {
   mapped_ = false;
-  has_sums_ = kernels::ProjectKeyWeights(map_->panels(key_head_).Slice(block.begin, block.rows()), x_, width_,
+  has_sums_ = kernels::ProjectKeyWeights(map_->projector(key_head_).Slice(block.begin, block.rows()), x_, width_,
                                          kernels::Padded(count_), fraction_, whole_, state.maxima + block.begin,
                                          features_, row_sums_);
   return has_sums_;

@@ -77,7 +77,7 @@ void QueryTile::WeighExponential(const AttentionState& state) {
   if (map_->fused()) {
     guess = guess_;
     kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, state.maxima, map_->num_features(), guess_);
-    const bool good = kernels::ProjectQueryWeights(map_->panels(key_head_), x_, kTile, kernels::Padded(count_),
+    const bool good = kernels::ProjectQueryWeights(map_->projector(key_head_), x_, kTile, kernels::Padded(count_),
                                                    state.maxima, state.key_sums, guess_, features_, denominators_);
     if (good) return;
   }

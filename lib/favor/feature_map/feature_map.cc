@@ -8,7 +8,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "favor/kernels/matmul.h"
 #include "favor/kernels/tile.h"
 #include "favor/kernels/value_maps.h"
 
@@ -177,11 +176,11 @@ void FeatureMap::Project(int64_t key_head, const float* x, float* features) cons
     std::memcpy(features, x, head_dim_ * kTile * sizeof(float));
     return;
   }
-  kernels::Project(projection_->Panels(key_head), x, kTile, kTile, nullptr, features);
+  projection_->Projector(key_head).Project(x, kTile, kTile, nullptr, features);
 }
 
 int64_t FeatureMap::feature_rows() const {
-  const int64_t projected = projection_ == nullptr ? 0 : kernels::PanelRowCount(projection_->num_features());
+  const int64_t projected = projection_ == nullptr ? 0 : projection_->Projector(0).padded_rows();
   return std::max(projected, num_features_);
 }
 

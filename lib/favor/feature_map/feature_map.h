@@ -54,9 +54,9 @@ class FeatureMap {
   void Map(int64_t key_head, const float* x, float* features) const;
 
   // Whether u is the projected input and nothing else: the kernels then go from inputs to weights in one pass, over
-  // panels().
+  // projector().
   bool fused() const;
-  kernels::Panels panels(int64_t key_head) const { return projection_->Panels(key_head); }
+  kernels::Projector projector(int64_t key_head) const { return projection_->Projector(key_head); }
 
  private:
   FeatureMap() = default;

@@ -7,7 +7,6 @@
 #define HWY_TARGET_INCLUDE "favor/kernels/fused_weights.cc"
 #include "hwy/foreach_target.h"
 // foreach_target comes first.
-#include "favor/kernels/matmul.h"
 #include "favor/kernels/register_block-inl.h"
 #include "favor/kernels/simd_math-inl.h"
 #include "favor/kernels/tile.h"
@@ -20,8 +19,10 @@ namespace HWY_NAMESPACE {
 using DI = hn::RebindToSigned<D>;
 using VI = hn::Vec<DI>;
 
-// Rows that are projected before their weights are formed: small enough to be in L1 still.
-constexpr int64_t kChunk = 6 * kPanel;
+// Rows that are projected before their weights are formed, or one block of a structured projection: small enough to be
+// in L1 still.
+constexpr int64_t kChunk = 64;
+constexpr int64_t kLargestChunk = 512;
 
 // Whole numbers up to this keep every exponent formed from them far inside int32.
 constexpr float kLargestWhole = 2097152.0f;  // 2^21
@@ -32,13 +33,23 @@ constexpr int32_t kNoInteger = -(1 << 28);
 constexpr float kRounder = 12582912.0f;
 constexpr int32_t kRounderBits = 0x4B400000;
 
+// The exponent from which down weights are 0. g++ makes three instructions of a comparison with a constant that it
+// knows.
+HWY_INLINE VI Underflow() {
+  int32_t exponent = -126;
+#if defined(__GNUC__)
+  asm("" : "+r"(exponent));
+#endif
+  return hn::Set(DI(), exponent);
+}
+
 // u[g] <- 2^(u[g] + shift), by integer arithmetic on the exponent bits, where exponent[g] comes in as the shift less
-// kRounderBits; 0 from an exponent of -126 down. `worst` keeps the largest exponent. A |u| beyond 2^22, infinite or NaN
-// makes an exponent above any caller's range, or for u towards minus infinity a weight of 0.
+// kRounderBits; 0 from an exponent of `underflow` down. `worst` keeps the largest exponent. A |u| beyond 2^22, infinite
+// or NaN makes an exponent above any caller's range, or for u towards minus infinity a weight of 0.
 //
 // G at a time, step by step: one weight is a chain of a dozen dependent operations, longer than the CPU looks ahead.
 template <int G>
-HWY_INLINE void Weights(V (&u)[G], VI (&exponent)[G], VI& worst) {
+HWY_INLINE void Weights(VI underflow, V (&u)[G], VI (&exponent)[G], VI& worst) {
   const D d;
   const DI di;
   V p[G];
@@ -61,7 +72,7 @@ HWY_INLINE void Weights(V (&u)[G], VI (&exponent)[G], VI& worst) {
   FAVOR_UNROLL
   for (int g = 0; g < G; ++g) {
     const VI bits = hn::Add(hn::BitCast(di, p[g]), hn::ShiftLeft<23>(exponent[g]));
-    u[g] = hn::BitCast(d, hn::IfThenElseZero(hn::Gt(exponent[g], hn::Set(di, -126)), bits));
+    u[g] = hn::BitCast(d, hn::IfThenElseZero(hn::Gt(exponent[g], underflow), bits));
   }
 }
 
@@ -83,65 +94,64 @@ HWY_INLINE bool ToIntegers(const float* values, int64_t count, int32_t offset, i
   return hn::AllTrue(d, good);
 }
 
-// The rows' whole numbers, `sign` times, as integers; kNoInteger up to `padded` rows. False when one is out of range.
-HWY_INLINE bool RowIntegers(const float* wholes, int64_t rows, float sign, int32_t* integers, int64_t padded) {
+// The rows' whole numbers, `sign` times, as integers; kNoInteger for the row past an odd last one, which is weighed
+// along with it. False when one is out of range.
+HWY_INLINE bool RowIntegers(const float* wholes, int64_t rows, float sign, int32_t* integers) {
   bool good = true;
   for (int64_t i = 0; i < rows; ++i) {
     const bool inside = std::abs(wholes[i]) <= kLargestWhole;
     good &= inside;
     integers[i] = static_cast<int32_t>(inside ? sign * wholes[i] : 0.0f);
   }
-  std::fill(integers + rows, integers + padded, kNoInteger);
+  integers[rows] = kNoInteger;
   return good;
 }
 
-// Rows whose weights are formed together.
-constexpr int kGroup = 2;
+// Registers of tokens, or rows, whose weights are formed together. Columns come in multiples of kPad: one register of
+// the widest.
+constexpr int kTokenGroup = HWY_TARGET <= HWY_AVX3 ? 1 : 2;
+constexpr int kRowGroup = 2;
 
-// Weights of kGroup rows of keys.
-HWY_INLINE void KeyRows(float* u, int64_t stride, int64_t cols, const int32_t* tokens, const int32_t* rows,
-                        float* row_sums, VI& worst) {
+// Weights of one row of keys; returns their sum.
+HWY_INLINE float KeyRow(float* u, int64_t cols, const int32_t* tokens, VI row, VI underflow, VI& worst) {
   const D d;
   const DI di;
-  V sum[kGroup];
-  FAVOR_UNROLL
-  for (int g = 0; g < kGroup; ++g) sum[g] = hn::Zero(d);
-  for (int64_t t = 0; t < cols; t += hn::Lanes(d)) {
-    const VI token = hn::Load(di, tokens + t);
-    V weight[kGroup];
-    VI exponent[kGroup];
+  const int64_t lanes = hn::Lanes(d);
+  V sum = hn::Zero(d);
+  for (int64_t t = 0; t < cols; t += kTokenGroup * lanes) {
+    V weight[kTokenGroup];
+    VI exponent[kTokenGroup];
     FAVOR_UNROLL
-    for (int g = 0; g < kGroup; ++g) {
-      weight[g] = hn::LoadU(d, u + g * stride + t);
-      exponent[g] = hn::Add(token, hn::Set(di, rows[g]));
+    for (int g = 0; g < kTokenGroup; ++g) {
+      weight[g] = hn::LoadU(d, u + t + g * lanes);
+      exponent[g] = hn::Add(hn::Load(di, tokens + t + g * lanes), row);
     }
-    Weights(weight, exponent, worst);
+    Weights(underflow, weight, exponent, worst);
     FAVOR_UNROLL
-    for (int g = 0; g < kGroup; ++g) {
-      hn::StoreU(weight[g], d, u + g * stride + t);
-      sum[g] = hn::Add(sum[g], weight[g]);
+    for (int g = 0; g < kTokenGroup; ++g) {
+      hn::StoreU(weight[g], d, u + t + g * lanes);
+      sum = hn::Add(sum, weight[g]);
     }
   }
-  FAVOR_UNROLL
-  for (int g = 0; g < kGroup; ++g) row_sums[g] = hn::GetLane(hn::SumOfLanes(d, sum[g]));
+  return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
-bool ProjectKeyWeights(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
+bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
                        const float* whole, const float* maxima, float* weights, float* row_sums) {
   const DI di;
-  alignas(64) int32_t tokens[kFoldTile], rows[kChunk];
-  float sums[kChunk];
+  alignas(64) int32_t tokens[kFoldTile], rows[kLargestChunk + 1];
+  const int64_t step = w.GrainsIn(kChunk);
   if (!ToIntegers<false>(whole, cols, -kRounderBits, tokens)) return false;
+  const VI underflow = Underflow();
   VI worst = hn::Set(di, kNoInteger);
-  for (int64_t begin = 0; begin < w.rows; begin += kChunk) {
-    const Panels chunk = w.Slice(begin, std::min(kChunk, w.rows - begin));
-    if (!RowIntegers(maxima + begin, chunk.rows, -1.0f, rows, PanelRowCount(chunk.rows))) return false;
+  for (int64_t begin = 0; begin < w.rows(); begin += step) {
+    const int64_t count = std::min(step, w.rows() - begin);
+    if (!RowIntegers(maxima + begin, count, -1.0f, rows)) return false;
     float* u = weights + begin * stride;
-    Project(chunk, x, stride, cols, fraction, u);
-    for (int64_t r = 0; r < chunk.rows; r += kGroup) {
-      KeyRows(u + r * stride, stride, cols, tokens, rows + r, sums + r, worst);
+    w.Slice(begin, count).Project(x, stride, cols, fraction, u);
+    for (int64_t r = 0; r < count; ++r) {
+      row_sums[begin + r] = KeyRow(u + r * stride, cols, tokens, hn::Set(di, rows[r]), underflow, worst);
     }
-    std::copy_n(sums, chunk.rows, row_sums + begin);
   }
   return hn::GetLane(hn::MaxOfLanes(di, worst)) <= static_cast<int32_t>(kMaxRise);
 }
@@ -151,20 +161,20 @@ HWY_INLINE void QueryColumn(float* u, int64_t stride, int64_t count, const int32
                             const float* key_sums, float* denominator, int32_t* largest) {
   const D d;
   const DI di;
-  const VI own = hn::Load(di, token);
+  const VI own = hn::Load(di, token), underflow = Underflow();
   VI worst = hn::Load(di, largest);
   V sum = hn::LoadU(d, denominator);
-  for (int64_t r = 0; r < count; r += kGroup, u += kGroup * stride) {
-    V weight[kGroup];
-    VI exponent[kGroup];
+  for (int64_t r = 0; r < count; r += kRowGroup, u += kRowGroup * stride) {
+    V weight[kRowGroup];
+    VI exponent[kRowGroup];
     FAVOR_UNROLL
-    for (int g = 0; g < kGroup; ++g) {
+    for (int g = 0; g < kRowGroup; ++g) {
       weight[g] = hn::LoadU(d, u + g * stride);
       exponent[g] = hn::Add(own, hn::Set(di, rows[r + g]));
     }
-    Weights(weight, exponent, worst);
+    Weights(underflow, weight, exponent, worst);
     FAVOR_UNROLL
-    for (int g = 0; g < kGroup; ++g) {
+    for (int g = 0; g < kRowGroup; ++g) {
       hn::StoreU(weight[g], d, u + g * stride);
       sum = hn::MulAdd(weight[g], hn::Set(d, key_sums[r + g]), sum);
     }
@@ -173,21 +183,23 @@ HWY_INLINE void QueryColumn(float* u, int64_t stride, int64_t count, const int32
   hn::StoreU(sum, d, denominator);
 }
 
-bool ProjectQueryWeights(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* maxima,
+bool ProjectQueryWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* maxima,
                          const float* key_sums, const float* guess, float* weights, float* denominators) {
-  alignas(64) int32_t tokens[kTile], largest[kTile], rows[kChunk];
+  alignas(64) int32_t tokens[kTile], largest[kTile], rows[kLargestChunk + 1];
+  float sums[kLargestChunk + 1];
+  const int64_t step = w.GrainsIn(kChunk);
   if (!ToIntegers<true>(guess, cols, -kRounderBits, tokens)) return false;
   std::fill_n(largest, kTile, kNoInteger);
   std::fill_n(denominators, cols, 0.0f);
-  for (int64_t begin = 0; begin < w.rows; begin += kChunk) {
-    const Panels chunk = w.Slice(begin, std::min(kChunk, w.rows - begin));
-    if (!RowIntegers(maxima + begin, chunk.rows, 1.0f, rows, PanelRowCount(chunk.rows))) return false;
-    float sums[kChunk] = {};
-    std::copy_n(key_sums + begin, chunk.rows, sums);
+  for (int64_t begin = 0; begin < w.rows(); begin += step) {
+    const int64_t count = std::min(step, w.rows() - begin);
+    if (!RowIntegers(maxima + begin, count, 1.0f, rows)) return false;
+    std::copy_n(key_sums + begin, count, sums);
+    sums[count] = 0;  // read with an odd last row
     float* u = weights + begin * stride;
-    Project(chunk, x, stride, cols, nullptr, u);
+    w.Slice(begin, count).Project(x, stride, cols, nullptr, u);
     for (int64_t t = 0; t < cols; t += hn::Lanes(D())) {
-      QueryColumn(u + t, stride, PanelRowCount(chunk.rows), tokens + t, rows, sums, denominators + t, largest + t);
+      QueryColumn(u + t, stride, count, tokens + t, rows, sums, denominators + t, largest + t);
     }
   }
   const auto [low, high] = std::minmax_element(largest, largest + cols);
@@ -219,7 +231,7 @@ HWY_EXPORT(ProjectKeyWeights);
 HWY_EXPORT(GuessQueryMaxima);
 HWY_EXPORT(ProjectQueryWeights);
 
-bool ProjectKeyWeights(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
+bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
                        const float* whole, const float* maxima, float* weights, float* row_sums) {
   return HWY_DYNAMIC_DISPATCH(ProjectKeyWeights)(w, x, stride, cols, fraction, whole, maxima, weights, row_sums);
 }
@@ -227,7 +239,7 @@ void GuessQueryMaxima(const float* x, int64_t depth, int64_t stride, int64_t col
                       float* guess) {
   HWY_DYNAMIC_DISPATCH(GuessQueryMaxima)(x, depth, stride, cols, maxima, rows, guess);
 }
-bool ProjectQueryWeights(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* maxima,
+bool ProjectQueryWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* maxima,
                          const float* key_sums, const float* guess, float* weights, float* denominators) {
   return HWY_DYNAMIC_DISPATCH(ProjectQueryWeights)(w, x, stride, cols, maxima, key_sums, guess, weights, denominators);
 }

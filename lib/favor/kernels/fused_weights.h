@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "favor/kernels/panels.h"
+#include "favor/kernels/projector.h"
 
 namespace favor::kernels {
 
@@ -12,13 +12,13 @@ namespace favor::kernels {
 // which that shortcut holds (a loud key, a maximum that has to be raised, a number beyond 2^21); results are then not
 // to be used and the general passes take over.
 //
-// The left factor comes in panels, the right one as a tile [depth][stride] of which the first `cols` columns, a
-// multiple of kPad, are used. Weights are [PanelRowCount(rows)][stride]; rows past the last are of no use.
+// The left factor is a projector, the right one a tile [depth][stride] of which the first `cols` columns, a multiple of
+// kPad, are used. Weights are [w.padded_rows()][stride]; rows past the last are of no use.
 // Relative error of a weight: 1.3e-7 + 2^-24 |u|, u the exponent.
 
 // weights[r][t] = 2^(fraction[t] + w_r.x[t] + whole[t] - maxima[r]); row_sums[r] = sum over t < cols.
 // False when an exponent exceeds kMaxRise.
-bool ProjectKeyWeights(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
+bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
                        const float* whole, const float* maxima, float* weights, float* row_sums);
 
 // A query's weights are kept relative to a guess of their maximum over r, so that one pass does. The guess is good when
@@ -33,7 +33,7 @@ void GuessQueryMaxima(const float* x, int64_t depth, int64_t stride, int64_t col
 
 // weights[r][t] = 2^(w_r.x[t] + maxima[r] - guess[t]); denominators[t] = sum_r weights[r][t] key_sums[r].
 // False when a guess is not good.
-bool ProjectQueryWeights(const Panels& w, const float* x, int64_t stride, int64_t cols, const float* maxima,
+bool ProjectQueryWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* maxima,
                          const float* key_sums, const float* guess, float* weights, float* denominators);
 
 }  // namespace favor::kernels

@@ -25,10 +25,7 @@ absl::Status DrawIid(const ProjectionSpec& spec, int64_t block, absl::Span<float
 // row's direction.
 double DrawNorm(const ProjectionSpec& spec, int64_t block, int64_t row) {
   if (spec.row_norms == RowNorms::kSqrtDim) return std::sqrt(static_cast<double>(spec.head_dim));
-  const BlockKey key{spec.seed, GaussianStream::kNorms, spec.head_dim, block};
-  double values[kMaxHeadDim + 3] = {};
-  DrawGaussianRow(key, row, absl::MakeSpan(values, spec.head_dim));
-  return std::sqrt(DotProduct(values, values, RowStride(spec.head_dim)));
+  return DrawChi({spec.seed, GaussianStream::kNorms, spec.head_dim, block}, row);
 }
 
 absl::Status DrawOrthogonal(const ProjectionSpec& spec, int64_t block, absl::Span<float> rows) {

@@ -4,7 +4,9 @@
 #include <cmath>
 
 #include "favor/base/philox.h"
+#include "favor/projection/orthonormal.h"
 #include "favor/projection/portable_math.h"
+#include "favor/projection/projection.h"
 
 namespace favor::internal {
 namespace {
@@ -48,6 +50,12 @@ void DrawGaussianRow(const BlockKey& key, int64_t row, absl::Span<double> values
     values[2 * i] = pair.first;
     if (2 * i + 1 < size) values[2 * i + 1] = pair.second;
   }
+}
+
+double DrawChi(const BlockKey& key, int64_t row) {
+  double values[kMaxHeadDim + 3] = {};
+  DrawGaussianRow(key, row, absl::MakeSpan(values, key.head_dim));
+  return std::sqrt(DotProduct(values, values, RowStride(key.head_dim)));
 }
 
 }  // namespace favor::internal

@@ -8,7 +8,8 @@
 namespace favor::internal {
 
 // What a draw is for; no two share random numbers. The values are part of what a seed means: never change one.
-enum class GaussianStream : uint32_t { kIid = 1, kDirections = 2, kNorms = 3 };
+// kSigns draws bits, not Gaussians (structured.h).
+enum class GaussianStream : uint32_t { kIid = 1, kDirections = 2, kNorms = 3, kStructuredNorms = 4, kSigns = 5 };
 
 // A block of up to head_dim rows of a projection.
 struct BlockKey {
@@ -26,6 +27,9 @@ struct BlockKey {
 // + 1/2) / 2^52 from their upper 52 bits (so no entry exceeds 8.6); of the other 64 the upper 2 give the quadrant and
 // the 52 after them the angle within it.
 void DrawGaussianRow(const BlockKey& key, int64_t row, absl::Span<double> values);
+
+// The norm of that row: chi distributed with head_dim degrees of freedom.
+double DrawChi(const BlockKey& key, int64_t row);
 
 }  // namespace favor::internal
 

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "favor/projection/draw_block.h"
 #include "favor/projection/projection_id.h"
+#include "favor/projection/structured.h"
 
 namespace favor {
 namespace {
@@ -35,25 +36,55 @@ absl::Status CheckFinite(absl::Span<const float> rows, int64_t num_features, int
   return absl::OkStatus();
 }
 
+int64_t RowsPerBlock(const ProjectionSpec& spec) {
+  return spec.kind == ProjectionKind::kStructured ? StructuredSize(spec.head_dim) : spec.head_dim;
+}
+
+int64_t NumBlocks(const ProjectionSpec& spec) {
+  return (spec.num_features + RowsPerBlock(spec) - 1) / RowsPerBlock(spec);
+}
+
+// Entries of the buffer for signs and row scales.
+int64_t NumFactors(const ProjectionSpec& spec) {
+  return spec.kind == ProjectionKind::kStructured ? NumBlocks(spec) * RowsPerBlock(spec) * 4 : 0;
+}
+
+// Draws one block's share of `factors` and multiplies it out.
+void DrawStructuredBlock(const ProjectionSpec& spec, int64_t block, absl::Span<float> factors, absl::Span<float> rows) {
+  const int64_t size = RowsPerBlock(spec);
+  const absl::Span<float> signs = factors.subspan(block * 3 * size, 3 * size);
+  const absl::Span<float> row_scales =
+      factors.subspan(NumBlocks(spec) * 3 * size + block * size, rows.size() / spec.head_dim);
+  internal::DrawStructuredFactors(spec, block, signs, row_scales);
+  internal::MultiplyStructuredFactors(signs, row_scales, spec.head_dim, rows);
+}
+
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const ProjectionSpec& spec,
                                                                  const Cancellation* cancellation) {
   if (spec.kind == ProjectionKind::kSupplied) {
-    return absl::InvalidArgumentError("projection.kind is supplied, only orthogonal and iid can be drawn");
+    return absl::InvalidArgumentError("projection.kind is supplied, only orthogonal, iid and structured can be drawn");
   }
   if (absl::Status status = CheckSizes(spec.num_features, spec.head_dim); !status.ok()) return status;
   const int64_t size = spec.num_features * spec.head_dim;
   absl::StatusOr<AlignedBuffer<float>> rows = AlignedBuffer<float>::Allocate(size);
   if (!rows.ok()) return rows.status();
+  absl::StatusOr<AlignedBuffer<float>> factors = AlignedBuffer<float>::AllocateZeroed(NumFactors(spec));
+  if (!factors.ok()) return factors.status();
 
-  const int64_t block_size = spec.head_dim * spec.head_dim;  // the last block may hold fewer rows
+  const int64_t block_size = RowsPerBlock(spec) * spec.head_dim;  // the last block may hold fewer rows
   for (int64_t begin = 0; begin < size; begin += block_size) {
     if (cancellation != nullptr) {
       if (absl::Status status = cancellation->Check(); !status.ok()) return status;
     }
-    absl::Span<float> block = rows->span().subspan(begin, block_size);
-    if (absl::Status status = internal::DrawBlock(spec, begin / block_size, block); !status.ok()) return status;
+    const int64_t block = begin / block_size;
+    const absl::Span<float> block_rows = rows->span().subspan(begin, block_size);
+    if (spec.kind == ProjectionKind::kStructured) {
+      DrawStructuredBlock(spec, block, factors->span(), block_rows);
+    } else if (absl::Status status = internal::DrawBlock(spec, block, block_rows); !status.ok()) {
+      return status;
+    }
   }
 
   std::shared_ptr<Projection> projection(new Projection);
@@ -61,9 +92,15 @@ absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const Projectio
   projection->num_features_ = spec.num_features;
   projection->head_dim_ = spec.head_dim;
   projection->rows_ = *std::move(rows);
+  projection->factors_ = *std::move(factors);
   projection->id_ = internal::DrawnProjectionId(spec);
   if (absl::Status status = projection->PackPanels(); !status.ok()) return status;
   return projection;
+}
+
+int64_t DrawnProjectionBytes(const ProjectionSpec& spec) {
+  const int64_t packed = spec.kind == ProjectionKind::kStructured ? 0 : kernels::PanelRowCount(spec.num_features);
+  return ((spec.num_features + packed) * spec.head_dim + NumFactors(spec)) * static_cast<int64_t>(sizeof(float));
 }
 
 absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<const float> rows, int64_t num_matrices,
@@ -93,7 +130,17 @@ absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<
   return projection;
 }
 
+kernels::Projector Projection::Projector(int64_t key_head) const {
+  if (const std::optional<StructuredFactors> factors = Structured()) {
+    return kernels::HadamardBlocks{factors->signs, factors->row_scales, factors->size, num_features_, head_dim_};
+  }
+  const int64_t index = num_matrices_ == 1 ? 0 : key_head;
+  const float* panels = panels_.data() + index * kernels::PanelRowCount(num_features_) * head_dim_;
+  return kernels::Panels{panels, num_features_, head_dim_};
+}
+
 absl::Status Projection::PackPanels() {
+  if (!factors_.empty()) return absl::OkStatus();
   const int64_t size = kernels::PanelRowCount(num_features_) * head_dim_;
   absl::StatusOr<AlignedBuffer<float>> panels = AlignedBuffer<float>::Allocate(num_matrices_ * size);
   if (!panels.ok()) return panels.status();
@@ -102,11 +149,6 @@ absl::Status Projection::PackPanels() {
   }
   panels_ = *std::move(panels);
   return absl::OkStatus();
-}
-
-int64_t ProjectionBytes(int64_t num_matrices, int64_t num_features, int64_t head_dim) {
-  const int64_t rows = num_features + kernels::PanelRowCount(num_features);
-  return num_matrices * rows * head_dim * static_cast<int64_t>(sizeof(float));
 }
 
 }  // namespace favor

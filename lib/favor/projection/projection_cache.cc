@@ -10,15 +10,10 @@ namespace {
 // Cancellation::Cancel() wakes nobody, so a waiting caller looks at it this often.
 constexpr absl::Duration kCancellationPeriod = absl::Milliseconds(2);
 
-int64_t BytesOf(const Projection& projection) {
-  return ProjectionBytes(projection.num_matrices(), projection.num_features(), projection.head_dim());
-}
-
 }  // namespace
 
 ProjectionCache::Key ProjectionCache::KeyOf(const ProjectionSpec& spec) {
-  // Only orthogonal projections read the norms.
-  const RowNorms row_norms = spec.kind == ProjectionKind::kOrthogonal ? spec.row_norms : RowNorms::kChi;
+  const RowNorms row_norms = TakesRowNorms(spec.kind) ? spec.row_norms : RowNorms::kChi;
   return {spec.kind, row_norms, spec.seed, spec.num_features, spec.head_dim};
 }
 
@@ -68,11 +63,11 @@ std::shared_ptr<const Projection> ProjectionCache::Use(const Key& key) {
 }
 
 void ProjectionCache::Insert(const Key& key, std::shared_ptr<const Projection> projection) {
-  const int64_t bytes = BytesOf(*projection);
+  const int64_t bytes = projection->num_bytes();
   if (bytes > max_bytes_) return;
   while (num_bytes_ > max_bytes_ - bytes) {
     const Entry& oldest = entries_.back();
-    num_bytes_ -= BytesOf(*oldest.projection);
+    num_bytes_ -= oldest.projection->num_bytes();
     index_.erase(oldest.key);
     entries_.pop_back();
   }

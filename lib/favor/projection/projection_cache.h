@@ -18,8 +18,8 @@ namespace favor {
 // Keeps drawn projections, the most recently used ones, up to a bound in bytes. Thread-safe.
 class ProjectionCache {
  public:
-  // max_bytes >= 0 bounds the matrices kept here; those that callers still hold after they were dropped do not count,
-  // nor do those being drawn. A projection larger than that is drawn but not kept.
+  // max_bytes >= 0 bounds the projections kept here; those that callers still hold after they were dropped do not
+  // count, nor do those being drawn. A projection larger than that is drawn but not kept.
   explicit ProjectionCache(int64_t max_bytes) : max_bytes_(max_bytes) {}
   ProjectionCache(const ProjectionCache&) = delete;
   ProjectionCache& operator=(const ProjectionCache&) = delete;
@@ -33,7 +33,7 @@ class ProjectionCache {
   // The projection if it is kept here, else null. Never draws and never waits.
   std::shared_ptr<const Projection> Find(const ProjectionSpec& spec);
 
-  // Bytes of the matrices kept.
+  // Bytes of the projections kept.
   int64_t num_bytes() const;
 
  private:

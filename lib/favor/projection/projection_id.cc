@@ -15,6 +15,8 @@ uint8_t CodeOf(ProjectionKind kind) {
       return 2;
     case ProjectionKind::kSupplied:
       return 3;
+    case ProjectionKind::kStructured:
+      return 4;
   }
   return 0;
 }
@@ -31,7 +33,7 @@ FieldHasher StartId(ProjectionKind kind) {
 
 std::string DrawnProjectionId(const ProjectionSpec& spec) {
   FieldHasher hasher = StartId(spec.kind);
-  hasher.AddUint8(spec.kind == ProjectionKind::kOrthogonal ? CodeOf(spec.row_norms) : 0)
+  hasher.AddUint8(TakesRowNorms(spec.kind) ? CodeOf(spec.row_norms) : 0)
       .AddUint64(spec.seed)
       .AddUint64(spec.num_features)
       .AddUint64(spec.head_dim);

@@ -26,8 +26,7 @@ class NotFinite : public ::testing::TestWithParam<ServedMap> {
   AttentionCase MakeCase(bool causal) const {
     AttentionSpec spec = GetParam().spec;
     spec.causal = causal;
-    return GaussianCase(spec, {2, 4, 2, 100, 100, 8, 5},
-                        GetParam().takes_projection ? TestProjectionFor(spec, 16, 8, 3) : nullptr, 151);
+    return GaussianCase(spec, {2, 4, 2, 100, 100, 8, 5}, ProjectionFor(GetParam(), 16, 8, 3), 151);
   }
 
   static void ExpectRefused(AttentionCase attention_case, DoubleTensor AttentionCase::*tensor, const Place& place,

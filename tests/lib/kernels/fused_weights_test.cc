@@ -108,11 +108,11 @@ TEST_P(FusedWeightsTest, WhatIsOutOfRangeIsLeftToTheGeneralPasses) {
   std::vector<float> weights(PanelRowCount(s.rows) * s.stride), sums(s.rows), denominators(kTile);
   const std::vector<float> zeros(kTile), ones(kTile, 1.0f);
   const auto keys = [&](std::vector<float> whole, std::vector<float> maxima) {
-    return ProjectKeyWeights({panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, zeros.data(), whole.data(),
+    return ProjectKeyWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, zeros.data(), whole.data(),
                              maxima.data(), weights.data(), sums.data());
   };
   const auto queries = [&](std::vector<float> maxima, std::vector<float> guess) {
-    return ProjectQueryWeights({panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(), ones.data(),
+    return ProjectQueryWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(), ones.data(),
                                guess.data(), weights.data(), denominators.data());
   };
   std::vector<float> maxima(s.rows), whole(kTile), guess(kTile);
@@ -153,7 +153,7 @@ TEST_P(FusedWeightsTest, GuessesOfNormalInputsAreGood) {
     const std::vector<float> maxima = WholeNumbers(s.rows, -4, 4), key_sums(s.rows, 1.0f);
     std::vector<float> weights(PanelRowCount(s.rows) * s.stride), guess(kTile), denominators(kTile);
     GuessQueryMaxima(x.data(), s.depth, s.stride, s.cols, maxima.data(), s.rows, guess.data());
-    EXPECT_TRUE(ProjectQueryWeights({panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(),
+    EXPECT_TRUE(ProjectQueryWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(),
                                     key_sums.data(), guess.data(), weights.data(), denominators.data()))
         << scale;
   }

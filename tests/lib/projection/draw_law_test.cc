@@ -8,28 +8,12 @@
 #include <vector>
 
 #include "favor/projection/projection.h"
+#include "tests/lib/projection/sample.h"
 
 namespace favor {
 namespace {
 
 using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
-
-// Mean and its standard error over independent observations.
-class Sample {
- public:
-  void Add(double value) {
-    ++count_;
-    sum_ += value;
-    sum_of_squares_ += value * value;
-  }
-  double Mean() const { return sum_ / count_; }
-  double StandardError() const { return std::sqrt((sum_of_squares_ / count_ - Mean() * Mean()) / count_); }
-  // Standard errors between the mean and what it should be.
-  double DistanceTo(double expected) const { return std::abs(Mean() - expected) / StandardError(); }
-
- private:
-  double count_ = 0, sum_ = 0, sum_of_squares_ = 0;
-};
 
 std::shared_ptr<const Projection> Draw(const ProjectionSpec& spec) {
   auto projection = DrawProjection(spec);

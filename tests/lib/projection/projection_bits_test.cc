@@ -23,6 +23,7 @@ struct Golden {
 
 constexpr auto kOrthogonal = ProjectionKind::kOrthogonal;
 constexpr auto kIid = ProjectionKind::kIid;
+constexpr auto kStructured = ProjectionKind::kStructured;
 
 const Golden kGoldens[] = {
     {{kOrthogonal, RowNorms::kChi, 0, 256, 64}, "87cb4d9ee5fbcbd24dddd0eacd7830b2", "47a54e88af0c26d4a1d2a5b9dc49c851"},
@@ -40,6 +41,19 @@ const Golden kGoldens[] = {
      "448cfc274a3ddab8e257050faf4de73d",
      "53b743d72cfdef18737455b9eab95a4c"},
     {{kIid, RowNorms::kChi, 42, 65, 7}, "5d562fba0896d7f00c69682ce28c8a4f", "d871fca19739904edb0277930688b692"},
+    {{kStructured, RowNorms::kChi, 0, 256, 64}, "5d646607351dbc7441700224a8eb18bd", "8a6b0c8005ad6b826944ac09d98b6c5f"},
+    {{kStructured, RowNorms::kSqrtDim, 0, 256, 64},
+     "237d2647b6af675135d3bf47d4c33bff",
+     "30da4c343d58af7ac58a8979557b6a77"},
+    {{kStructured, RowNorms::kChi, 0x123456789abcdef0, 100, 37},
+     "2c1738e19aaf22d8da5d2bcfd7e8dbcb",
+     "e433a8604297074351d4eee609f5ea2c"},
+    {{kStructured, RowNorms::kChi, ~uint64_t{0}, 3, 1},
+     "60c4e3f409bc2dda4836001d6b8b0eb1",
+     "ee05492e6d48d8aef72489fdc8676685"},
+    {{kStructured, RowNorms::kChi, 7, 700, 512},
+     "50dd6eedba834586bbec61fd23006339",
+     "4cc83c56a8521d708c39919a899d24b5"},
 };
 
 TEST(ProjectionBits, EqualTheGoldensOfVersionOne) {
@@ -50,6 +64,17 @@ TEST(ProjectionBits, EqualTheGoldensOfVersionOne) {
     EXPECT_EQ(FieldHasher().AddFloats((*projection)->Matrix(0)).HexDigest128(), golden.rows_hash);
     EXPECT_EQ((*projection)->id(), golden.id);
   }
+}
+
+TEST(ProjectionBits, OfTheFactorsEqualTheGoldensOfVersionOne) {
+  const auto projection = DrawProjection({kStructured, RowNorms::kChi, 0x123456789abcdef0, 200, 67});
+  ASSERT_TRUE(projection.ok()) << projection.status();
+  const auto factors = (*projection)->Structured();
+  ASSERT_TRUE(factors.has_value());
+  EXPECT_EQ(FieldHasher().AddFloats(absl::MakeConstSpan(factors->signs, 2 * 3 * 128)).HexDigest128(),
+            "cd14b3e9cc40a654f21e103c6fde9689");
+  EXPECT_EQ(FieldHasher().AddFloats(absl::MakeConstSpan(factors->row_scales, 2 * 128)).HexDigest128(),
+            "e069b78595944c540ab5f09063daf34a");
 }
 
 std::string HashOfDoubles(absl::Span<const double> values) {
@@ -82,6 +107,13 @@ TEST(ProjectionId, OfADrawnProjectionHashesTheDocumentedBytes) {
                                                            "\x08\x07\x06\x05\x04\x03\x02\x01"
                                                            "\x01\x02\0\0\0\0\0\0"
                                                            "\x05\0\0\0\0\0\0\0",
+                                                           35)));
+  const auto structured = DrawProjection({kStructured, RowNorms::kChi, 1, 2, 3});
+  ASSERT_TRUE(structured.ok());
+  EXPECT_EQ((*structured)->id(), HexHash(absl::string_view("favorprj\x01\x04\x01"
+                                                           "\x01\0\0\0\0\0\0\0"
+                                                           "\x02\0\0\0\0\0\0\0"
+                                                           "\x03\0\0\0\0\0\0\0",
                                                            35)));
   // iid projections have no norms to choose: the setting does not make another projection.
   for (RowNorms ignored : {RowNorms::kChi, RowNorms::kSqrtDim}) {

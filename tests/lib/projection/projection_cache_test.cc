@@ -9,7 +9,8 @@
 namespace favor {
 namespace {
 
-const int64_t kBytes = ProjectionBytes(1, 8, 4);
+// 8 rows of 4, and 12 in panels.
+constexpr int64_t kBytes = (8 + 12) * 4 * sizeof(float);
 
 ProjectionSpec Small(uint64_t seed) { return {ProjectionKind::kOrthogonal, RowNorms::kChi, seed, 8, 4}; }
 // Some 50 ms of work: long enough that others come while it lasts.
@@ -32,14 +33,22 @@ TEST(ProjectionCache, GivesTheSameProjectionAgain) {
 
 TEST(ProjectionCache, TellsEveryFieldOfTheSpecApart) {
   ProjectionCache cache(1 << 20);
-  std::vector<ProjectionSpec> specs(6, Small(1));
+  std::vector<ProjectionSpec> specs(8, Small(1));
   specs[1].kind = ProjectionKind::kIid;
   specs[2].row_norms = RowNorms::kSqrtDim;
   specs[3].seed = 2;
   specs[4].num_features = 9;
   specs[5].head_dim = 5;
+  specs[6].kind = specs[7].kind = ProjectionKind::kStructured;
+  specs[7].row_norms = RowNorms::kSqrtDim;
   for (const ProjectionSpec& spec : specs) EXPECT_EQ(Get(cache, spec)->id(), (*DrawProjection(spec))->id());
   for (const ProjectionSpec& spec : specs) EXPECT_EQ(Get(cache, spec)->id(), (*DrawProjection(spec))->id());
+}
+
+TEST(ProjectionCache, CountsTheFactorsOfStructuredProjections) {
+  ProjectionCache cache(1 << 20);
+  Get(cache, {ProjectionKind::kStructured, RowNorms::kChi, 1, 8, 4});
+  EXPECT_EQ(cache.num_bytes(), 8 * 4 * 4 + 4 * 32 * 4);  // three sign vectors and the row scales of one block of 32
 }
 
 TEST(ProjectionCache, DropsTheLeastRecentlyUsed) {

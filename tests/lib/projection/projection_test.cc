@@ -45,8 +45,8 @@ TEST(DrawProjection, NamesFieldValueAndBoundOfASizeThatDoesNotFit) {
 }
 
 TEST(DrawProjection, IsTheBeginningOfOneWithMoreFeatures) {
-  for (ProjectionKind kind : {ProjectionKind::kOrthogonal, ProjectionKind::kIid}) {
-    for (int64_t head_dim : {1, 5, 16, 33}) {
+  for (ProjectionKind kind : {ProjectionKind::kOrthogonal, ProjectionKind::kIid, ProjectionKind::kStructured}) {
+    for (int64_t head_dim : {1, 5, 16, 32, 33}) {
       const std::vector<float> all = RowsOf({kind, RowNorms::kChi, 77, 100, head_dim});
       for (int64_t count : {int64_t{1}, head_dim - 1, head_dim, head_dim + 1, int64_t{50}, int64_t{99}}) {
         if (count < 1) continue;
@@ -70,12 +70,13 @@ TEST(DrawProjection, HoldsItsBlocksWhicheverIsDrawnFirst) {
 
 TEST(DrawProjection, GivesAnotherMatrixAndIdForEverySpec) {
   const ProjectionSpec spec{ProjectionKind::kOrthogonal, RowNorms::kChi, 1, 12, 6};
-  std::vector<ProjectionSpec> specs(6, spec);
+  std::vector<ProjectionSpec> specs(7, spec);
   specs[1].kind = ProjectionKind::kIid;
   specs[2].row_norms = RowNorms::kSqrtDim;
   specs[3].seed = 2;
   specs[4].num_features = 13;
   specs[5].head_dim = 7;
+  specs[6].kind = ProjectionKind::kStructured;
   std::set<std::string> ids;
   std::set<float> first_entries;
   for (const ProjectionSpec& each : specs) {

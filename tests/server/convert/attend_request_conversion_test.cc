@@ -318,9 +318,6 @@ const BadInput kProjections[] = {
      "spec.features.kernel makes 131841 features of queries.head_dim 512, at most 65536"},
     {"Kind", [](auto& r) { Projection_(r).set_kind(static_cast<v1::ProjectionKind>(50)); }, kInvalid,
      "spec.features.projection.kind", "spec.features.projection.kind is 50, which is no ProjectionKind"},
-    {"Structured", [](auto& r) { Projection_(r).set_kind(v1::PROJECTION_KIND_STRUCTURED); }, kUnserved,
-     "spec.features.projection.kind",
-     "spec.features.projection.kind is PROJECTION_KIND_STRUCTURED, which favord 0.1.0 does not serve"},
     {"Simplex", [](auto& r) { Projection_(r).set_kind(v1::PROJECTION_KIND_SIMPLEX); }, kUnserved,
      "spec.features.projection.kind",
      "spec.features.projection.kind is PROJECTION_KIND_SIMPLEX, which favord 0.1.0 does not serve"},
@@ -344,6 +341,22 @@ const BadInput kProjections[] = {
      kInvalid, "spec.features.projection.row_norms",
      "spec.features.projection.row_norms is ROW_NORMS_CHI, KERNEL_SOFTMAX_REGULARIZED needs rows of norm "
      "sqrt(head_dim)"},
+    {"ChiOfRegularizedStructured",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_SOFTMAX_REGULARIZED);
+       Projection_(r).set_kind(v1::PROJECTION_KIND_STRUCTURED);
+       Projection_(r).set_row_norms(v1::ROW_NORMS_CHI);
+     },
+     kInvalid, "spec.features.projection.row_norms",
+     "spec.features.projection.row_norms is ROW_NORMS_CHI, KERNEL_SOFTMAX_REGULARIZED needs rows of norm "
+     "sqrt(head_dim)"},
+    {"StructuredOfNoProjection",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_ELU_PLUS_ONE);
+       Projection_(r).set_kind(v1::PROJECTION_KIND_STRUCTURED);
+     },
+     kInvalid, "spec.features.projection.kind",
+     "spec.features.projection.kind is PROJECTION_KIND_STRUCTURED, the kernel takes no projection"},
     {"SeedOfNoProjection",
      [](auto& r) {
        Features(r).set_kernel(v1::KERNEL_NO_PROJECTION);
@@ -416,6 +429,23 @@ TEST(ToAttendWork, FillsInEveryDefault) {
   EXPECT_EQ(*work->drawn_projection, (ProjectionSpec{ProjectionKind::kOrthogonal, RowNorms::kChi, 0, 32, 8}));
   EXPECT_EQ(work->OutputShape(), (Shape{2, 4, 5, 6}));
   EXPECT_EQ(EffectiveSpec(*work).features().num_features(), 32);
+}
+
+TEST(ToAttendWork, ReadsAndReportsAStructuredProjection) {
+  for (const auto& [wire_norms, norms] :
+       {std::pair(v1::ROW_NORMS_UNSPECIFIED, RowNorms::kChi), std::pair(v1::ROW_NORMS_SQRT_DIM, RowNorms::kSqrtDim)}) {
+    v1::AttendRequest request = GoodRequest();
+    Projection_(request).set_kind(v1::PROJECTION_KIND_STRUCTURED);
+    Projection_(request).set_row_norms(wire_norms);
+    Projection_(request).set_seed(5);
+    const absl::StatusOr<AttendWork> work = Convert(request);
+    ASSERT_TRUE(work.ok()) << work.status();
+    EXPECT_EQ(*work->drawn_projection, (ProjectionSpec{ProjectionKind::kStructured, norms, 5, 32, 8}));
+    const v1::Projection reported = EffectiveSpec(*work).features().projection();
+    EXPECT_EQ(reported.kind(), v1::PROJECTION_KIND_STRUCTURED);
+    EXPECT_EQ(reported.row_norms(), norms == RowNorms::kChi ? v1::ROW_NORMS_CHI : v1::ROW_NORMS_SQRT_DIM);
+    EXPECT_EQ(reported.seed(), 5);
+  }
 }
 
 TEST(ToAttendWork, ReadsTheOtherLayoutByItsAxes) {

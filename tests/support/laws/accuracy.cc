@@ -41,15 +41,15 @@ Verdict AgreesWithOracle(const AttentionImplementation& implementation, const At
   return {};
 }
 
-Verdict LoudKeyLeavesOtherRowsRight(const AttentionImplementation& implementation, const AttentionSpec& spec,
+Verdict LoudKeyLeavesOtherRowsRight(const AttentionImplementation& implementation, const ServedMap& map,
                                     const LoudKey& loud, double tolerance) {
   AttentionShape shape;
   shape.query_length = shape.key_length = loud.length;
   shape.head_dim = kHeadDim;
   shape.value_dim = 5;
-  const AttentionCase quiet = GaussianCase(spec, shape, TestProjectionFor(spec, kNumRows, kHeadDim, 7),
-                                           /*seed=*/11, loud.quiet_scale);
-  const std::vector<double> loudest = LoudestKey(spec, quiet.projection.get(), loud.quiet_scale);
+  const AttentionCase quiet =
+      GaussianCase(map.spec, shape, ProjectionFor(map, kNumRows, kHeadDim, 7), /*seed=*/11, loud.quiet_scale);
+  const std::vector<double> loudest = LoudestKey(map.spec, quiet.projection.get(), loud.quiet_scale);
   for (int64_t position = loud.first_position; position <= loud.last_position; ++position) {
     AttentionCase attention_case = quiet;
     std::copy(loudest.begin(), loudest.end(), attention_case.keys.Row(0, 0, position).begin());

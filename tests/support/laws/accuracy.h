@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "tests/support/laws/verdict.h"
+#include "tests/support/served_maps.h"
 
 namespace favor::testing {
 
@@ -20,7 +21,7 @@ struct LoudKey {
   int64_t first_position = 0;
   int64_t last_position = 0;
 };
-Verdict LoudKeyLeavesOtherRowsRight(const AttentionImplementation& implementation, const AttentionSpec& spec,
+Verdict LoudKeyLeavesOtherRowsRight(const AttentionImplementation& implementation, const ServedMap& map,
                                     const LoudKey& loud, double tolerance);
 
 }  // namespace favor::testing

@@ -31,7 +31,8 @@ std::vector<double> KernelEstimates(const ProjectionSource& source, ProjectionSp
   for (int64_t draw = 0; draw < num_draws; ++draw) {
     projection_spec.seed = draw;
     const std::shared_ptr<const Projection> projection = source(projection_spec);
-    estimates.push_back(KernelEstimate(feature_spec, x, y, {projection->Matrix(0), projection->num_features()}));
+    const absl::Span<const float> rows = projection->Matrix(0);
+    estimates.push_back(KernelEstimate(feature_spec, x, y, {{rows.begin(), rows.end()}, projection->num_features()}));
   }
   return estimates;
 }

@@ -131,6 +131,10 @@ OracleOutput OracleAttend(const AttentionSpec& spec, const AttentionInputs& inpu
   OracleOutput result;
   result.output =
       DoubleTensor({queries.shape.batch_size, queries.shape.num_heads, queries.shape.length, values.shape.dim});
+  std::vector<ProjectionMatrix> matrices;
+  for (int64_t m = 0; inputs.projection != nullptr && m < inputs.projection->num_matrices(); ++m) {
+    matrices.push_back(MatrixOf(*inputs.projection, m));
+  }
   for (int64_t b = 0; b < queries.shape.batch_size; ++b) {
     const int64_t num_queries = inputs.query_lengths.empty() ? queries.shape.length : inputs.query_lengths[b];
     const int64_t num_keys = inputs.key_lengths.empty() ? keys.shape.length : inputs.key_lengths[b];
@@ -142,9 +146,7 @@ OracleOutput OracleAttend(const AttentionSpec& spec, const AttentionInputs& inpu
       head.values = TakeRows(values, b, key_head, num_keys, 1);
       head.value_dim = values.shape.dim;
       head.causal = spec.causal;
-      if (inputs.projection != nullptr) {
-        head.projection = {inputs.projection->Matrix(key_head), inputs.projection->num_features()};
-      }
+      if (!matrices.empty()) head.projection = matrices[key_head % matrices.size()];
       const std::vector<OracleRow> rows = Rows(spec, head);
       for (int64_t i = 0; i < queries.shape.length; ++i) {
         const bool valid = i < num_queries;

@@ -96,12 +96,6 @@ void LogFeatures::Push(double log, double feature_sign) {
 
 void LogFeatures::PushValue(double value) { Push(std::log(std::abs(value)), std::copysign(1, value)); }
 
-double ProjectionMatrix::Dot(int64_t row, absl::Span<const double> x) const {
-  double sum = 0;
-  for (size_t c = 0; c < x.size(); ++c) sum += static_cast<double>(rows[row * x.size() + c]) * x[c];
-  return sum;
-}
-
 LogFeatures FeaturesOf(const FeatureSpec& spec, absl::Span<const double> x, const ProjectionMatrix& projection,
                        Side side) {
   switch (spec.kernel) {

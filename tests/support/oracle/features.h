@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "favor/feature_map/feature_spec.h"
+#include "tests/support/oracle/projection_matrix.h"
 
 namespace favor::testing {
 
@@ -21,14 +22,6 @@ struct LogFeatures {
 
 // Which side of the kernel a row is on: only kNoProjection tells them apart.
 enum class Side { kQuery, kKey };
-
-// A projection matrix [num_rows, head_dim]; empty: none.
-struct ProjectionMatrix {
-  absl::Span<const float> rows;
-  int64_t num_rows = 0;
-
-  double Dot(int64_t row, absl::Span<const double> x) const;
-};
 
 // The features of x, already scaled by sqrt(scale), without any epsilon, normalised so that the dot product of two
 // rows' features estimates the kernel. kNoProjection: the causal form, softmax over the dims of a query, exp of a key.
