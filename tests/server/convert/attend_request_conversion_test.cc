@@ -341,22 +341,6 @@ const BadInput kProjections[] = {
      kInvalid, "spec.features.projection.row_norms",
      "spec.features.projection.row_norms is ROW_NORMS_CHI, KERNEL_SOFTMAX_REGULARIZED needs rows of norm "
      "sqrt(head_dim)"},
-    {"ChiOfRegularizedStructured",
-     [](auto& r) {
-       Features(r).set_kernel(v1::KERNEL_SOFTMAX_REGULARIZED);
-       Projection_(r).set_kind(v1::PROJECTION_KIND_STRUCTURED);
-       Projection_(r).set_row_norms(v1::ROW_NORMS_CHI);
-     },
-     kInvalid, "spec.features.projection.row_norms",
-     "spec.features.projection.row_norms is ROW_NORMS_CHI, KERNEL_SOFTMAX_REGULARIZED needs rows of norm "
-     "sqrt(head_dim)"},
-    {"StructuredOfNoProjection",
-     [](auto& r) {
-       Features(r).set_kernel(v1::KERNEL_ELU_PLUS_ONE);
-       Projection_(r).set_kind(v1::PROJECTION_KIND_STRUCTURED);
-     },
-     kInvalid, "spec.features.projection.kind",
-     "spec.features.projection.kind is PROJECTION_KIND_STRUCTURED, the kernel takes no projection"},
     {"SeedOfNoProjection",
      [](auto& r) {
        Features(r).set_kernel(v1::KERNEL_NO_PROJECTION);
