@@ -18,7 +18,8 @@ namespace favor::internal {
 template <typename Workspace>
 class ChainWorkspaces {
  public:
-  using Make = std::function<absl::StatusOr<std::unique_ptr<Workspace>>()>;
+  // Makes a workspace for a chain. What Release() passes on has to do for any chain.
+  using Make = std::function<absl::StatusOr<std::unique_ptr<Workspace>>(int64_t chain)>;
 
   ChainWorkspaces(int64_t num_chains, Make make) : make_(std::move(make)), of_chain_(num_chains) {}
 
@@ -34,7 +35,7 @@ class ChainWorkspaces {
       }
     }
     if (mine == nullptr) {
-      absl::StatusOr<std::unique_ptr<Workspace>> made = make_();
+      absl::StatusOr<std::unique_ptr<Workspace>> made = make_(chain);
       if (!made.ok()) return made.status();
       mine = *std::move(made);
     }

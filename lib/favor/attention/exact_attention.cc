@@ -266,7 +266,7 @@ Job PlanExactAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
   phase.num_chains = inputs.queries.shape.batch_size * inputs.queries.shape.num_heads * call->query_groups();
   phase.steps_per_chain = std::max<int64_t>(1, CeilDiv(key_tiles, tiles_per_step));
   auto workspaces =
-      std::make_shared<ChainWorkspaces<Workspace>>(phase.num_chains, [call] { return call->MakeWorkspace(); });
+      std::make_shared<ChainWorkspaces<Workspace>>(phase.num_chains, [call](int64_t) { return call->MakeWorkspace(); });
   const int64_t last_step = phase.steps_per_chain - 1;
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     absl::StatusOr<Workspace*> work = workspaces->Get(chain);

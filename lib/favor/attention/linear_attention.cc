@@ -11,11 +11,19 @@ namespace favor::internal {
 
 using kernels::kTile;
 
-LinearAttention::Workspace::Workspace(const LinearAttention& call, ScratchLayout layout)
-    : state(call.map_.num_features(), call.inputs_.values.shape.dim, &layout),
-      keys(&call.map_, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
+namespace {
+
+// Parts of the features are worth their overhead from these sizes on.
+constexpr int64_t kMinPartLength = 960;
+constexpr int64_t kMinPartRows = 64;
+
+}  // namespace
+
+LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout)
+    : state(call.parts_[part].num_features(), call.inputs_.values.shape.dim, &layout),
+      keys(&call.parts_[part], call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
            {.width = call.fold_width_, .fused = call.FusesKeys(), .causal = call.spec_.causal}, &layout),
-      queries(&call.map_, call.spec_.features, call.spec_.causal, call.inputs_.queries.shape.dim,
+      queries(&call.parts_[part], call.spec_.features, call.spec_.causal, call.inputs_.queries.shape.dim,
               call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
@@ -25,6 +33,26 @@ LinearAttention::LinearAttention(const AttentionSpec& spec, const AttentionInput
   if (!spec.causal && FusesKeys()) {
     const int64_t length = std::clamp<int64_t>(inputs.keys.shape.length, 1, kernels::kFoldTile);
     fold_width_ = (length + kTile - 1) / kTile * kTile;
+  }
+  SplitFeatures();
+}
+
+void LinearAttention::SplitFeatures() {
+  const int64_t num_states = inputs_.keys.shape.batch_size * num_key_heads();
+  // Every part packs all inputs again, and multiplies its scores with the values: two cost a tenth more than one, four
+  // cost half as much again.
+  int64_t num_parts = num_states >= 8 ? 1 : 2;
+  const bool parity = spec_.features.epsilon_parity.has_value();
+  if (!spec_.causal || parity || map_.num_rows() == 0 || inputs_.keys.shape.length < kMinPartLength) num_parts = 1;
+  num_parts = std::clamp<int64_t>(map_.num_rows() / kMinPartRows, 1, num_parts);
+  if (num_parts == 1) {
+    parts_ = {map_};
+    return;
+  }
+  const int64_t grain = map_.projector(0).grain();
+  const int64_t rows = ((map_.num_rows() + num_parts - 1) / num_parts + grain - 1) / grain * grain;
+  for (int64_t begin = 0; begin < map_.num_rows(); begin += rows) {
+    parts_.push_back(map_.Slice(begin, std::min(begin + rows, map_.num_rows())));
   }
 }
 
@@ -43,18 +71,20 @@ absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spe
   return LinearAttention(spec, inputs, output, report, *std::move(map));
 }
 
-absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace() const {
+absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(int64_t part) const {
   absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(WorkspaceBytes() / sizeof(float));
   if (!memory.ok()) return memory.status();
-  auto work = std::make_unique<Workspace>(*this, ScratchLayout(memory->data()));
+  auto work = std::make_unique<Workspace>(*this, part, ScratchLayout(memory->data()));
   work->memory = *std::move(memory);
   return work;
 }
 
-int64_t LinearAttention::WorkspaceBytes() const { return Workspace(*this, ScratchLayout()).size * sizeof(float); }
+int64_t LinearAttention::WorkspaceBytes() const {
+  return Workspace(*this, /*part=*/0, ScratchLayout()).size * sizeof(float);
+}
 
 int64_t LinearAttention::FlopsPerTile() const {
-  return kTile * 2 * map_.num_features() * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
+  return kTile * 2 * parts_[0].num_features() * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
 }
 
 int64_t LinearAttention::NumKeys(int64_t batch) const {
@@ -84,7 +114,11 @@ absl::Status LinearAttention::LoadQueries(int64_t batch, int64_t head, int64_t t
 }
 
 void LinearAttention::StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end,
-                                   Workspace* work) const {
+                                   const Aside& aside, Workspace* work) const {
+  if (aside.outputs != nullptr) {
+    const int64_t reader = batch * inputs_.queries.shape.num_heads + head;
+    return aside.outputs->Put(reader, aside.part, tile - aside.first_tile, begin, end, work->queries);
+  }
   const auto rows = kernels::RowsOf(output_, batch, head, tile * kTile + begin, end - begin);
   CountDegenerate(work->queries.Store(begin, rows), report_);
 }
@@ -109,15 +143,26 @@ void LinearAttention::FinishKeys(AttentionState* state) const {
 }
 
 absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state,
-                                       Workspace* work) const {
+                                       const Aside& aside, Workspace* work) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
   const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
-  ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
+  if (aside.outputs == nullptr) ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
   if (count == 0) return absl::OkStatus();
   if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
   work->queries.Read(state);
-  StoreOutputs(batch, head, tile, 0, count, work);
+  StoreOutputs(batch, head, tile, 0, count, aside, work);
   return absl::OkStatus();
+}
+
+void LinearAttention::StoreAside(int64_t batch, int64_t head, int64_t tile, const Aside& aside) const {
+  const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
+  const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
+  ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
+  if (count == 0) return;
+  const int64_t reader = batch * inputs_.queries.shape.num_heads + head;
+  CountDegenerate(
+      aside.outputs->Store(reader, tile - aside.first_tile, kernels::RowsOf(output_, batch, head, tile * kTile, count)),
+      report_);
 }
 
 bool LinearAttention::NeedsStabiliser() const {
@@ -133,11 +178,12 @@ absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, in
   return absl::OkStatus();
 }
 
-absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside,
+                                         Workspace* work) const {
   const int64_t num_keys = std::clamp<int64_t>(NumKeys(batch) - tile * kTile, 0, kTile);
   if (num_keys == 0) {  // past the last key: every query sees them all
     for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
-      if (absl::Status status = ReadTile(batch, head, tile, work->state, work); !status.ok()) return status;
+      if (absl::Status status = ReadTile(batch, head, tile, work->state, aside, work); !status.ok()) return status;
     }
     return absl::OkStatus();
   }
@@ -145,7 +191,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
   if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, num_keys, work); !status.ok()) return status;
   if (work->state.count == 0) keys.RaiseMaxima(0, 1, /*rise=*/0, &work->state);
   if (keys.WeighAll(work->state)) {  // no key is loud: one block
-    absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, work);
+    absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, aside, work);
     if (status.ok()) keys.Fold(0, num_keys, &work->state);
     return status;
   }
@@ -159,7 +205,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
     }
     const int64_t key_end = keys.LoudToken(begin);
     const int64_t end = key_end == num_keys ? kTile : key_end;
-    if (absl::Status status = CausalBlock(batch, key_head, tile, begin, end, key_end, work); !status.ok()) {
+    if (absl::Status status = CausalBlock(batch, key_head, tile, begin, end, key_end, aside, work); !status.ok()) {
       return status;
     }
     keys.Fold(begin, key_end, &work->state);
@@ -169,16 +215,16 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
 }
 
 absl::Status LinearAttention::CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end,
-                                          int64_t key_end, Workspace* work) const {
+                                          int64_t key_end, const Aside& aside, Workspace* work) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
   const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
   const int64_t last = std::min(end, count);
   for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
-    ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
+    if (aside.outputs == nullptr) ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
     if (last <= begin) continue;
     if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
     work->queries.ReadCausal(work->state, work->keys, begin, last, std::min(key_end, last));
-    StoreOutputs(batch, head, tile, begin, last, work);
+    StoreOutputs(batch, head, tile, begin, last, aside, work);
   }
   return absl::OkStatus();
 }

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "favor/attention/attention.h"
 #include "favor/attention/attention_state.h"
 #include "favor/attention/key_tile.h"
+#include "favor/attention/partial_outputs.h"
 #include "favor/attention/query_tile.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/feature_map/feature_map.h"
@@ -25,15 +27,22 @@ class LinearAttention {
 
   // What folding and reading tiles of one head writes to.
   struct Workspace {
-    Workspace(const LinearAttention& call, ScratchLayout layout);
+    Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout);
     AttentionState state;
     KeyTile keys;
     QueryTile queries;
     int64_t size;  // floats
     AlignedBuffer<float> memory;
   };
+  // Where a part of the features puts what it contributes; nowhere: outputs are stored.
+  struct Aside {
+    PartialOutputs* outputs = nullptr;
+    int64_t part = 0;
+    int64_t first_tile = 0;  // of the stretch that `outputs` holds
+  };
+
   // ResourceExhaustedError when there is no memory.
-  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace() const;
+  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(int64_t part = 0) const;
   int64_t WorkspaceBytes() const;
 
   // Empties the workspace's state.
@@ -45,20 +54,32 @@ class LinearAttention {
   // Turns the sums of all keys into what ReadTile reads.
   void FinishKeys(AttentionState* state) const;
   // Outputs of one tile of queries.
-  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state, Workspace* work) const;
+  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state, Workspace* work) const {
+    return ReadTile(batch, head, tile, state, {}, work);
+  }
 
   // Causal calls that need a pass over all keys before the first output: epsilon parity of the softmax kernels.
   bool NeedsStabiliser() const;
   absl::Status StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
   // One tile of a causal call: outputs of its queries for every head of the group, then its keys go to the state.
-  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
+  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+    return CausalTile(batch, key_head, tile, {}, work);
+  }
+
+  // A causal call of few heads is several parts of the features, each a chain of its own over the whole sequence: what
+  // they contribute to the outputs is put aside and added up. 1 where there are heads enough, or no parts to be had.
+  int64_t num_parts() const { return parts_.size(); }
+  // The same for one part, in a workspace made for it.
+  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside, Workspace* work) const;
+  // Outputs of one tile from all parts.
+  void StoreAside(int64_t batch, int64_t head, int64_t tile, const Aside& aside) const;
 
   bool causal() const { return spec_.causal; }
   const AttentionInputs& inputs() const { return inputs_; }
   int64_t num_key_heads() const { return inputs_.keys.shape.num_heads; }
   // Query heads that share one key head.
   int64_t group_size() const { return inputs_.queries.shape.num_heads / inputs_.keys.shape.num_heads; }
-  // Multiply-adds count twice, exps not at all.
+  // Of one part. Multiply-adds count twice, exps not at all.
   int64_t FlopsPerTile() const;
 
  private:
@@ -69,15 +90,20 @@ class LinearAttention {
   int64_t NumQueries(int64_t batch) const;  // valid queries
   absl::Status LoadKeys(int64_t batch, int64_t key_head, int64_t begin, int64_t count, Workspace* work) const;
   absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
-  void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, Workspace* work) const;
+  void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, const Aside& aside,
+                    Workspace* work) const;
+  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state, const Aside& aside,
+                        Workspace* work) const;
   absl::Status CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end, int64_t key_end,
-                           Workspace* work) const;
+                           const Aside& aside, Workspace* work) const;
+  void SplitFeatures();
 
   AttentionSpec spec_;
   AttentionInputs inputs_;
   MutableTensorView output_;
   AttentionReport* report_;
   FeatureMap map_;
+  std::vector<FeatureMap> parts_;  // map_ itself, or slices of it
   int64_t fold_width_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "favor/attention/chain_workspaces.h"
+#include "favor/attention/partial_outputs.h"
 #include "favor/kernels/tile.h"
 
 namespace favor::internal {
@@ -19,7 +20,7 @@ constexpr int64_t kStepFlops = 64'000'000;
 // Enough chains for the cores of one socket; fewer would leave some idle, many more would cost merges.
 constexpr int64_t kTargetChains = 32;
 // Segments shorter than this cost more in merging than they give.
-constexpr int64_t kMinSegmentKeys = 32 * kernels::kTile;
+constexpr int64_t kMinSegmentKeys = 6 * kernels::kFoldTile;
 
 int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t NumTiles(int64_t length) { return CeilDiv(length, kernels::kTile); }
@@ -68,7 +69,7 @@ absl::Status ForTiles(int64_t begin, int64_t end, const Cancellation* cancellati
 }
 
 std::shared_ptr<Workspaces> MakeWorkspaces(const Call& call, int64_t num_chains) {
-  return std::make_shared<Workspaces>(num_chains, [call] { return call->MakeWorkspace(); });
+  return std::make_shared<Workspaces>(num_chains, [call](int64_t) { return call->MakeWorkspace(); });
 }
 
 // A phase whose chains each own a workspace while they are under way and go through the tiles of `first`, then through
@@ -123,6 +124,61 @@ Phase WholeHeadPhase(const Call& call, const Partition& shape, const Cancellatio
                           const int64_t head = key_head * group + tile / shape.query_tiles;
                           return call->ReadTile(batch, head, tile % shape.query_tiles, work->state, work);
                         });
+}
+
+// Tiles of a stretch: the contributions of all parts to its outputs exist at once.
+int64_t StretchTiles(const LinearAttention& call, const Partition& shape) {
+  constexpr int64_t kBytes = int64_t{2} << 20;
+  const PartialOutputs one(shape.num_readers, call.num_parts(), /*num_tiles=*/1, call.inputs().values.shape.dim);
+  return std::min(shape.query_tiles, std::clamp<int64_t>(kBytes / one.Bytes(), 10, 100));
+}
+
+PartialOutputs MakePartialOutputs(const LinearAttention& call, const Partition& shape) {
+  return {shape.num_readers, call.num_parts(), StretchTiles(call, shape), call.inputs().values.shape.dim};
+}
+
+// A causal call in parts: each part goes through a stretch of the sequence, then their contributions are added up, then
+// comes the next stretch. Chain state * num_parts + part keeps its workspace throughout.
+std::vector<Phase> CausalPartPhases(const Call& call, const Partition& shape, const Cancellation* cancellation) {
+  const int64_t heads = call->num_key_heads(), readers = call->inputs().queries.shape.num_heads;
+  const int64_t parts = call->num_parts(), stretch = StretchTiles(*call, shape);
+  auto outputs = std::make_shared<PartialOutputs>(MakePartialOutputs(*call, shape));
+  auto works = std::make_shared<Workspaces>(shape.num_states * parts,
+                                            [=](int64_t chain) { return call->MakeWorkspace(chain % parts); });
+  std::vector<Phase> phases;
+  Phase allocate;
+  allocate.num_chains = 1;
+  allocate.run_step = [=](int64_t, int64_t) { return outputs->Allocate(); };
+  phases.push_back(allocate);
+  for (int64_t first = 0; first < shape.query_tiles; first += stretch) {
+    const int64_t end = std::min(first + stretch, shape.query_tiles);
+    Phase phase;
+    phase.num_chains = shape.num_states * parts;
+    phase.steps_per_chain = CeilDiv(end - first, shape.tiles_per_step);
+    phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
+      absl::StatusOr<LinearAttention::Workspace*> work = works->Get(chain);
+      if (!work.ok()) return work.status();
+      const int64_t state = chain / parts, begin = first + step * shape.tiles_per_step;
+      if (begin == 0) call->Clear(*work);
+      return ForTiles(begin, std::min(begin + shape.tiles_per_step, end), cancellation, [&](int64_t tile) {
+        return call->CausalTile(state / heads, state % heads, tile, {outputs.get(), chain % parts, first}, *work);
+      });
+    };
+    phases.push_back(phase);
+    constexpr int64_t kTilesPerStep = 8;
+    const int64_t chains_per_reader = CeilDiv(end - first, kTilesPerStep);
+    Phase add_up;
+    add_up.num_chains = shape.num_readers * chains_per_reader;
+    add_up.run_step = [=](int64_t chain, int64_t) {
+      const int64_t reader = chain / chains_per_reader, begin = first + chain % chains_per_reader * kTilesPerStep;
+      return ForTiles(begin, std::min(begin + kTilesPerStep, end), cancellation, [&](int64_t tile) {
+        call->StoreAside(reader / readers, reader % readers, tile, {outputs.get(), 0, first});
+        return absl::OkStatus();
+      });
+    };
+    phases.push_back(add_up);
+  }
+  return phases;
 }
 
 // Segmented calls keep the states of all segments: chain state * segments + segment.
@@ -192,7 +248,9 @@ Job PlanLinearAttention(const Call& call, const Cancellation* cancellation) {
   const Partition shape(*call);
   Job job;
   if (shape.num_states == 0 || shape.query_tiles == 0) return job;
-  if (call->causal()) {
+  if (call->num_parts() > 1) {
+    job.phases = CausalPartPhases(call, shape, cancellation);
+  } else if (call->causal()) {
     job.phases = {CausalPhase(call, shape, cancellation)};
   } else if (shape.segments == 1) {
     job.phases = {WholeHeadPhase(call, shape, cancellation)};
@@ -206,6 +264,9 @@ Job PlanLinearAttention(const Call& call, const Cancellation* cancellation) {
 
 int64_t LinearScratchBytes(const LinearAttention& call, int num_threads) {
   const Partition shape(call);
+  if (call.num_parts() > 1 && shape.num_states > 0 && shape.query_tiles > 0) {
+    return shape.num_states * call.num_parts() * call.WorkspaceBytes() + MakePartialOutputs(call, shape).Bytes();
+  }
   const int64_t running = std::min<int64_t>(num_threads, std::max(shape.num_states, shape.num_readers));
   const int64_t kept = shape.segments > 1 ? shape.num_states * shape.segments : 0;
   return (running + kept) * call.WorkspaceBytes();

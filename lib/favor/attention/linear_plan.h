@@ -14,7 +14,8 @@ namespace favor::internal {
 //
 // Usually a chain is one key head from its first key to its last output: one state and one workspace per running chain,
 // however many heads there are. A bidirectional call with few heads and many keys instead folds each head in several
-// segments at once, merges their states by a fixed tree, and reads in parallel.
+// segments at once, merges their states by a fixed tree, and reads in parallel; a causal call with few heads goes
+// through the sequence in several parts of the features at once (LinearAttention::num_parts).
 Job PlanLinearAttention(const std::shared_ptr<const LinearAttention>& call, const Cancellation* cancellation);
 
 // Scratch bytes the job holds at once on num_threads threads.

@@ -36,7 +36,7 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal
   rows_ = layout->Take(kTile * kernels::Padded(head_dim));
   x_ = layout->Take(head_dim * kTile);
   features_ = layout->Take(map->feature_rows() * kTile);
-  guess_ = layout->Take(kTile);
+  references_ = layout->Take(kTile);
   scores_ = layout->Take(causal ? kTile * kTile : 0);
   sums_ = layout->Take(kTile * value_stride_);
   denominators_ = layout->Take(kTile);
@@ -64,6 +64,7 @@ absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) 
 
 void QueryTile::Weigh(const AttentionState& state) {
   if (map_->exponential() && !parity_.has_value()) return WeighExponential(state);
+  std::fill_n(references_, kTile, 0.0f);
   map_->Map(key_head_, x_, features_);
   if (parity_.has_value()) {
     WeighWithEpsilon(state);
@@ -73,16 +74,15 @@ void QueryTile::Weigh(const AttentionState& state) {
 }
 
 void QueryTile::WeighExponential(const AttentionState& state) {
-  const float* guess = nullptr;
   if (map_->fused()) {
-    guess = guess_;
-    kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, state.maxima, map_->num_features(), guess_);
+    kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, state.maxima, map_->num_features(), references_);
     const bool good = kernels::ProjectQueryWeights(map_->projector(key_head_), x_, kTile, kernels::Padded(count_),
-                                                   state.maxima, state.key_sums, guess_, features_, denominators_);
+                                                   state.maxima, state.key_sums, references_, features_, denominators_);
     if (good) return;
   }
   map_->Map(key_head_, x_, features_);
-  kernels::QueryWeights(features_, map_->num_features(), state.maxima, state.key_sums, guess, denominators_);
+  kernels::QueryWeights(features_, map_->num_features(), state.maxima, state.key_sums, map_->fused(), references_,
+                        denominators_);
 }
 
 // The published formula (performer-pytorch 1.1.4), from a state without epsilon: with kappa the key stabiliser,

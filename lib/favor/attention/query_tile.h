@@ -39,6 +39,13 @@ class QueryTile {
 
   int64_t count() const { return count_; }
 
+  // What Store() would divide, for callers that add several parts first: out = sums / denominators, both on the scale
+  // 2^-reference. By query of the tile.
+  const float* sums() const { return sums_; }                  // [kTile][value_stride]
+  const float* denominators() const { return denominators_; }  // [kTile]
+  const float* references() const { return references_; }      // [kTile], whole numbers
+  int64_t value_stride() const { return value_stride_; }
+
  private:
   void Weigh(const AttentionState& state);
   void WeighExponential(const AttentionState& state);
@@ -61,7 +68,7 @@ class QueryTile {
   float* rows_;            // [kTile][Padded(head_dim)]
   float* x_;               // [head_dim][kTile]
   float* features_;        // [num_features][kTile]
-  float* guess_;           // [kTile] of the largest exponent over features
+  float* references_;      // [kTile] the exponent that weights are relative to
   float* scores_;          // [kTile][kTile], causal: [key][query]
   float* sums_;            // [kTile][value_stride] numerators
   float* denominators_;    // [kTile]

@@ -1,6 +1,7 @@
 #ifndef FAVOR_BASE_THREAD_POOL_H_
 #define FAVOR_BASE_THREAD_POOL_H_
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -51,6 +52,8 @@ class ThreadPool {
   // Records the end of a step. Returns the job when it has ended.
   std::unique_ptr<ActiveJob> FinishStep(const Step& step, absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Enqueue(ActiveJob* job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Looks out for work without sleeping, for a short while.
+  void SpinForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WakeOneIfUseful() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
@@ -58,6 +61,8 @@ class ThreadPool {
   absl::CondVar work_or_stop_;
   // Jobs with a step to hand out, each once, in the order of their turns. FinishStep() gives the ownership back.
   std::deque<ActiveJob*> ready_ ABSL_GUARDED_BY(mutex_);
+  // Whether ready_ holds anything, for threads that spin without the mutex.
+  std::atomic<bool> has_ready_ = false;
   int64_t num_jobs_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_waiting_ ABSL_GUARDED_BY(mutex_) = 0;    // threads in WaitForWork()
   int num_signalled_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, woken but not running yet

@@ -156,7 +156,8 @@ absl::StatusOr<FeatureMap> FeatureMap::Create(const FeatureSpec& spec, double sc
   FeatureMap map;
   map.spec_ = spec;
   map.head_dim_ = head_dim;
-  map.num_features_ = NumFeatures(spec, head_dim, projection == nullptr ? 0 : projection->num_features());
+  map.num_rows_ = projection == nullptr ? 0 : projection->num_features();
+  map.num_features_ = NumFeatures(spec, head_dim, map.num_rows_);
   if (map.num_features_ > kMaxNumFeatures) {
     return absl::InvalidArgumentError(
         absl::StrCat("num_features is ", map.num_features_, " for head_dim ", head_dim, ", at most ", kMaxNumFeatures));
@@ -176,16 +177,22 @@ void FeatureMap::Project(int64_t key_head, const float* x, float* features) cons
     std::memcpy(features, x, head_dim_ * kTile * sizeof(float));
     return;
   }
-  projection_->Projector(key_head).Project(x, kTile, kTile, nullptr, features);
+  projector(key_head).Project(x, kTile, kTile, nullptr, features);
 }
 
 int64_t FeatureMap::feature_rows() const {
-  const int64_t projected = projection_ == nullptr ? 0 : projection_->Projector(0).padded_rows();
+  const int64_t projected = projection_ == nullptr ? 0 : projector(0).padded_rows();
   return std::max(projected, num_features_);
 }
 
-bool FeatureMap::fused() const {
-  return exponential_ && projection_ != nullptr && num_features_ == projection_->num_features();
+bool FeatureMap::fused() const { return exponential_ && projection_ != nullptr && num_features_ == num_rows_; }
+
+FeatureMap FeatureMap::Slice(int64_t begin, int64_t end) const {
+  FeatureMap part = *this;
+  part.first_row_ = first_row_ + begin;
+  part.num_rows_ = end - begin;
+  part.num_features_ = NumFeatures(spec_, head_dim_, part.num_rows_);
+  return part;
 }
 
 void FeatureMap::Map(int64_t key_head, const float* x, float* features) const {
@@ -202,7 +209,7 @@ void FeatureMap::Map(int64_t key_head, const float* x, float* features) const {
   if (spec_.kernel == Kernel::kGeneralized) ApplyNonlinearity(spec_.nonlinearity, features, num_features_);
   if (spec_.kernel == Kernel::kEluPlusOne) kernels::EluPlusOneMap(features, num_features_);
   if (!UsesEstimator(spec_.kernel)) return;
-  const int64_t rows = projection_->num_features();
+  const int64_t rows = num_rows_;
   if (spec_.estimator == Estimator::kHyperbolic) {
     for (int64_t n = 0; n < rows * kTile; ++n) features[rows * kTile + n] = -features[n];
   } else if (spec_.estimator == Estimator::kTrigonometric) {

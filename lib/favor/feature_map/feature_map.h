@@ -35,6 +35,12 @@ class FeatureMap {
   static absl::StatusOr<FeatureMap> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
                                            std::shared_ptr<const Projection> projection);
 
+  // The map of projection rows [begin, end) alone, begin a multiple of the projector's grain(): attention is the sum
+  // over such parts of numerators and denominators. Only for maps with a projection.
+  FeatureMap Slice(int64_t begin, int64_t end) const;
+  // Rows of the projection; 0 without one.
+  int64_t num_rows() const { return num_rows_; }
+
   int64_t num_features() const { return num_features_; }
   bool exponential() const { return exponential_; }
 
@@ -56,7 +62,9 @@ class FeatureMap {
   // Whether u is the projected input and nothing else: the kernels then go from inputs to weights in one pass, over
   // projector().
   bool fused() const;
-  kernels::Projector projector(int64_t key_head) const { return projection_->Projector(key_head); }
+  kernels::Projector projector(int64_t key_head) const {
+    return projection_->Projector(key_head).Slice(first_row_, num_rows_);
+  }
 
  private:
   FeatureMap() = default;
@@ -64,6 +72,8 @@ class FeatureMap {
 
   FeatureSpec spec_;
   int64_t head_dim_ = 0;
+  int64_t first_row_ = 0;
+  int64_t num_rows_ = 0;
   int64_t num_features_ = 0;
   bool exponential_ = false;
   float input_multiplier_ = 1;

@@ -71,7 +71,7 @@ void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int
   }
 }
 
-void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, const float* guess,
+void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, bool guessed, float* reference,
                   float* denominator) {
   const D d;
   const int64_t lanes = hn::Lanes(d);
@@ -88,11 +88,14 @@ void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_
         largest[j] = hn::Max(largest[j], hn::Add(hn::Round(x), maximum));
       }
     }
-    for (int j = 0; guess != nullptr && j < kGroup; ++j) {
-      const V guessed = hn::LoadU(d, guess + t + j * lanes);
-      const V above = hn::Sub(largest[j], guessed);
-      const auto good = hn::And(hn::Ge(above, hn::Set(d, kGuessTooHigh)), hn::Le(above, hn::Set(d, kGuessTooLow)));
-      largest[j] = hn::IfThenElse(good, guessed, largest[j]);
+    for (int j = 0; j < kGroup; ++j) {
+      if (guessed) {
+        const V guess = hn::LoadU(d, reference + t + j * lanes);
+        const V above = hn::Sub(largest[j], guess);
+        const auto good = hn::And(hn::Ge(above, hn::Set(d, kGuessTooHigh)), hn::Le(above, hn::Set(d, kGuessTooLow)));
+        largest[j] = hn::IfThenElse(good, guess, largest[j]);
+      }
+      hn::StoreU(largest[j], d, reference + t + j * lanes);
     }
     for (int64_t r = 0; r < rows; ++r) {
       const V maximum = hn::Set(d, maxima[r]);
@@ -160,9 +163,9 @@ void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int
                  const float* whole, float rise, float* maxima, float* shift) {
   HWY_DYNAMIC_DISPATCH(RaiseMaxima)(u, rows, width, begin, end, fraction, whole, rise, maxima, shift);
 }
-void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, const float* guess,
+void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, bool guessed, float* reference,
                   float* denominator) {
-  HWY_DYNAMIC_DISPATCH(QueryWeights)(u, rows, maxima, key_sums, guess, denominator);
+  HWY_DYNAMIC_DISPATCH(QueryWeights)(u, rows, maxima, key_sums, guessed, reference, denominator);
 }
 void StabilisedQueryWeights(float* u, int64_t rows, bool exponential, const float* offset, const float* epsilon,
                             const float* row_factor, const float* key_sums, float* denominator, float* total) {

@@ -24,8 +24,8 @@ void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int
                  const float* whole, float rise, float* maxima, float* shift);
 
 // p[r][t] = 2^(u[r][t] + maxima[r] - reference[t]), written over u; denominator[t] = sum_r p[r][t] key_sums[r].
-// reference[t] is guess[t] where that is good (fused_weights.h), else, and without guesses, the maximum over r.
-void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, const float* guess,
+// reference[t] is kept where it comes in as a good guess (fused_weights.h), and else becomes the maximum over r.
+void QueryWeights(float* u, int64_t rows, const float* maxima, const float* key_sums, bool guessed, float* reference,
                   float* denominator);
 
 // The published implementations' query features: f[r][t] = 2^(u[r][t] - offset[t]) + epsilon[t] (the power only if

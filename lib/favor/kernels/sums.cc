@@ -60,6 +60,16 @@ void AddColumnSums(const float* rows, int64_t count, int64_t stride, float* sums
   }
 }
 
+void AddScaledRows(const float* rows, int64_t count, int64_t stride, const float* exponents, float* sums) {
+  const D d;
+  for (int64_t t = 0; t < count; ++t) {
+    const V factor = Pow2(d, hn::Set(d, exponents[t]));
+    for (int64_t n = t * stride; n < (t + 1) * stride; n += hn::Lanes(d)) {
+      hn::StoreU(hn::MulAdd(hn::LoadU(d, rows + n), factor, hn::LoadU(d, sums + n)), d, sums + n);
+    }
+  }
+}
+
 void ScaleRow(float* row, int64_t count, float exponent) {
   const D d;
   const V factor = Pow2(d, hn::Set(d, exponent));
@@ -75,6 +85,7 @@ namespace favor::kernels {
 HWY_EXPORT(AddCompensated);
 HWY_EXPORT(AddRowSums);
 HWY_EXPORT(AddColumnSums);
+HWY_EXPORT(AddScaledRows);
 HWY_EXPORT(ScaleRow);
 
 void AddCompensated(const float* addends, int64_t count, float* sums, float* compensation) {
@@ -86,6 +97,9 @@ void AddRowSums(const float* weights, int64_t rows, int64_t width, int64_t begin
 }
 void AddColumnSums(const float* rows, int64_t count, int64_t stride, float* sums, float* compensation) {
   HWY_DYNAMIC_DISPATCH(AddColumnSums)(rows, count, stride, sums, compensation);
+}
+void AddScaledRows(const float* rows, int64_t count, int64_t stride, const float* exponents, float* sums) {
+  HWY_DYNAMIC_DISPATCH(AddScaledRows)(rows, count, stride, exponents, sums);
 }
 void ScaleRow(float* row, int64_t count, float exponent) { HWY_DYNAMIC_DISPATCH(ScaleRow)(row, count, exponent); }
 

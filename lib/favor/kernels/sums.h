@@ -18,6 +18,10 @@ void AddRowSums(const float* weights, int64_t rows, int64_t width, int64_t begin
 // sums[n] += sum over t < count of rows[t][n], n < stride; stride is a multiple of kPad.
 void AddColumnSums(const float* rows, int64_t count, int64_t stride, float* sums, float* compensation);
 
+// sums[t][n] += rows[t][n] 2^exponents[t] for whole exponents; 2^-127 and less is 0. Rows are `stride` floats, a
+// multiple of kPad.
+void AddScaledRows(const float* rows, int64_t count, int64_t stride, const float* exponents, float* sums);
+
 // row[0..count) *= 2^exponent, for rows of padded length; 2^-127 and less is 0.
 void ScaleRow(float* row, int64_t count, float exponent);
 

@@ -95,8 +95,8 @@ TEST_P(ExponentialTest, QueryWeightsGiveTheRatioOfTheExactSums) {
   const std::vector<float> maxima = WholeNumbers(kRows, -100, 100);
   std::vector<float> key_sums = Normal(kRows);
   for (float& sum : key_sums) sum = std::abs(sum) + 0.5f;
-  std::vector<float> p = u, denominator(kTile);
-  QueryWeights(p.data(), kRows, maxima.data(), key_sums.data(), nullptr, denominator.data());
+  std::vector<float> p = u, denominator(kTile), reference(kTile);
+  QueryWeights(p.data(), kRows, maxima.data(), key_sums.data(), false, reference.data(), denominator.data());
   for (int64_t t = 0; t < kTile; ++t) {
     double largest = -1e30, sum = 0;
     for (int64_t r = 0; r < kRows; ++r) {

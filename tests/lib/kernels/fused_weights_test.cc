@@ -91,7 +91,7 @@ TEST_P(FusedWeightsTest, QueryWeightsAreThoseOfTheGeneralPassesBitForBit) {
     if (!good) continue;
     ++shortcuts;
     Project(w, x.data(), s.stride, s.stride, nullptr, general.data());
-    QueryWeights(general.data(), s.rows, maxima.data(), key_sums.data(), guess.data(), exact.data());
+    QueryWeights(general.data(), s.rows, maxima.data(), key_sums.data(), true, guess.data(), exact.data());
     for (int64_t t = 0; t < s.cols; ++t) {
       ASSERT_EQ(denominators[t], exact[t]);
       for (int64_t r = 0; r < s.rows; ++r) {
