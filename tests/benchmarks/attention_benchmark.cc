@@ -80,6 +80,7 @@ void MeasureShare(benchmark::State& state, double flops, int num_threads, const 
   state.counters["best_ms"] = *std::min_element(seconds.begin(), seconds.end()) * 1e3;
   state.counters["GFLOP/s"] = flops / Median(seconds) / 1e9;
   state.counters["peak"] = Median(peaks);
+  state.counters["best_share"] = flops / (state.counters["best_ms"] * 1e6) / Median(peaks);
   state.counters["share"] = Median(shares);
 }
 
