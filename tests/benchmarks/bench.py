@@ -1,7 +1,7 @@
 """Runs the benchmarks and writes results.json, README.md and charts: what `./dev bench` calls after building.
 
-Kernels run in the Google Benchmark program attention_benchmark, peers and memory in peers/measure.py, a process for each
-case. results.json is written after every case, so a run that is stopped keeps what it has.
+Kernels run in the Google Benchmark program attention_benchmark, peers and memory in peers/measure.py, each case in a
+process of its own. results.json is written after every case, so a run that is stopped keeps what it has.
 """
 import argparse
 import datetime
@@ -22,11 +22,11 @@ REPOSITORY = HERE.parents[1]
 KERNELS = REPOSITORY / "build/release/benchmarks/attention_benchmark"
 FAVOR = REPOSITORY / "build/release/bin/favor"
 
-PEERS = ["performer_bidirectional", "performer_causal", "fast_transformers_causal", "torch_exact", "linformer", "reformer",
-         "clustered", "improved_clustered"]
+PEERS = ["performer_bidirectional", "performer_causal", "fast_transformers_causal", "torch_exact", "linformer",
+         "reformer", "clustered", "improved_clustered"]
 OURS = ["favor_bidirectional", "favor_causal", "favor_exact"]
 LENGTHS = [512, 1024, 4096, 16384, 65536, 262144, 1048576]
-ONE_HEAD_FROM = 262144  # as in attention_benchmark.cc
+HEADS = 8
 LONGEST_EXACT = 16384  # of ours, for its memory
 LONGEST_SECONDS = 60  # a call that would take longer is left out, by the time of the length before
 
@@ -135,12 +135,11 @@ class Run:
 
     def measure(self, name, length, threads, runs):
         """One case in its own process; the row, or None when it was left out."""
-        heads = 1 if length >= ONE_HEAD_FROM else 8
         case = f"{name}, L = {length}, {threads} thread{'s' if threads > 1 else ''}"
         environment = {key: value for key, value in os.environ.items()
                        if not key.startswith("OPENBLAS_")}  # a core type forced there would slow a peer down
         done = subprocess.run(
-            [sys.executable, "measure.py", name, f"--heads={heads}", f"--length={length}", f"--threads={threads}",
+            [sys.executable, "measure.py", name, f"--heads={HEADS}", f"--length={length}", f"--threads={threads}",
              f"--runs={runs}", f"--seconds={1.5 if self.options.quick else 4}"],
             cwd=HERE / "peers", env=environment, capture_output=True, text=True, check=False)
         lines = done.stdout.strip().splitlines()
@@ -156,10 +155,9 @@ class Run:
         self.say(f"{case} ... {timing}{row['memory_bytes'] / 2**20:.1f} MiB")
         return row
 
-    def longest_first_call(self, row, length, exact):
+    def seconds_of_a_call(self, row, length, exact):
         """Seconds that the call would take at `length`, from a row at a shorter one."""
-        growth = length / row["length"] * (1 if length < ONE_HEAD_FROM or row["heads"] == 1 else 1 / 8)
-        return row["first_ms"] / 1e3 * growth * (length / row["length"] if exact else 1)
+        return row["first_ms"] / 1e3 * (length / row["length"]) ** (2 if exact else 1)
 
     def memory_of_ours(self):
         for name in OURS:
@@ -182,7 +180,8 @@ class Run:
     def lengths_of_peer(self, name, threads):
         last = None
         for length in QUICK_LENGTHS if self.options.quick else LENGTHS:
-            if last and (seconds := self.longest_first_call(last, length, name == "torch_exact")) > LONGEST_SECONDS:
+            seconds = self.seconds_of_a_call(last, length, name == "torch_exact") if last else 0
+            if seconds > LONGEST_SECONDS:
                 return self.leave_out(f"{name}, L = {length} and longer, {threads} threads",
                                       f"a call would take some {seconds:.0f} s")
             last = self.measure(name, length, threads, runs=15)
@@ -195,7 +194,8 @@ class Run:
 
     def service(self):
         """`favor bench`, where the command has it: its words go into the report as they are."""
-        if not FAVOR.exists() or subprocess.run([str(FAVOR), "bench", "--help"], capture_output=True, check=False).returncode:
+        asked = [str(FAVOR), "bench", "--help"]
+        if not FAVOR.exists() or subprocess.run(asked, capture_output=True, check=False).returncode:
             return
         self.say("favor bench")
         self.results["service"] = output_of(str(FAVOR), "bench", *(["--quick"] if self.options.quick else []))

@@ -3,7 +3,7 @@ import matplotlib
 
 matplotlib.use("svg")
 from matplotlib import pyplot  # noqa: E402
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator  # noqa: E402
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator  # noqa: E402
 
 THEMES = {
     "": {"background": "#ffffff", "text": "#24292f", "grid": "#d8dee4", "muted": "#8c959f",
@@ -14,10 +14,15 @@ THEMES = {
 OURS = ["bidirectional", "causal", "exact", "bidirectional_structured", "bidirectional_bf16"]
 # The same colour as ours of the same kind, dashed, told apart by its mark.
 PEERS = {
-    "whole_matrix_eigen": ("whole-matrix Eigen", 0, "s"), "performer_bidirectional": ("performer-pytorch", 0, "^"),
-    "performer_causal": ("performer-pytorch, causal", 1, "^"), "fast_transformers_causal": ("fast-transformers, causal", 1, "D"),
-    "torch_exact": ("PyTorch, exact", 2, "v"), "linformer": ("linformer", None, "x"), "reformer": ("reformer-pytorch", None, "+"),
-    "clustered": ("clustered", None, "1"), "improved_clustered": ("improved clustered", None, "2"),
+    "whole_matrix_eigen": ("whole-matrix Eigen", 0, "s"),
+    "performer_bidirectional": ("performer-pytorch", 0, "^"),
+    "performer_causal": ("performer-pytorch, causal", 1, "^"),
+    "fast_transformers_causal": ("fast-transformers, causal", 1, "D"),
+    "torch_exact": ("PyTorch, exact", 2, "v"),
+    "linformer": ("linformer", None, "x"),
+    "reformer": ("reformer-pytorch", None, "+"),
+    "clustered": ("clustered", None, "1"),
+    "improved_clustered": ("improved clustered", None, "2"),
 }
 
 
@@ -28,7 +33,8 @@ def length_name(length, _=None):
 
 def series(results, value_of):
     """(name, [(length, value)]) of ours, then of the peers; one thread. `value_of` gives None for a row without one."""
-    rows = [(row["variant"], row) for row in results["kernels"]] + [(row["implementation"], row) for row in results["peers"]]
+    rows = [(row["variant"], row) for row in results["kernels"]]
+    rows += [(row["implementation"], row) for row in results["peers"]]
     for name in [*OURS, *PEERS]:
         points = [(row["length"], value_of(row)) for found, row in rows
                   if found == name and row["threads"] == 1 and row["length"] >= 512]
@@ -59,6 +65,7 @@ def draw(theme, title, y_label, lines, path, y_format, limits=None, machine=""):
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(length_name))
     axes.yaxis.set_major_formatter(FuncFormatter(y_format))
+    axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("sequence length", color=theme["text"])
     axes.set_ylabel(y_label, color=theme["text"])
     axes.set_title(title, color=theme["text"], loc="left", fontsize=12, fontweight="bold")
@@ -83,10 +90,11 @@ def write(results, folder, suffix="svg"):
     matplotlib.rcParams |= {"svg.hashsalt": "favord", "font.family": "sans-serif"}
     machine = results["machine"]
     caption = f"{machine['cpu']}, {machine.get('favor_cpu_target', '')}, {machine['date']}, {machine['command']}"
-    # From 256k on there is one head; a head's time makes the curves one.
+    # Our longest have one head; the time of a head makes the curves one.
     per_head = list(series(results, lambda row: row["median_ms"] / row["heads"] if "median_ms" in row else None))
     # Of another algorithm nominal flops say nothing.
-    shares = [line for line in series(results, lambda row: row.get("share")) if PEERS.get(line[0], ("", 0))[1] is not None]
+    shares = [(name, points) for name, points in series(results, lambda row: row.get("share"))
+              if name in OURS or PEERS[name][1] is not None]
     memory = [(name.removeprefix("favor_"), points) for name, points in memory_series(results)]
     for ending, theme in THEMES.items():
         def chart(name, title, label, lines, y_format, limits=None):

@@ -30,7 +30,8 @@ def to_json(results):
             rows = ",\n".join("    " + json.dumps(shorten(row)) for row in value)
             parts.append(f"  {json.dumps(key)}: [\n{rows}\n  ]")
         else:
-            parts.append(f"  {json.dumps(key)}: {json.dumps(shorten(value), indent=2).replace(chr(10), chr(10) + '  ')}")
+            text = json.dumps(shorten(value), indent=2).replace("\n", "\n  ")
+            parts.append(f"  {json.dumps(key)}: {text}")
     return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
@@ -59,7 +60,8 @@ def target_rows(results):
         value, best = ("" if figure is None else f"{figure:.2f}" for figure in (target.value, target.best))
         yield [target.what, value, best, bar, target.verdict]
     crossing = targets.crossover(results)
-    yield ["length from which features are faster than exact", crossing or "", "", "reported", "" if crossing else "not measured"]
+    verdict = "" if crossing else "not measured"
+    yield ["length from which features are faster than exact", crossing or "", "", "reported", verdict]
 
 
 def targets_as_text(results):
@@ -107,12 +109,13 @@ def memory_table(results):
 
 
 def machine_lines(machine):
-    peaks = ", ".join(f"{machine[key]:.1f} GFLOP/s on {key.split('_')[3]}" for key in machine if key.startswith("fma_peak_gflops"))
-    allowed = "" if machine["allowed_cores"] == machine["cores"] else f", {machine['allowed_cores']} allowed"
+    peaks = ", ".join(f"{machine[key]:.1f} GFLOP/s on {text}" for key, text in
+                      (("fma_peak_gflops_1_threads", "one thread"), ("fma_peak_gflops_2_threads", "two")) if key in machine)
+    allowed = f", {machine['allowed_cores']} allowed" if machine["allowed_cores"] < machine["cores"] else ""
     return table(["", ""], [
         ["CPU", f"{machine['cpu']}, {machine['cores']} cores{allowed}, {machine['memory_gb']} GB"],
         ["kernels", f"{machine.get('favor_cpu_target', '')} ({machine.get('compiler', '')})"],
-        ["FMA peak", f"{peaks} ({machine.get('fma_peak_width', '')}); threads: as numbered"],
+        ["FMA peak", f"{peaks} ({machine.get('fma_peak_width', '')})"],
         ["system", machine["os"]],
         ["measured", f"{machine['date']}, commit {machine['commit']}, load {machine['load_at_start']} at the start"],
         ["command", f"`{machine['command']}`"],
@@ -140,10 +143,11 @@ def page(results):
     if results["peers"] or results["missing"]:
         sections += [
             "## Peers",
-            "The same shapes and distribution of inputs. *Difference*: relative L2 distance between the peer's output and "
-            "ours for the same function (its projection, its epsilons); empty where it computes another one: Linformer, "
-            "Reformer and clustered attention are other approximations, here for their cost. Linformer is its layer "
-            "without the linear maps around attention. Memory as below.",
+            "The same shapes and distribution of inputs. *Difference*: relative L2 distance between the peer's output "
+            "and ours for the same function (its projection, its epsilons); empty where it computes another one: "
+            "Linformer, Reformer and clustered attention are other approximations, here for their cost. Linformer is "
+            "its layer without the linear maps around attention. fast-transformers is compiled for this CPU. Memory as "
+            "below.",
             peer_table(results)]
     for name, why in results["missing"].items():
         sections.append(f"Not here: {name} ({why}).")
@@ -152,16 +156,16 @@ def page(results):
     if results["memory"]:
         sections += [
             "## Memory",
-            "MiB of peak resident memory that a call adds to its inputs, output and weights: the first call in a process of "
-            "its own, one thread.",
+            "MiB of peak resident memory that a call adds to its inputs, output and weights: the first call in a "
+            "process of its own, H = 8, one thread.",
             memory_table(results), picture("memory", "Memory of one call against the length of the sequence")]
     if results.get("service"):
         sections += ["## The service", "```\n" + results["service"] + "\n```"]
     sections += [
         "## How it is measured",
         "One thread is timed by the CPU time of the process, which is the time on the clock when nobody else wants the "
-        "core; two threads by the clock. Every run stands between two measurements of the FMA peak, and a share is the "
-        "median over runs of GFLOP/s by that peak; what is compared takes turns, and a ratio is the median over turns. "
+        "core; two threads by the clock. Every run stands between two measurements of the FMA peak, and a share is "
+        "the median over runs of GFLOP/s by that peak; what is compared takes turns, and a ratio is the median over turns. "
         "Peers are timed in a process where favord's library takes turns with them.",
     ]
     return "\n\n".join(sections) + "\n"

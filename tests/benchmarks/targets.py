@@ -50,7 +50,8 @@ def ratio(results, name, variant, heads):
 def crossover(results, variant="bidirectional"):
     """The length from which features are faster than exact attention (8 heads, one thread), or None."""
     times = {name: {row["length"]: row["median_ms"] for row in results["kernels"]
-                    if row["variant"] == name and row["threads"] == 1 and row["heads"] == 8} for name in ("exact", variant)}
+                    if row["variant"] == name and row["threads"] == 1 and row["heads"] == 8}
+             for name in ("exact", variant)}
     last = None
     for length in sorted(times["exact"].keys() & times[variant].keys()):
         advantage = math.log(times["exact"][length] / times[variant][length])
@@ -67,7 +68,8 @@ def all_targets(results):
         Target("bidirectional, times performer-pytorch", 8, times_favor(results, "performer_bidirectional")),
         share(results, "bidirectional_structured", "bidirectional, structured projection, counted as dense", 1.15),
         share(results, "causal", "causal, L = 4096", 0.72),
-        Target("causal, times fast-transformers' product plus features", 3, times_favor(results, "fast_transformers_causal")),
+        Target("causal, times fast-transformers' product plus features", 3,
+               times_favor(results, "fast_transformers_causal")),
         Target("causal, times performer-pytorch's CPU path", 50, times_favor(results, "performer_causal")),
         share(results, "exact", "exact, L = 4096", 0.65),
         Target("exact, times PyTorch's", 1, times_favor(results, "torch_exact")),

@@ -19,7 +19,8 @@ def _load():
     for name in ("favor_bench_peak_target", "favor_bench_cpu_target"):
         getattr(library, name).restype = ctypes.c_char_p
     library.favor_bench_prepare.restype = ctypes.c_void_p
-    library.favor_bench_prepare.argtypes = [ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int] + [ctypes.c_void_p] * 5
+    library.favor_bench_prepare.argtypes = [ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_int,
+                                            *[ctypes.c_void_p] * 5]
     library.favor_bench_run.restype = ctypes.c_char_p
     library.favor_bench_flops.restype = ctypes.c_double
     for name in ("favor_bench_run", "favor_bench_flops", "favor_bench_release"):
@@ -49,7 +50,8 @@ class Call:
         self._keep = (queries, keys, values, output, projection)
         self._output = output
         _, heads, length, dim = queries.shape
-        assert dim == HEAD_DIM and all(array.flags.c_contiguous and array.dtype == "float32" for array in self._keep[:4])
+        assert dim == HEAD_DIM
+        assert all(array.flags.c_contiguous and array.dtype == "float32" for array in self._keep[:4])
         self._call = _library.favor_bench_prepare(
             variant.encode(), heads, length, threads, queries.ctypes.data, keys.ctypes.data, values.ctypes.data,
             None if projection is None else projection.ctypes.data, output.ctypes.data)

@@ -1,8 +1,8 @@
 """Attention as other packages compute it, on the inputs favord gets. A new peer is a class here and a line in PEERS.
 
 Each class prepares one call on float32 arrays [1, heads, length, 64] and runs it when called, returning the output.
-`variant` is the variant of ours that computes the same kind of attention. `check` is the one that computes the very same
-function, with the peer's `projection` where it has one, and `tolerance` how far they may differ.
+`variant` is the variant of ours that computes the same kind of attention. `check` is the one that computes the very
+same function, with the peer's `projection` where it has one, and `tolerance` how far they may differ.
 Packages are imported where they are used: one that is missing takes only its own rows out of the table.
 """
 import contextlib

@@ -5,8 +5,8 @@
 
 memory_bytes is the peak resident memory of the first call beyond what was resident before it, less a new output: what
 the call needs besides its inputs, output and weights. One thread is timed by the CPU time of the process, more by the
-clock. The peak and our own call take turns with the peer, so `share` (of the FMA peak) and `times_favor` (how many times
-our time) are ratios of neighbours in time.
+clock. The peak and our own call take turns with the peer, so `share` (of the FMA peak) and `times_favor` (how many
+times our time) are ratios of neighbours in time.
 """
 import argparse
 import importlib.metadata
@@ -26,7 +26,8 @@ WARM_UP_LENGTH = 256  # loads the packages' code and starts their threads, so th
 
 def random_tensors(heads, length):
     generator = numpy.random.default_rng(1)
-    return [generator.standard_normal((1, heads, length, favor_library.HEAD_DIM), dtype=numpy.float32) for _ in range(3)]
+    shape = (1, heads, length, favor_library.HEAD_DIM)
+    return [generator.standard_normal(shape, dtype=numpy.float32) for _ in range(3)]
 
 
 def status_bytes(field):
@@ -113,7 +114,7 @@ def main():
     parser.add_argument("--length", type=int, required=True)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--seconds", type=float, default=4, help="stop taking turns after this long (one thread: of CPU time)")
+    parser.add_argument("--seconds", type=float, default=4, help="of taking turns; with one thread, of CPU time")
     options = parser.parse_args()
     try:
         result = measure(options.implementation, options.heads, options.length, options.threads, options.runs,
