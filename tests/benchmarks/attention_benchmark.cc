@@ -89,19 +89,30 @@ void MeasureAttention(benchmark::State& state, const Case& c) {
   MeasureShare(state, call.flops(), c.num_threads, [&] { RunOrSkip(state, &call); });
 }
 
+// Cores' worth of CPU time that this process gets when `num_threads` of its threads want all: as many on a quiet
+// machine.
+double FreeCores(int num_threads) {
+  double cpu = 0;
+  const double wall = SecondsOf(
+      CLOCK_MONOTONIC, [&] { cpu = SecondsOf(CLOCK_PROCESS_CPUTIME_ID, [&] { FmaPeakGflops(num_threads, 5); }); });
+  return cpu / wall;
+}
+
 // How many times `a` costs what `b` costs, per nominal flop. The shorter call runs several times a turn.
 void MeasurePair(benchmark::State& state, const Case& a, const Case& b) {
   RandomTensors tensors_a(SetUp(*a.variant).data_type, a.num_heads, a.length);
   RandomTensors tensors_b(SetUp(*b.variant).data_type, b.num_heads, b.length);
-  const clockid_t clock = ClockFor(std::max(a.num_threads, b.num_threads));
+  const int num_threads = std::max(a.num_threads, b.num_threads);
+  const clockid_t clock = ClockFor(num_threads);
   AttentionCall calls[] = {{*a.variant, &tensors_a, a.num_threads}, {*b.variant, &tensors_b, b.num_threads}};
   int64_t times[2];
   for (int i = 0; i < 2; ++i) {
     times[i] = std::clamp<int64_t>(std::llround(calls[1 - i].flops() / calls[i].flops()), 1, 256);
     RunOrSkip(state, &calls[i]);
   }
-  std::vector<double> ratios;
+  std::vector<double> ratios, free_cores;
   for (auto _ : state) {
+    if (num_threads > 1) free_cores.push_back(FreeCores(num_threads));
     double cost[2], sum = 0;
     for (int i = 0; i < 2; ++i) {
       const double seconds = SecondsOf(clock, [&] {
@@ -113,6 +124,7 @@ void MeasurePair(benchmark::State& state, const Case& a, const Case& b) {
     state.SetIterationTime(sum);
     ratios.push_back(cost[0] / cost[1]);
   }
+  if (num_threads > 1) state.counters["free_cores"] = Median(free_cores);
   state.counters["ratio"] = Median(ratios);
 }
 

@@ -100,7 +100,7 @@ class Run:
         with open(log, "w") as stderr:
             program = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)
             for line in program.stdout:
-                found = re.match(r"(\S+?)/manual_time .*?([0-9.e+-]+ ms) .*(share|ratio)=(\S+)", line)
+                found = re.match(r"(\S+?)/manual_time .*?([0-9.e+-]+ ms) .*(share|ratio|peak)=(\S+)", line)
                 if found and not re.search("_(mean|median|stddev|cv)$", found[1]):
                     self.say(f"{found[1]} ... {found[2]}, {found[3]} {found[4]}")
         if program.wait():
@@ -120,8 +120,10 @@ class Run:
             parts = name.split("/")
             values = {key: int(value) for key, value in (part.split(":") for part in parts if ":" in part)}
             if parts[0] == "ratio":
-                self.results["ratios"].append({"name": parts[1], "variant": parts[2], "heads": values["H"],
-                                               "ratio": median("ratio"), "ratios": [row["ratio"] for row in rows]})
+                ratio = {"name": parts[1], "variant": parts[2], "heads": values["H"], "ratio": median("ratio")}
+                if "free_cores" in rows[0]:
+                    ratio["free_cores"] = median("free_cores")
+                self.results["ratios"].append(ratio)
             elif parts[0] == "fma_peak":
                 self.results["machine"][f"fma_peak_gflops_{values['threads']}_threads"] = median("peak")
             else:
