@@ -51,7 +51,10 @@ def name_of(length):
 
 
 def mib(value):
-    return "" if value is None else f"{value / 2**20:,.1f}"
+    """Memory below a tenth of a MiB is a few pages, which a process finds somewhere or not."""
+    if value is None:
+        return ""
+    return "< 0.1" if value < 2**20 / 10 else f"{value / 2**20:,.1f}"
 
 
 def target_rows(results):

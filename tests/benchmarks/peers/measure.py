@@ -9,6 +9,8 @@ clock. The peak and our own call take turns with the peer, so `share` (of the FM
 times our time) are ratios of neighbours in time.
 """
 import argparse
+import ctypes
+import gc
 import importlib.metadata
 import json
 import resource
@@ -37,6 +39,8 @@ def status_bytes(field):
 
 def first_call(implementation, ours):
     """Runs it once; returns the output, the seconds and the memory."""
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)  # what the warm-up freed counts again when the call takes it
     before = status_bytes("VmRSS")
     with open("/proc/self/clear_refs", "w") as clear_refs:
         clear_refs.write("5")  # VmHWM starts again from here
