@@ -35,9 +35,12 @@ class Load {
 
   // Makes the call that arrives at `arrival`, unless it is too late for it.
   void Serve(absl::Duration arrival, int caller, const LoadCall& call) {
-    clock_->SleepUntil(arrival);
-    const absl::Duration sent = clock_->Now();
-    if (sent >= end_) return Drop(arrival);
+    absl::Duration sent = arrival;  // a closed loop's calls arrive when they are sent
+    if (plan_.loop == Loop::kOpen) {
+      clock_->SleepUntil(arrival);
+      sent = clock_->Now();
+      if (sent >= end_) return Drop(arrival);
+    }
     const CallOutcome outcome = call(caller);
     Record(arrival, sent, clock_->Now(), outcome);
   }

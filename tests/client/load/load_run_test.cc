@@ -145,6 +145,23 @@ TEST(ClosedLoop, SendsTheNextCallWhenTheLastIsAnswered) {
   EXPECT_EQ(result.latency.max(), 10 * kMillisecond);
 }
 
+TEST(ClosedLoop, NothingIsLateOrDroppedHoweverSlowThisMachineIs) {
+  // Every look at the clock takes as long as a busy machine may keep a thread waiting.
+  class SlowClock : public FakeClock {
+   public:
+    absl::Duration Now() override {
+      Work(7 * kMillisecond);
+      return FakeClock::Now();
+    }
+  };
+  SlowClock clock;
+  const LoadResult result = RunLoad(
+      Plan(Loop::kClosed, 1, absl::Seconds(1)), [](int) { return CallOutcome{}; }, &clock);
+  EXPECT_GT(result.sent, 50);
+  EXPECT_EQ(result.late, 0);
+  EXPECT_EQ(result.dropped, 0);
+}
+
 TEST(ClosedLoop, AllCallersAreInFlightAtOnceAndEachOnlyOnce) {
   constexpr int kCallers = 8;
   absl::BlockingCounter all_there(kCallers);
