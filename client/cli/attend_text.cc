@@ -9,6 +9,7 @@
 #include "client/cli/attend_outcome.h"
 #include "client/cli/geometry.h"
 #include "client/cli/names.h"
+#include "client/cli/report_text.h"
 #include "client/cli/wrap.h"
 #include "favor/format/stored_tensor.h"
 
@@ -17,20 +18,6 @@ namespace {
 
 constexpr size_t kMaxColumns = 8;
 
-std::string Milliseconds(absl::Duration duration) {
-  return absl::StrFormat("%.2f ms", absl::ToDoubleMilliseconds(duration));
-}
-
-std::string Bytes(int64_t bytes) {
-  if (bytes < 10'000) return absl::StrCat(bytes, " bytes");
-  if (bytes < 10'000'000) return absl::StrFormat("%.0f kB", bytes / 1e3);
-  return absl::StrFormat("%.1f MB", bytes / 1e6);
-}
-
-std::string Line(absl::string_view name, absl::string_view value) {
-  return absl::StrFormat("  %-16s%s\n", name, value);
-}
-
 std::string DescribeProjection(const client::Projection& projection, const std::string& id) {
   std::string text = NameOfValue(projection.kind);
   if (projection.row_norms != client::RowNorms::kUnspecified) {
@@ -38,25 +25,6 @@ std::string DescribeProjection(const client::Projection& projection, const std::
   }
   if (projection.seed) absl::StrAppend(&text, ", seed ", *projection.seed);
   return absl::StrCat(text, ", id ", id);
-}
-
-std::string DescribeMode(const client::AttentionSpec& spec, int64_t num_features) {
-  std::string text = "exact softmax";
-  if (std::holds_alternative<client::AutoSpec>(spec.mode)) text = "auto";
-  if (const auto* features = std::get_if<client::FeatureSpec>(&spec.mode)) {
-    text = absl::StrCat("features, ", NameOfValue(features->kernel), " kernel");
-    if (features->estimator != client::Estimator::kUnspecified) {
-      absl::StrAppend(&text, ", ", NameOfValue(features->estimator), " estimator");
-    }
-    if (features->nonlinearity != client::Nonlinearity::kUnspecified) {
-      absl::StrAppend(&text, ", ", NameOfValue(features->nonlinearity));
-    }
-    absl::StrAppend(&text, ", ", num_features, " features");
-    if (features->epsilon_parity) absl::StrAppend(&text, ", epsilon parity");
-  }
-  absl::StrAppend(&text, spec.causal ? ", causal" : ", bidirectional");
-  if (spec.scale) absl::StrAppend(&text, ", scale ", absl::StrFormat("%.6g", *spec.scale));
-  return text;
 }
 
 std::string DescribeError(const client::ErrorEstimate& error) {

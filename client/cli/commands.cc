@@ -6,7 +6,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/attend_command.h"
+#include "client/cli/bench_command.h"
 #include "client/cli/closest_name.h"
+#include "client/cli/echo_server_command.h"
 #include "client/cli/health_command.h"
 #include "client/cli/info_command.h"
 #include "client/cli/json.h"
@@ -26,8 +28,10 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"attend", "attention of queries, keys and values", RunAttend},
+    {"bench", "latency and throughput of a server under load", RunBench},
     {"info", "what a server is and what it accepts", RunInfo},
     {"health", "whether a server takes calls; for checks", RunHealth},
+    {"echo-server", "a plain gRPC echo, for favor bench to compare with", RunEchoServer},
     {"version", "the version of this program", RunVersion},
     {"help", "this text, or that of a command", RunHelp},
 };
@@ -49,11 +53,12 @@ std::string Overview() {
   std::string text = absl::StrCat("favor ", kVersion,
                                   ": linear attention as a service, from the command line.\n\n"
                                   "Usage: favor COMMAND [flags]\n\nCommands:\n");
-  for (const Command& command : kCommands) absl::StrAppendFormat(&text, "  %-10s%s\n", command.name, command.summary);
+  for (const Command& command : kCommands) absl::StrAppendFormat(&text, "  %-13s%s\n", command.name, command.summary);
   absl::StrAppend(&text,
                   "\nExamples:\n"
                   "  favor health\n"
                   "  favor attend --input qkv.safetensors --compare\n"
+                  "  favor bench --rate 100 --length 16\n"
                   "  favor attend --help\n"
                   "\nThe server is --endpoint, or FAVOR_ENDPOINT, or 127.0.0.1:50051.\n"
                   "Exit code: 0 done, 1 a server or a file failed, 2 the command line makes no sense.\n");

@@ -33,8 +33,23 @@ std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::
   return line;
 }
 
+std::string FractionLine(const std::string& step, absl::Duration elapsed, absl::Duration total) {
+  const double fraction = std::clamp(absl::FDivDuration(elapsed, total), 0.0, 1.0);
+  std::string bar(static_cast<size_t>(fraction * kBarWidth), '=');
+  bar.resize(kBarWidth, ' ');
+  return absl::StrCat("[", bar, "] ", step,
+                      absl::StrFormat(", %.1f of %.1f s", absl::ToDoubleSeconds(std::min(elapsed, total)),
+                                      absl::ToDoubleSeconds(total)));
+}
+
 Progress::Progress(const Console& console, std::string step, absl::Duration deadline, absl::Duration patience)
-    : stream_(console.error), step_(std::move(step)), deadline_(deadline), patience_(patience) {
+    : Progress(
+          console,
+          [step = std::move(step), deadline](absl::Duration elapsed) { return ProgressLine(step, elapsed, deadline); },
+          patience) {}
+
+Progress::Progress(const Console& console, std::function<std::string(absl::Duration)> line, absl::Duration patience)
+    : stream_(console.error), line_(std::move(line)), patience_(patience) {
   if (console.error_is_terminal) thread_ = std::thread([this] { Draw(); });
 }
 
@@ -51,7 +66,7 @@ void Progress::Draw() {
   size_t width = 0;
   absl::MutexLock lock(&mutex_);
   for (absl::Duration pause = patience_; !mutex_.AwaitWithTimeout(absl::Condition(&done_), pause); pause = kFrame) {
-    std::string line = ProgressLine(step_, absl::Now() - start, deadline_);
+    std::string line = line_(absl::Now() - start);
     width = std::max(width, line.size());
     line.resize(width, ' ');
     stream_ << '\r' << line << std::flush;

@@ -1,6 +1,7 @@
 #ifndef FAVOR_CLIENT_CLI_PROGRESS_H_
 #define FAVOR_CLIENT_CLI_PROGRESS_H_
 
+#include <functional>
 #include <ostream>
 #include <string>
 #include <thread>
@@ -17,19 +18,22 @@ namespace favor::cli {
 // meanwhile.
 class Progress {
  public:
-  Progress(const Console& console, std::string step, absl::Duration deadline,
-           absl::Duration patience = absl::Milliseconds(400));
+  Progress(const Console& console, std::string step, absl::Duration deadline, absl::Duration patience = kPatience);
+  // Shows `line` of the elapsed time, which is called from a thread of its own.
+  Progress(const Console& console, std::function<std::string(absl::Duration)> line,
+           absl::Duration patience = kPatience);
   // Wipes the bar.
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
  private:
+  static constexpr absl::Duration kPatience = absl::Milliseconds(400);
+
   void Draw();
 
   std::ostream& stream_;
-  const std::string step_;
-  const absl::Duration deadline_;
+  const std::function<std::string(absl::Duration)> line_;
   const absl::Duration patience_;
   absl::Mutex mutex_;
   bool done_ ABSL_GUARDED_BY(mutex_) = false;
@@ -38,6 +42,9 @@ class Progress {
 
 // One line of the bar at a time: a block that wanders to and fro, since a server does not tell how far it is.
 std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::Duration deadline);
+
+// The same for work that takes as long as it was told to: the bar fills.
+std::string FractionLine(const std::string& step, absl::Duration elapsed, absl::Duration total);
 
 }  // namespace favor::cli
 

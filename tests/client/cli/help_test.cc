@@ -16,7 +16,7 @@ using favor::testing::RunFavor;
 using ::testing::HasSubstr;
 
 TEST(Help, OfEveryCommandHasExamplesAndGoesToStandardOutput) {
-  for (const std::string command : {"attend", "info", "health"}) {
+  for (const std::string command : {"attend", "bench", "info", "health"}) {
     const FavorRun run = RunFavor({command, "--help"});
     EXPECT_EQ(run.exit_code, kExitOk);
     EXPECT_EQ(run.error, "");
@@ -31,7 +31,7 @@ TEST(Help, OfTheProgramListsTheCommands) {
   for (const char* flag : {"help", "--help", "-h"}) {
     const FavorRun run = RunFavor({flag});
     EXPECT_EQ(run.exit_code, kExitOk);
-    for (const char* command : {"attend", "info", "health", "version", "help"})
+    for (const char* command : {"attend", "bench", "info", "health", "echo-server", "version", "help"})
       EXPECT_THAT(run.out, HasSubstr(command));
   }
 }

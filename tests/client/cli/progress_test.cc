@@ -28,6 +28,15 @@ TEST(ProgressLine, WandersToAndFro) {
   EXPECT_EQ(bar(36), bar(0));
 }
 
+TEST(FractionLine, FillsWithTheTimeAndNoFurther) {
+  const auto line = [](double seconds) {
+    return FractionLine("attend, 7 calls", absl::Seconds(seconds), absl::Seconds(8));
+  };
+  EXPECT_EQ(line(0), "[                        ] attend, 7 calls, 0.0 of 8.0 s");
+  EXPECT_EQ(line(2), "[======                  ] attend, 7 calls, 2.0 of 8.0 s");
+  EXPECT_EQ(line(9), "[========================] attend, 7 calls, 8.0 of 8.0 s");
+}
+
 // A stream that lets a test wait for the first drawing.
 class SignallingBuffer : public std::stringbuf {
  public:

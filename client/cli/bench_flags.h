@@ -1,0 +1,45 @@
+#ifndef FAVOR_CLIENT_CLI_BENCH_FLAGS_H_
+#define FAVOR_CLIENT_CLI_BENCH_FLAGS_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/status.h"
+#include "client/attend.h"
+#include "client/cli/connection_flags.h"
+#include "client/cli/flags.h"
+#include "client/cli/names.h"
+#include "client/load/attend_load.h"
+#include "client/load/load_plan.h"
+
+namespace favor::cli {
+
+template <>
+absl::Span<const Named<load::Arrivals>> NamesOf<load::Arrivals>();
+
+// Every flag of `favor bench` but those of the connection.
+struct BenchFlags {
+  load::LoadPlan plan;
+  bool closed_loop = false;
+  std::optional<int> concurrency;
+  int connections = 1;
+
+  load::AttendShape shape;
+  std::optional<int64_t> key_heads, key_length, value_dim;
+  Mode mode = Mode::kFeatures;
+  client::AttendOptions options;  // all but options.spec.mode
+  client::FeatureSpec features;
+
+  bool echo = false;
+  std::string echo_endpoint;
+
+  void AddTo(FlagSet* flags);
+
+  // Fills in what follows from other flags. InvalidArgumentError for flags that make no sense, alone or together.
+  absl::Status Complete(const FlagSet& flags, const ConnectionFlags& connection);
+};
+
+}  // namespace favor::cli
+
+#endif  // FAVOR_CLIENT_CLI_BENCH_FLAGS_H_
