@@ -119,27 +119,49 @@ write_settings() {
   echo c >"$work/debugger_commands"
 }
 
-# Bochs as Debian builds it waits for its debugger's "continue", and needs a terminal to draw the PC's screen on.
+# Bochs as Debian builds it waits for its debugger's "continue", and draws the PC's screen on a terminal that it makes
+# and names. It would stop for ever when nobody reads what it draws.
 start_bochs() {
   local command
   printf -v command '%q ' "$BOCHS" -q -f "$work/bochsrc"
   ! grep -q -e '-rc ' <("$BOCHS" --help 2>&1) || printf -v command '%s-rc %q' "$command" "$work/debugger_commands"
   : >"$SERIAL"
-  TERM=xterm script --quiet --return --command "echo \$\$ >$(printf %q "$work/pid"); exec $command" "$work/screen.txt" \
+  TERM=xterm script --quiet --flush --command "echo \$\$ >$(printf %q "$work/pid"); exec $command" "$work/screen.txt" \
     </dev/null >/dev/null 2>&1 &
   SCRIPT_PID=$!
-  # Bochs with a terminal survives SIGTERM and SIGHUP.
-  trap 'kill -9 "$(cat "$work/pid")" 2>/dev/null || true' EXIT
+  # Bochs with a terminal survives SIGTERM and SIGHUP, and `script` is left stopped at times.
+  trap 'kill -9 "$(cat "$work/pid")" "$SCRIPT_PID" 2>/dev/null || true' EXIT
+  read_screen &
 }
 
-# What the machine says, without the kernel's messages, until it is switched off.
+read_screen() {
+  local screen=""
+  while [[ -z $screen ]]; do
+    kill -0 "$SCRIPT_PID" 2>/dev/null || return 0
+    sleep 0.5
+    screen=$(grep -aoE 'connected to screen "/dev/pts/[0-9]+' "$work/screen.txt" | grep -oE '/dev/.*') || true
+  done
+  stty -F "$screen" raw -echo
+  exec cat "$screen" >/dev/null 2>&1
+}
+
+# What the machine says, without the kernel's messages, until its programs have ended: STATUS, or nothing if it stopped
+# before.
 show_output() {
-  tail --pid="$SCRIPT_PID" -s 0.5 -n +1 -f "$SERIAL" 2>/dev/null | stdbuf -oL tr -d '\r' |
-    grep --line-buffered -vE '^favor-emulate: |^\[ *[0-9]+\.[0-9]{6}\] ' || true
+  local line
+  STATUS=""
+  while IFS= read -r line; do
+    line=${line%$'\r'}
+    if [[ $line == 'favor-emulate: status '* ]]; then
+      STATUS=${line##* }
+      break
+    fi
+    [[ $line =~ ^\[\ *[0-9]+\.[0-9]+\]\  ]] || printf '%s\n' "$line"
+  done < <(exec tail --pid="$SCRIPT_PID" -s 0.5 -n +1 -f "$SERIAL" 2>/dev/null)
 }
 
 main() {
-  local started=$SECONDS status
+  local started=$SECONDS
   (($#)) || fail "which program?"
   command -v "$BOCHS" >/dev/null || fail "$BOCHS is not here (./dev setup emulate installs Debian's)"
   find_kernel
@@ -149,14 +171,12 @@ main() {
   echo "Booting an emulated $MODEL"
   start_bochs
   show_output
-  wait "$SCRIPT_PID" || true
-  status=$(tr -d '\r' <"$SERIAL" | sed -n 's/^favor-emulate: status //p')
-  [[ -n $status ]] || fail "the machine stopped before its programs ended, see screen.txt and serial.txt in $work"
+  [[ -n $STATUS ]] || fail "the machine stopped before its programs ended, see screen.txt and serial.txt in $work"
   grep -q '^== .* avx512f ' "$SERIAL" || fail "the kernel uses no AVX-512 on this CPU"
   # A filter that matches nothing would pass otherwise: there are no tests of AVX3 where there is no AVX-512.
   ! grep -q 'Running 0 tests' "$SERIAL" || fail "a filter matched no test"
-  echo "Emulated in $((SECONDS - started)) s, exit status $status"
-  exit "$status"
+  echo "Emulated in $((SECONDS - started)) s, exit status $STATUS"
+  exit "$STATUS"
 }
 
 main "$@"
