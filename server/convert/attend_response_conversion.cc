@@ -40,6 +40,8 @@ v1::Tensor TensorHeader(const AttendResult& result) {
 v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
   v1::AttendReport report;
   *report.mutable_spec() = std::move(spec);
+  const bool bfloat16 = result.report.precision == Precision::kBFloat16;
+  report.mutable_spec()->set_precision(bfloat16 ? v1::PRECISION_BF16 : v1::PRECISION_F32);
   if (result.projection != nullptr) report.set_projection_id(result.projection->id());
   report.set_num_features(result.report.num_features);
   report.set_degenerate_rows(result.report.degenerate_rows);

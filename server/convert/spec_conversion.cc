@@ -14,7 +14,6 @@ absl::Status CheckPrecision(v1::Precision precision) {
     return FieldError("spec.precision",
                       absl::StrCat("spec.precision is ", static_cast<int>(precision), ", which is no Precision"));
   }
-  if (precision == v1::PRECISION_BF16) return UnservedFieldError("spec.precision", v1::Precision_Name(precision));
   return absl::OkStatus();
 }
 
@@ -42,6 +41,7 @@ absl::Status ReadSpec(AttendMessage& message, AttendWork* work) {
 
   AttentionSpec& spec = work->spec;
   spec.causal = wire.causal();
+  if (wire.precision() == v1::PRECISION_BF16) spec.precision = Precision::kBFloat16;
   if (wire.has_exact()) {
     spec.mode = AttentionMode::kExact;
   } else {
@@ -61,7 +61,6 @@ v1::AttentionSpec EffectiveSpec(const AttendWork& work) {
   wire.set_causal(work.spec.causal);
   wire.set_scale(*work.spec.scale);
   wire.set_layout(ToWire(work.axis_order));
-  wire.set_precision(v1::PRECISION_F32);
   if (work.spec.mode == AttentionMode::kExact) {
     wire.mutable_exact();
   } else {

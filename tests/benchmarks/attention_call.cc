@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "favor/format/half_float.h"
+#include "favor/kernels/bfloat16.h"
 
 namespace favor {
 namespace {
@@ -16,6 +17,12 @@ constexpr Variant kVariants[] = {
     {"bidirectional", [](CallSetup*) {}},
     {"causal", [](CallSetup* s) { s->attention.causal = true; }},
     {"exact", [](CallSetup* s) { s->attention.mode = AttentionMode::kExact; }},
+    {"bidirectional_structured", [](CallSetup* s) { s->projection.kind = ProjectionKind::kStructured; }},
+    {"causal_structured",
+     [](CallSetup* s) {
+       s->attention.causal = true;
+       s->projection.kind = ProjectionKind::kStructured;
+     }},
     {"bidirectional_bf16_tensors", [](CallSetup* s) { s->data_type = DataType::kBFloat16; }},
     {"bidirectional_parity", [](CallSetup* s) { s->attention.features.epsilon_parity.emplace(); }, true},
     {"causal_parity",
@@ -24,6 +31,8 @@ constexpr Variant kVariants[] = {
        s->attention.features.epsilon_parity.emplace();
      },
      true},
+    // The last one, so that it can be left out on CPUs without such products.
+    {"bidirectional_bf16", [](CallSetup* s) { s->attention.precision = Precision::kBFloat16; }},
 };
 
 // A block of normals again and again: drawing each of a million tokens would take longer than the benchmark. The block
@@ -59,12 +68,16 @@ BasicTensorView<Byte> DenseView(Byte* data, DataType type, const Shape& shape) {
 
 }  // namespace
 
-absl::Span<const Variant> Variants() { return kVariants; }
+absl::Span<const Variant> Variants() {
+  const absl::Span<const Variant> all = kVariants;
+  return kernels::HasBFloat16Products() ? all : all.first(all.size() - 1);
+}
 
 const Variant* FindVariant(absl::string_view name) {
-  const auto it =
-      std::find_if(std::begin(kVariants), std::end(kVariants), [name](const Variant& v) { return v.name == name; });
-  return it == std::end(kVariants) ? nullptr : it;
+  for (const Variant& variant : Variants()) {
+    if (variant.name == name) return &variant;
+  }
+  return nullptr;
 }
 
 CallSetup SetUp(const Variant& variant) {

@@ -16,6 +16,7 @@ import sys
 import time
 
 import report
+import service
 
 HERE = pathlib.Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[1]
@@ -195,12 +196,11 @@ class Run:
     # The service ------------------------------------------------------------------------------------------------------
 
     def service(self):
-        """`favor bench`, where the command has it: its words go into the report as they are."""
-        asked = [str(FAVOR), "bench", "--help"]
-        if not FAVOR.exists() or subprocess.run(asked, capture_output=True, check=False).returncode:
+        """favord and its transport, where they have been built."""
+        if not FAVOR.exists():
             return
-        self.say("favor bench")
-        self.results["service"] = output_of(str(FAVOR), "bench", *(["--quick"] if self.options.quick else []))
+        self.say("favord over TCP and a unix socket, beside a plain echo")
+        self.results["service"] = service.measure(FAVOR.parent, self.options.quick)
         self.save()
 
 

@@ -91,6 +91,16 @@ def kernel_tables(results):
         yield table(["", *map(name_of, lengths)], body)
 
 
+def service_table(results):
+    rows = []
+    for row in results["service"]:
+        times = [row["round_trip"][key] for key in ("p50", "p90", "p99")] + [row["compute"]["p50"], row["echo"]["p50"]]
+        rows.append([row["transport"], row["load"], f"{row['rate']:.1f}", *(f"{1e3 * value:.2f}" for value in times),
+                     row["errors"]])
+    return table(["transport", "load", "calls/s", "round trip p50", "p90", "p99", "compute p50", "echo p50", "errors"],
+                 rows)
+
+
 def peer_table(results):
     rows = []
     for row in results["peers"]:
@@ -163,7 +173,11 @@ def page(results):
             "process of its own, H = 8, one thread.",
             memory_table(results), picture("memory", "Memory of one call against the length of the sequence")]
     if results.get("service"):
-        sections += ["## The service", "```\n" + results["service"] + "\n```"]
+        sections += [
+            "## The service",
+            "`favor bench` against a favord on this machine, one connection, beside a plain gRPC echo of the same bytes. "
+            "Large: H = 8, L = 4096, 25 MB in and 8 MB out, one call in flight; small: L = 16. Milliseconds.",
+            service_table(results)]
     sections += [
         "## How it is measured",
         "One thread is timed by the CPU time of the process, which is the time on the clock when nobody else wants the "

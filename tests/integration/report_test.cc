@@ -56,6 +56,23 @@ TEST(Report, FillsInEveryDefault) {
   EXPECT_FALSE(report.error_bound_missed());
 }
 
+// bfloat16 is a permission: CPUs without instructions for it answer in float32, bit for bit, and say so.
+TEST(Report, NamesThePrecisionThatRan) {
+  Favord favord;
+  v1::AttendRequest request = Plain();
+  const AttendAnswer exact = Attend(favord.channel(), request);
+  ASSERT_TRUE(exact.ok()) << Describe(exact.status);
+  request.mutable_spec()->set_precision(v1::PRECISION_BF16);
+  const AttendAnswer answer = Attend(favord.channel(), request);
+  ASSERT_TRUE(answer.ok()) << Describe(answer.status);
+  if (answer.response.report().spec().precision() == v1::PRECISION_BF16) {
+    EXPECT_NE(answer.response.output().data(), exact.response.output().data());
+  } else {
+    EXPECT_EQ(answer.response.report().spec().precision(), v1::PRECISION_F32);
+    EXPECT_EQ(answer.response.output().data(), exact.response.output().data());
+  }
+}
+
 TEST(Report, SpecAskedForAgainGivesTheSameBitsAndTheSameReport) {
   Favord favord;
   std::vector<v1::AttendRequest> requests(7, Plain());

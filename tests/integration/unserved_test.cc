@@ -27,7 +27,6 @@ v1::FeatureSpec* Features(v1::AttendRequest& request) { return request.mutable_s
 std::vector<Unserved> UnservedFields() {
   std::vector<Unserved> cases = {
       {"auto", "spec.auto", [](auto& r) { r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1); }},
-      {"precision", "spec.precision", [](auto& r) { r.mutable_spec()->set_precision(v1::PRECISION_BF16); }},
       {"statistics", "spec.features.statistics", [](auto& r) { Features(r)->mutable_statistics()->add_heads(); }},
       {"antithetic", "spec.features.antithetic", [](auto& r) { Features(r)->set_antithetic(true); }},
       {"precondition", "spec.features.precondition", [](auto& r) { Features(r)->set_precondition(true); }},

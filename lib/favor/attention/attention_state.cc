@@ -30,6 +30,7 @@ AttentionState::AttentionState(int64_t num_features, int64_t value_dim, internal
 
 void AttentionState::Clear(bool exponential) {
   count = 0;
+  ++version;
   stabiliser = kernels::kNoExponent;
   std::fill_n(maxima, num_features_, exponential ? kernels::kNoExponent : 0.0f);
   std::fill_n(key_sums, num_features_, 0.0f);
@@ -66,10 +67,12 @@ void AttentionState::Merge(AttentionState* other) {
             value_compensation);
   MergeSums(other->total, other->total_compensation, value_stride_, total, total_compensation);
   count += other->count;
+  ++version;
   stabiliser = std::max(stabiliser, other->stabiliser);
 }
 
 void AttentionState::Normalise() {
+  ++version;
   for (int64_t r = 0; r < num_features_; ++r) {
     maxima[r] = 0;
     if (key_sums[r] == 0) continue;

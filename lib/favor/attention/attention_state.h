@@ -34,6 +34,8 @@ class AttentionState {
   void Normalise();
 
   int64_t count = 0;  // keys folded
+  // Differs after every change of the sums, for those who keep something made from them.
+  int64_t version = 0;
   // max over keys and features of w_r.k_j in base 2, tracked for epsilon parity only.
   float stabiliser = 0;
   float* maxima = nullptr;              // M [num_features]

@@ -224,7 +224,7 @@ void ExactAttention::Weigh(int64_t begin, int64_t rows, int64_t num_keys, int64_
 void ExactAttention::WeighGeneral(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal,
                                   Workspace* work) const {
   const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
-  kernels::Project(queries.Slice(begin, rows), work->keys, kKeys, kKeys, nullptr, work->weights);
+  kernels::Project(queries.Slice(begin, rows), work->keys, kKeys, kernels::Padded(num_keys), nullptr, work->weights);
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t first_hidden = std::clamp<int64_t>(i + diagonal + 1, 0, num_keys);
     std::fill(work->weights + i * kKeys + first_hidden, work->weights + i * kKeys + num_keys, kernels::kMaskedExponent);
@@ -241,7 +241,8 @@ void ExactAttention::WeighGeneral(int64_t begin, int64_t rows, int64_t num_keys,
     work->denominators[begin + i] = pair[0];
     work->denominator_compensation[begin + i] = pair[1];
   }
-  kernels::KeyWeights(work->weights, rows, kKeys, work->zeros, work->visible, maxima, work->excess);
+  kernels::KeyWeights(work->weights, rows, kKeys, kernels::Padded(num_keys), work->zeros, work->visible, maxima,
+                      work->excess);
   kernels::AddRowSums(work->weights, rows, kKeys, 0, num_keys, work->denominators + begin,
                       work->denominator_compensation + begin);
 }

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "favor/attention/not_finite.h"
+#include "favor/kernels/bfloat16.h"
 #include "favor/kernels/exponential.h"
 #include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
@@ -24,7 +25,12 @@ constexpr int64_t kBlockRows = 12 * kernels::kPanel;
 }  // namespace
 
 KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, const Use& use, ScratchLayout* layout)
-    : map_(map), head_dim_(head_dim), value_stride_(kernels::Padded(value_dim)), width_(use.width), fused_(use.fused) {
+    : map_(map),
+      head_dim_(head_dim),
+      value_stride_(kernels::Padded(value_dim)),
+      width_(use.width),
+      fused_(use.fused),
+      bfloat16_(use.bfloat16) {
   block_rows_ = map->num_features();
   int64_t padded_rows = map->feature_rows();
   if (fused_ && !use.causal) {
@@ -36,6 +42,8 @@ KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, con
   x_ = layout->Take(head_dim * width_);
   features_ = layout->Take(padded_rows * width_);
   values_ = layout->Take(width_ * value_stride_);
+  value_pairs_ = layout->TakePairs(bfloat16_ ? width_ / 2 * value_stride_ : 0);
+  weight_pairs_ = layout->TakePairs(bfloat16_ ? block_rows_ * width_ / 2 : 0);
   fraction_ = layout->Take(width_);
   whole_ = layout->Take(width_);
   own_fraction_ = fused_ ? layout->Take(width_) : fraction_;
@@ -54,6 +62,7 @@ absl::Status KeyTile::Load(const kernels::Rows& keys, const kernels::Rows& value
   finite = kernels::PackRows(values, 1.0f, /*clamp=*/false, values_, value_stride_);
   if (finite < count_) return NotFiniteError("values", values, finite, where.batch, where.key_head, where.position);
   kernels::Transpose(rows_, stride, count_, head_dim_, x_, width_);
+  if (bfloat16_) kernels::PairRows(values_, value_stride_, count_, value_stride_, value_pairs_, value_stride_);
 
   // The token's own exponent: its whole part moves exponents exactly, however large the norm.
   std::fill_n(own_fraction_, width_, 0.0f);
@@ -76,7 +85,9 @@ void KeyTile::MapFeatures(Block block) {
   if (mapped_) return;
   if (fused_) {
     // From the fraction up, as the fused kernel does: the same bits.
-    map_->projector(key_head_).Slice(block.begin, block.rows()).Project(x_, width_, width_, fraction_, features_);
+    map_->projector(key_head_)
+        .Slice(block.begin, block.rows())
+        .Project(x_, width_, kernels::Padded(count_), fraction_, features_);
   } else {
     map_->Map(key_head_, x_, features_);
   }
@@ -95,7 +106,8 @@ void KeyTile::WeighMapped(Block block, const AttentionState& state) {
   MapFeatures(block);
   mapped_ = has_sums_ = false;
   if (map_->exponential()) {
-    kernels::KeyWeights(features_, block.rows(), width_, own_fraction_, whole_, state.maxima + block.begin, excess_);
+    kernels::KeyWeights(features_, block.rows(), width_, kernels::Padded(count_), own_fraction_, whole_,
+                        state.maxima + block.begin, excess_);
   } else if (map_->key_norm_factor() != 0) {
     // Features of a valued map share the token's exponent, so all maxima are equal.
     for (int64_t t = 0; t < kTile; ++t) excess_[t] = whole_[t] - state.maxima[0];
@@ -146,10 +158,20 @@ void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, AttentionState
   } else {
     kernels::AddRowSums(features_, block.rows(), width_, begin, end, sums, compensation);
   }
+  float* value_sums = state->value_sums + block.begin * value_stride_;
+  float* value_compensation = state->value_compensation + block.begin * value_stride_;
+  ++state->version;
+  // A block of a causal tile that starts or ends in the middle of a pair of keys is rare.
+  if (bfloat16_ && begin % 2 == 0 && (end % 2 == 0 || end == count_)) {
+    const int64_t num_pairs = kernels::NumPairs(end - begin), pair_stride = width_ / 2;
+    kernels::PairColumns(features_ + begin, width_, block.rows(), 2 * num_pairs, weight_pairs_, pair_stride);
+    kernels::CompensatedMatMulPairs({weight_pairs_, pair_stride, 1},
+                                    {value_pairs_ + begin / 2 * value_stride_, value_stride_}, value_sums,
+                                    value_compensation, value_stride_, block.rows(), num_pairs, value_stride_);
+    return;
+  }
   kernels::CompensatedMatMul({features_ + begin, width_, 1}, {values_ + begin * value_stride_, value_stride_},
-                             state->value_sums + block.begin * value_stride_,
-                             state->value_compensation + block.begin * value_stride_, value_stride_, block.rows(),
-                             end - begin, value_stride_);
+                             value_sums, value_compensation, value_stride_, block.rows(), end - begin, value_stride_);
 }
 
 void KeyTile::Fold(int64_t begin, int64_t end, AttentionState* state) const {

@@ -22,6 +22,7 @@ class KeyTile {
     int64_t width = 0;   // keys of a tile, at most: a multiple of kTile, and kTile itself unless fused
     bool fused = false;  // from inputs to weights in one pass; only for maps that are fused()
     bool causal = false;
+    bool bfloat16 = false;  // products of the fold
   };
   KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, const Use& use, ScratchLayout* layout);
 
@@ -81,22 +82,25 @@ class KeyTile {
   int64_t value_stride_;
   int64_t width_;
   bool fused_;
+  bool bfloat16_;
   int64_t block_rows_;
   int64_t key_head_ = 0;
   int64_t count_ = 0;
-  bool mapped_ = false;    // features_ holds what Map() made
-  bool has_sums_ = false;  // row_sums_ holds the sums of the weights
-  float* rows_;            // [width][Padded(head_dim)], token-major
-  float* x_;               // [head_dim][width]
-  float* features_;        // [block_rows, padded][width]
-  float* values_;          // [width][value_stride]
-  float* fraction_;        // [width] the token's own exponent g, less its whole part
-  float* whole_;           // [width] its whole part; kNoExponent past count
-  float* own_fraction_;    // [width] what is still to be added to features_: fraction_, or zeros when fused
-  float* excess_;          // [width] how far each token exceeds the maxima
-  float* factor_;          // [width] valued maps: 2^(g - maximum)
-  float* shift_;           // [block_rows]
-  float* row_sums_;        // [block_rows]
+  bool mapped_ = false;     // features_ holds what Map() made
+  bool has_sums_ = false;   // row_sums_ holds the sums of the weights
+  float* rows_;             // [width][Padded(head_dim)], token-major
+  float* x_;                // [head_dim][width]
+  float* features_;         // [block_rows, padded][width]
+  float* values_;           // [width][value_stride]
+  uint32_t* value_pairs_;   // [width / 2][value_stride] bfloat16
+  uint32_t* weight_pairs_;  // [block_rows][width / 2] bfloat16, of the block that is being folded
+  float* fraction_;         // [width] the token's own exponent g, less its whole part
+  float* whole_;            // [width] its whole part; kNoExponent past count
+  float* own_fraction_;     // [width] what is still to be added to features_: fraction_, or zeros when fused
+  float* excess_;           // [width] how far each token exceeds the maxima
+  float* factor_;           // [width] valued maps: 2^(g - maximum)
+  float* shift_;            // [block_rows]
+  float* row_sums_;         // [block_rows]
 };
 
 }  // namespace favor::internal

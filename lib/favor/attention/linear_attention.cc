@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "favor/attention/rows.h"
+#include "favor/kernels/bfloat16.h"
 #include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
 
@@ -22,9 +23,13 @@ constexpr int64_t kMinPartRows = 64;
 LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout)
     : state(call.parts_[part].num_features(), call.inputs_.values.shape.dim, &layout),
       keys(&call.parts_[part], call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
-           {.width = call.fold_width_, .fused = call.FusesKeys(), .causal = call.spec_.causal}, &layout),
-      queries(&call.parts_[part], call.spec_.features, call.spec_.causal, call.inputs_.queries.shape.dim,
-              call.inputs_.values.shape.dim, &layout),
+           {.width = call.fold_width_,
+            .fused = call.FusesKeys(),
+            .causal = call.spec_.causal,
+            .bfloat16 = call.bfloat16()},
+           &layout),
+      queries(&call.parts_[part], call.spec_.features, call.spec_.causal, call.bfloat16(),
+              call.inputs_.queries.shape.dim, call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
 LinearAttention::LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
@@ -65,10 +70,16 @@ absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spe
                                                         const MutableTensorView& output, AttentionReport* report) {
   const int64_t head_dim = inputs.queries.shape.dim;
   const double scale = spec.scale.value_or(DefaultScale(spec.features.kernel, head_dim));
-  absl::StatusOr<FeatureMap> map = FeatureMap::Create(spec.features, scale, head_dim, inputs.projection);
+  AttentionSpec effective = spec;
+  if (!kernels::HasBFloat16Products()) effective.precision = Precision::kFloat32;
+  const bool bfloat16 = effective.precision == Precision::kBFloat16;
+  absl::StatusOr<FeatureMap> map = FeatureMap::Create(spec.features, scale, head_dim, inputs.projection, bfloat16);
   if (!map.ok()) return map.status();
-  if (report != nullptr) report->num_features = map->num_features();
-  return LinearAttention(spec, inputs, output, report, *std::move(map));
+  if (report != nullptr) {
+    report->num_features = map->num_features();
+    report->precision = effective.precision;
+  }
+  return LinearAttention(effective, inputs, output, report, *std::move(map));
 }
 
 absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(int64_t part) const {

@@ -75,6 +75,7 @@ class LinearAttention {
   void StoreAside(int64_t batch, int64_t head, int64_t tile, const Aside& aside) const;
 
   bool causal() const { return spec_.causal; }
+  bool bfloat16() const { return spec_.precision == Precision::kBFloat16; }
   const AttentionInputs& inputs() const { return inputs_; }
   int64_t num_key_heads() const { return inputs_.keys.shape.num_heads; }
   // Query heads that share one key head.

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "favor/attention/not_finite.h"
+#include "favor/kernels/bfloat16.h"
 #include "favor/kernels/exponential.h"
 #include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
@@ -25,10 +26,11 @@ float CausalEpsilon(const FeatureSpec& spec, bool causal, bool stabilised, int64
 
 }  // namespace
 
-QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, int64_t head_dim, int64_t value_dim,
-                     ScratchLayout* layout)
+QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, bool bfloat16, int64_t head_dim,
+                     int64_t value_dim, ScratchLayout* layout)
     : map_(map),
       parity_(spec.epsilon_parity),
+      bfloat16_(bfloat16),
       stabilised_(spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized),
       causal_epsilon_(CausalEpsilon(spec, causal, stabilised_, map->num_features())),
       head_dim_(head_dim),
@@ -37,6 +39,9 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal
   x_ = layout->Take(head_dim * kTile);
   features_ = layout->Take(map->feature_rows() * kTile);
   references_ = layout->Take(kTile);
+  const int64_t num_pairs = bfloat16 ? kernels::NumPairs(map->num_features()) : 0;
+  sum_pairs_ = layout->TakePairs(num_pairs * value_stride_);
+  weight_pairs_ = layout->TakePairs(num_pairs * kTile);
   scores_ = layout->Take(causal ? kTile * kTile : 0);
   sums_ = layout->Take(kTile * value_stride_);
   denominators_ = layout->Take(kTile);
@@ -126,7 +131,20 @@ void QueryTile::AddEpsilonTerms(int64_t t, int64_t count, const float* total) {
   for (int64_t n = 0; n < value_stride_; ++n) sums_[t * value_stride_ + n] += key_epsilon_ * all * total[n];
 }
 
+void QueryTile::ReadStatePairs(const AttentionState& state, int64_t begin, int64_t end) {
+  const int64_t rows = map_->num_features();
+  if (paired_state_ != &state || paired_version_ != state.version) {
+    kernels::PairRows(state.value_sums, value_stride_, rows, value_stride_, sum_pairs_, value_stride_);
+    paired_state_ = &state;
+    paired_version_ = state.version;
+  }
+  kernels::PairRows(features_, kTile, rows, kernels::Padded(count_), weight_pairs_, kTile);
+  kernels::MatMulPairs({weight_pairs_ + begin, 1, kTile}, {sum_pairs_, value_stride_}, sums_ + begin * value_stride_,
+                       value_stride_, end - begin, kernels::NumPairs(rows), value_stride_, /*accumulate=*/false);
+}
+
 void QueryTile::ReadState(const AttentionState& state, int64_t begin, int64_t end) {
+  if (bfloat16_) return ReadStatePairs(state, begin, end);
   kernels::MatMul({features_ + begin, 1, kTile}, {state.value_sums, value_stride_}, sums_ + begin * value_stride_,
                   value_stride_, end - begin, map_->num_features(), value_stride_, /*accumulate=*/false);
 }

@@ -18,8 +18,9 @@ namespace favor::internal {
 // With epsilon parity, the published implementations' formula instead (query_tile.cc). Thread-compatible.
 class QueryTile {
  public:
-  QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, int64_t head_dim, int64_t value_dim,
-            ScratchLayout* layout);
+  // bfloat16: of the products of the read.
+  QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, bool bfloat16, int64_t head_dim,
+            int64_t value_dim, ScratchLayout* layout);
 
   struct Origin {
     int64_t batch, head, key_head, position;
@@ -51,33 +52,40 @@ class QueryTile {
   void WeighExponential(const AttentionState& state);
   void WeighWithEpsilon(const AttentionState& state);
   void ReadState(const AttentionState& state, int64_t begin, int64_t end);
+  void ReadStatePairs(const AttentionState& state, int64_t begin, int64_t end);
   void AddScores(const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
   // Adds what epsilon contributes to query t: epsilon times the plain sum over `count` values, `total`.
   void AddEpsilonTerms(int64_t t, int64_t count, const float* total);
 
   const FeatureMap* map_;
   std::optional<EpsilonParity> parity_;
+  bool bfloat16_;
   bool stabilised_;       // parity of the softmax kernels: stabilisers as published
   float causal_epsilon_;  // times sum_r f in the denominator; 0 unless causal
   int64_t head_dim_;
   int64_t value_stride_;
   int64_t key_head_ = 0;
   int64_t count_ = 0;
-  float key_epsilon_ = 0;  // epsilon on the scale of the state's weights
-  float key_unit_ = 1;     // 1 on that scale
-  float* rows_;            // [kTile][Padded(head_dim)]
-  float* x_;               // [head_dim][kTile]
-  float* features_;        // [num_features][kTile]
-  float* references_;      // [kTile] the exponent that weights are relative to
-  float* scores_;          // [kTile][kTile], causal: [key][query]
-  float* sums_;            // [kTile][value_stride] numerators
-  float* denominators_;    // [kTile]
-  float* half_norms_;      // [kTile] parity: |q|^2/2 in base 2
-  float* offset_;          // [kTile] parity
-  float* epsilon_;         // [kTile] parity
-  float* feature_totals_;  // [kTile] parity: sum_r f
-  float* row_factors_;     // [num_features] parity: 2^(M_r - stabiliser)
-  float* running_total_;   // [value_stride] parity, causal: sum of values up to a query
+  // Whose sums sum_pairs_ holds.
+  const AttentionState* paired_state_ = nullptr;
+  int64_t paired_version_ = 0;
+  float key_epsilon_ = 0;   // epsilon on the scale of the state's weights
+  float key_unit_ = 1;      // 1 on that scale
+  float* rows_;             // [kTile][Padded(head_dim)]
+  float* x_;                // [head_dim][kTile]
+  float* features_;         // [num_features][kTile]
+  float* references_;       // [kTile] the exponent that weights are relative to
+  uint32_t* sum_pairs_;     // [num_features / 2][value_stride] bfloat16, the state's sums
+  uint32_t* weight_pairs_;  // [num_features / 2][kTile] bfloat16
+  float* scores_;           // [kTile][kTile], causal: [key][query]
+  float* sums_;             // [kTile][value_stride] numerators
+  float* denominators_;     // [kTile]
+  float* half_norms_;       // [kTile] parity: |q|^2/2 in base 2
+  float* offset_;           // [kTile] parity
+  float* epsilon_;          // [kTile] parity
+  float* feature_totals_;   // [kTile] parity: sum_r f
+  float* row_factors_;      // [num_features] parity: 2^(M_r - stabiliser)
+  float* running_total_;    // [value_stride] parity, causal: sum of values up to a query
 };
 
 }  // namespace favor::internal

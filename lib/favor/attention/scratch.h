@@ -19,6 +19,9 @@ class ScratchLayout {
     return piece;
   }
 
+  // The same, for pairs of bfloat16.
+  uint32_t* TakePairs(int64_t count) { return reinterpret_cast<uint32_t*>(Take(count)); }
+
   int64_t size() const { return size_; }  // floats
 
  private:

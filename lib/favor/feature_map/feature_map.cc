@@ -150,12 +150,13 @@ double DefaultScale(Kernel kernel, int64_t head_dim) {
 }
 
 absl::StatusOr<FeatureMap> FeatureMap::Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                              std::shared_ptr<const Projection> projection) {
+                                              std::shared_ptr<const Projection> projection, bool bfloat16) {
   if (absl::Status status = CheckSpec(spec, scale); !status.ok()) return status;
   if (absl::Status status = CheckProjection(spec, head_dim, projection.get()); !status.ok()) return status;
   FeatureMap map;
   map.spec_ = spec;
   map.head_dim_ = head_dim;
+  map.bfloat16_ = bfloat16;
   map.num_rows_ = projection == nullptr ? 0 : projection->num_features();
   map.num_features_ = NumFeatures(spec, head_dim, map.num_rows_);
   if (map.num_features_ > kMaxNumFeatures) {

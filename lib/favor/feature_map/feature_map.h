@@ -32,8 +32,9 @@ namespace favor {
 class FeatureMap {
  public:
   // InvalidArgumentError naming field, value and bound when projection and spec do not fit head_dim or each other.
+  // bfloat16: projects with entries and inputs rounded to bfloat16 (Projection::BFloat16Projector).
   static absl::StatusOr<FeatureMap> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                           std::shared_ptr<const Projection> projection);
+                                           std::shared_ptr<const Projection> projection, bool bfloat16 = false);
 
   // The map of projection rows [begin, end) alone, begin a multiple of the projector's grain(): attention is the sum
   // over such parts of numerators and denominators. Only for maps with a projection.
@@ -63,7 +64,9 @@ class FeatureMap {
   // projector().
   bool fused() const;
   kernels::Projector projector(int64_t key_head) const {
-    return projection_->Projector(key_head).Slice(first_row_, num_rows_);
+    const kernels::Projector whole =
+        bfloat16_ ? projection_->BFloat16Projector(key_head) : projection_->Projector(key_head);
+    return whole.Slice(first_row_, num_rows_);
   }
 
  private:
@@ -76,6 +79,7 @@ class FeatureMap {
   int64_t num_rows_ = 0;
   int64_t num_features_ = 0;
   bool exponential_ = false;
+  bool bfloat16_ = false;
   float input_multiplier_ = 1;
   float key_norm_factor_ = 0;
   float half_norm_factor_ = 0;

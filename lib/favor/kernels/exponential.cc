@@ -22,30 +22,39 @@ HWY_INLINE V Weight(D d, V f, V exponent) {
   return hn::IfThenElseZero(visible, hn::Mul(Exp2Fraction(d, f), Pow2(d, exponent)));
 }
 
-void KeyWeights(float* u, int64_t rows, int64_t width, const float* fraction, const float* whole, const float* maxima,
-                float* excess) {
+// KeyWeights() of G registers of tokens.
+template <int G>
+HWY_INLINE void KeyColumns(float* u, int64_t rows, int64_t stride, const float* fraction, const float* whole,
+                           const float* maxima, float* excess) {
   const D d;
   const int64_t lanes = hn::Lanes(d);
-  for (int64_t t = 0; t < width; t += kGroup * lanes) {
-    V low[kGroup], high[kGroup], worst[kGroup];
-    for (int j = 0; j < kGroup; ++j) {
-      low[j] = hn::LoadU(d, fraction + t + j * lanes);
-      high[j] = hn::LoadU(d, whole + t + j * lanes);
-      worst[j] = hn::Set(d, kNoExponent);
-    }
-    for (int64_t r = 0; r < rows; ++r) {
-      const V maximum = hn::Set(d, maxima[r]);
-      float* row = u + r * width + t;
-      for (int j = 0; j < kGroup; ++j) {
-        const V x = hn::Add(hn::LoadU(d, row + j * lanes), low[j]);
-        const V i = hn::Round(x);
-        const V exponent = hn::Sub(hn::Add(i, high[j]), maximum);
-        worst[j] = hn::Max(worst[j], exponent);
-        hn::StoreU(Weight(d, hn::Sub(x, i), exponent), d, row + j * lanes);
-      }
-    }
-    for (int j = 0; j < kGroup; ++j) hn::StoreU(worst[j], d, excess + t + j * lanes);
+  V low[G], high[G], worst[G];
+  for (int j = 0; j < G; ++j) {
+    low[j] = hn::LoadU(d, fraction + j * lanes);
+    high[j] = hn::LoadU(d, whole + j * lanes);
+    worst[j] = hn::Set(d, kNoExponent);
   }
+  for (int64_t r = 0; r < rows; ++r, u += stride) {
+    const V maximum = hn::Set(d, maxima[r]);
+    for (int j = 0; j < G; ++j) {
+      const V x = hn::Add(hn::LoadU(d, u + j * lanes), low[j]);
+      const V i = hn::Round(x);
+      const V exponent = hn::Sub(hn::Add(i, high[j]), maximum);
+      worst[j] = hn::Max(worst[j], exponent);
+      hn::StoreU(Weight(d, hn::Sub(x, i), exponent), d, u + j * lanes);
+    }
+  }
+  for (int j = 0; j < G; ++j) hn::StoreU(worst[j], d, excess + j * lanes);
+}
+
+void KeyWeights(float* u, int64_t rows, int64_t stride, int64_t cols, const float* fraction, const float* whole,
+                const float* maxima, float* excess) {
+  const int64_t lanes = hn::Lanes(D());
+  int64_t t = 0;
+  for (; t + kGroup * lanes <= cols; t += kGroup * lanes) {
+    KeyColumns<kGroup>(u + t, rows, stride, fraction + t, whole + t, maxima, excess + t);
+  }
+  for (; t < cols; t += lanes) KeyColumns<1>(u + t, rows, stride, fraction + t, whole + t, maxima, excess + t);
 }
 
 void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int64_t end, const float* fraction,
@@ -155,9 +164,9 @@ HWY_EXPORT(QueryWeights);
 HWY_EXPORT(StabilisedQueryWeights);
 HWY_EXPORT(ColumnMaxima);
 
-void KeyWeights(float* u, int64_t rows, int64_t width, const float* fraction, const float* whole, const float* maxima,
-                float* excess) {
-  HWY_DYNAMIC_DISPATCH(KeyWeights)(u, rows, width, fraction, whole, maxima, excess);
+void KeyWeights(float* u, int64_t rows, int64_t stride, int64_t cols, const float* fraction, const float* whole,
+                const float* maxima, float* excess) {
+  HWY_DYNAMIC_DISPATCH(KeyWeights)(u, rows, stride, cols, fraction, whole, maxima, excess);
 }
 void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int64_t end, const float* fraction,
                  const float* whole, float rise, float* maxima, float* shift) {

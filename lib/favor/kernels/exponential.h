@@ -15,12 +15,12 @@ namespace favor::kernels {
 // excess[t] <- max_r of the exponent that was formed: above kMaxRise the maxima are too low for token t and the tile's
 // weights are not to be used. fraction and whole are the token's own exponent (minus |x|^2/2 in base 2, say), split so
 // that no precision is lost in a large norm. A token with whole = kNoExponent weighs 0 and has no excess.
-void KeyWeights(float* u, int64_t rows, int64_t width, const float* fraction, const float* whole, const float* maxima,
-                float* excess);
+void KeyWeights(float* u, int64_t rows, int64_t stride, int64_t cols, const float* fraction, const float* whole,
+                const float* maxima, float* excess);
 
 // maxima[r] <- max(maxima[r], max over t in [begin, end) of the exponent of u[r][t]) where that exceeds maxima[r] by
 // more than `rise`; shift[r] <- the exponent by which sums of row r must be scaled (0 where nothing changed).
-void RaiseMaxima(const float* u, int64_t rows, int64_t width, int64_t begin, int64_t end, const float* fraction,
+void RaiseMaxima(const float* u, int64_t rows, int64_t stride, int64_t begin, int64_t end, const float* fraction,
                  const float* whole, float rise, float* maxima, float* shift);
 
 // p[r][t] = 2^(u[r][t] + maxima[r] - reference[t]), written over u; denominator[t] = sum_r p[r][t] key_sums[r].

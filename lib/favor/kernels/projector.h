@@ -5,17 +5,21 @@
 #include <cstdint>
 #include <variant>
 
+#include "favor/kernels/bfloat16.h"
 #include "favor/kernels/hadamard.h"
 #include "favor/kernels/matmul.h"
 #include "favor/kernels/panels.h"
 
 namespace favor::kernels {
 
-// The left factor of a projection: dense rows in panels, or the factors of a structured one. Does not own them.
+// The left factor of a projection: dense rows in panels, of float32 or bfloat16, or the factors of a structured one.
+// Does not own them.
 class Projector {
  public:
   Projector(const Panels& panels) : rows_(panels) {}          // NOLINT: either is a projector
   Projector(const HadamardBlocks& blocks) : rows_(blocks) {}  // NOLINT
+
+  Projector(const BFloat16Panels& panels) : rows_(panels) {}  // NOLINT
 
   int64_t rows() const {
     return std::visit([](const auto& rows) { return rows.rows; }, rows_);
@@ -42,13 +46,15 @@ class Projector {
   void Project(const float* x, int64_t stride, int64_t cols, const float* first, float* u) const {
     if (const auto* blocks = std::get_if<HadamardBlocks>(&rows_)) {
       ProjectHadamard(*blocks, x, stride, cols, first, u);
+    } else if (const auto* panels = std::get_if<BFloat16Panels>(&rows_)) {
+      ProjectBFloat16(*panels, x, stride, cols, first, u);
     } else {
       kernels::Project(std::get<Panels>(rows_), x, stride, cols, first, u);
     }
   }
 
  private:
-  std::variant<Panels, HadamardBlocks> rows_;
+  std::variant<Panels, BFloat16Panels, HadamardBlocks> rows_;
 };
 
 }  // namespace favor::kernels

@@ -99,8 +99,12 @@ absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const Projectio
 }
 
 int64_t DrawnProjectionBytes(const ProjectionSpec& spec) {
-  const int64_t packed = spec.kind == ProjectionKind::kStructured ? 0 : kernels::PanelRowCount(spec.num_features);
-  return ((spec.num_features + packed) * spec.head_dim + NumFactors(spec)) * static_cast<int64_t>(sizeof(float));
+  int64_t entries = spec.num_features * spec.head_dim + NumFactors(spec);
+  if (spec.kind != ProjectionKind::kStructured) {
+    entries += kernels::PanelRowCount(spec.num_features) * spec.head_dim;
+    if (kernels::HasBFloat16Products()) entries += kernels::BFloat16PanelPairs(spec.num_features, spec.head_dim);
+  }
+  return entries * static_cast<int64_t>(sizeof(float));
 }
 
 absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<const float> rows, int64_t num_matrices,
@@ -139,6 +143,13 @@ kernels::Projector Projection::Projector(int64_t key_head) const {
   return kernels::Panels{panels, num_features_, head_dim_};
 }
 
+kernels::Projector Projection::BFloat16Projector(int64_t key_head) const {
+  if (pairs_.empty()) return Projector(key_head);
+  const int64_t index = num_matrices_ == 1 ? 0 : key_head;
+  const uint32_t* pairs = pairs_.data() + index * kernels::BFloat16PanelPairs(num_features_, head_dim_);
+  return kernels::BFloat16Panels{pairs, num_features_, head_dim_};
+}
+
 absl::Status Projection::PackPanels() {
   if (!factors_.empty()) return absl::OkStatus();
   const int64_t size = kernels::PanelRowCount(num_features_) * head_dim_;
@@ -148,6 +159,15 @@ absl::Status Projection::PackPanels() {
     kernels::PackPanels(Matrix(i).data(), head_dim_, num_features_, head_dim_, panels->data() + i * size);
   }
   panels_ = *std::move(panels);
+  if (!kernels::HasBFloat16Products()) return absl::OkStatus();
+
+  const int64_t num_pairs = kernels::BFloat16PanelPairs(num_features_, head_dim_);
+  absl::StatusOr<AlignedBuffer<uint32_t>> pairs = AlignedBuffer<uint32_t>::Allocate(num_matrices_ * num_pairs);
+  if (!pairs.ok()) return pairs.status();
+  for (int64_t i = 0; i < num_matrices_; ++i) {
+    kernels::PackBFloat16Panels(Matrix(i).data(), num_features_, head_dim_, pairs->data() + i * num_pairs);
+  }
+  pairs_ = *std::move(pairs);
   return absl::OkStatus();
 }
 

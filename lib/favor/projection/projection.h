@@ -93,6 +93,10 @@ class Projection {
   // The same matrix as the kernels take it.
   kernels::Projector Projector(int64_t key_head) const;
 
+  // The same, of entries rounded to bfloat16. A structured projection stays as it is, and so does everything on a CPU
+  // without products of bfloat16.
+  kernels::Projector BFloat16Projector(int64_t key_head) const;
+
   // The factors of a structured projection, each row of theirs aligned to 64 bytes, valid as long as the projection;
   // nullopt for every other kind. Matrix() is their product, rounded once to float32.
   std::optional<StructuredFactors> Structured() const {
@@ -104,7 +108,7 @@ class Projection {
 
   // Bytes of the matrices and factors.
   int64_t num_bytes() const {
-    return (rows_.size() + panels_.size() + factors_.size()) * static_cast<int64_t>(sizeof(float));
+    return (rows_.size() + panels_.size() + pairs_.size() + factors_.size()) * static_cast<int64_t>(sizeof(float));
   }
 
   // XXH3-128 over kind, seed, shape and norms, or over the supplied matrix, as 32 hexadecimal digits: equal ids, equal
@@ -122,9 +126,10 @@ class Projection {
   int64_t num_matrices_ = 0;
   int64_t num_features_ = 0;
   int64_t head_dim_ = 0;
-  AlignedBuffer<float> rows_;     // [num_matrices, num_features, head_dim]
-  AlignedBuffer<float> panels_;   // the same in panels; empty for kStructured
-  AlignedBuffer<float> factors_;  // kStructured: signs, then row_scales, of StructuredFactors
+  AlignedBuffer<float> rows_;      // [num_matrices, num_features, head_dim]
+  AlignedBuffer<float> panels_;    // the same in panels; empty for kStructured
+  AlignedBuffer<uint32_t> pairs_;  // the same in panels of bfloat16, where the CPU has use for them
+  AlignedBuffer<float> factors_;   // kStructured: signs, then row_scales, of StructuredFactors
   std::string id_;
 };
 
@@ -133,8 +138,8 @@ class Projection {
 absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const ProjectionSpec& spec,
                                                                  const Cancellation* cancellation = nullptr);
 
-// num_bytes() of what the spec draws: 4 num_features head_dim, and the same again for the panels, or 16 more per row
-// and padding row of a structured one.
+// num_bytes() of what the spec draws: 4 num_features head_dim, the same again for the panels and half of it for those
+// of bfloat16; of a structured one 16 more per row and padding row instead.
 int64_t DrawnProjectionBytes(const ProjectionSpec& spec);
 
 // Copies a caller's matrix, row-major [num_matrices, num_features, head_dim]; every entry must be finite.

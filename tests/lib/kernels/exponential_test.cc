@@ -36,7 +36,7 @@ TEST_P(ExponentialTest, KeyWeightsArePowersOfTwoWithinTheStatedError) {
   const std::vector<float> u = Normal(kRows * kTile, 20), fraction = Fractions();
   const std::vector<float> whole = WholeNumbers(kTile, -300, 300), maxima = WholeNumbers(kRows, -280, 280);
   std::vector<float> weights = u, excess(kTile);
-  KeyWeights(weights.data(), kRows, kTile, fraction.data(), whole.data(), maxima.data(), excess.data());
+  KeyWeights(weights.data(), kRows, kTile, kTile, fraction.data(), whole.data(), maxima.data(), excess.data());
   for (int64_t t = 0; t < kTile; ++t) {
     double largest = -1e30;
     for (int64_t r = 0; r < kRows; ++r) {
@@ -59,15 +59,15 @@ TEST_P(ExponentialTest, AnotherMaximumOnlyShiftsTheExponent) {
   const std::vector<float> u = Normal(kRows * kTile, 5), fraction = Fractions();
   const std::vector<float> whole(kTile, -40.0f), low(kRows, -30.0f), high(kRows, -17.0f);
   std::vector<float> a = u, b = u, excess(kTile);
-  KeyWeights(a.data(), kRows, kTile, fraction.data(), whole.data(), low.data(), excess.data());
-  KeyWeights(b.data(), kRows, kTile, fraction.data(), whole.data(), high.data(), excess.data());
+  KeyWeights(a.data(), kRows, kTile, kTile, fraction.data(), whole.data(), low.data(), excess.data());
+  KeyWeights(b.data(), kRows, kTile, kTile, fraction.data(), whole.data(), high.data(), excess.data());
   for (int64_t i = 0; i < kRows * kTile; ++i) ASSERT_EQ(a[i], std::ldexp(b[i], 13));
 }
 
 TEST_P(ExponentialTest, AnAbsentTokenWeighsNothingAndIsNeverLoud) {
   std::vector<float> u = Normal(kRows * kTile), fraction(kTile), whole(kTile, kNoExponent), excess(kTile);
   const std::vector<float> maxima(kRows, -500.0f);
-  KeyWeights(u.data(), kRows, kTile, fraction.data(), whole.data(), maxima.data(), excess.data());
+  KeyWeights(u.data(), kRows, kTile, kTile, fraction.data(), whole.data(), maxima.data(), excess.data());
   for (const float weight : u) EXPECT_EQ(weight, 0);
   for (const float value : excess) EXPECT_LT(value, 0);
 }

@@ -60,7 +60,8 @@ TEST_P(FusedWeightsTest, KeyWeightsAreThoseOfTheGeneralPassesBitForBit) {
     const bool good = ProjectKeyWeights(w, x.data(), s.stride, s.cols, fraction.data(), whole.data(), maxima.data(),
                                         fused.data(), sums.data());
     Project(w, x.data(), s.stride, s.stride, fraction.data(), general.data());
-    KeyWeights(general.data(), s.rows, s.stride, no_fraction.data(), whole.data(), maxima.data(), excess.data());
+    KeyWeights(general.data(), s.rows, s.stride, s.cols, no_fraction.data(), whole.data(), maxima.data(),
+               excess.data());
     ASSERT_EQ(good, *std::max_element(excess.begin(), excess.begin() + s.cols) <= kMaxRise);
     if (!good) continue;
     ++shortcuts;
@@ -108,12 +109,12 @@ TEST_P(FusedWeightsTest, WhatIsOutOfRangeIsLeftToTheGeneralPasses) {
   std::vector<float> weights(PanelRowCount(s.rows) * s.stride), sums(s.rows), denominators(kTile);
   const std::vector<float> zeros(kTile), ones(kTile, 1.0f);
   const auto keys = [&](std::vector<float> whole, std::vector<float> maxima) {
-    return ProjectKeyWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, zeros.data(), whole.data(),
-                             maxima.data(), weights.data(), sums.data());
+    return ProjectKeyWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, zeros.data(),
+                             whole.data(), maxima.data(), weights.data(), sums.data());
   };
   const auto queries = [&](std::vector<float> maxima, std::vector<float> guess) {
-    return ProjectQueryWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(), ones.data(),
-                               guess.data(), weights.data(), denominators.data());
+    return ProjectQueryWeights(Panels{panels.data(), s.rows, s.depth}, x.data(), s.stride, s.cols, maxima.data(),
+                               ones.data(), guess.data(), weights.data(), denominators.data());
   };
   std::vector<float> maxima(s.rows), whole(kTile), guess(kTile);
   EXPECT_TRUE(keys(whole, maxima));

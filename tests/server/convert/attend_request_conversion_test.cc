@@ -206,8 +206,6 @@ const BadInput kSpecs[] = {
      "spec.causal is set, queries.query_length is 3, keys.key_length is 5: they must be equal"},
     {"Auto", [](auto& r) { r.mutable_spec()->mutable_auto_(); }, kUnserved, "spec.auto",
      "spec.auto is set, which favord 0.1.0 does not serve"},
-    {"Bf16", [](auto& r) { r.mutable_spec()->set_precision(v1::PRECISION_BF16); }, kUnserved, "spec.precision",
-     "spec.precision is PRECISION_BF16, which favord 0.1.0 does not serve"},
     {"Precision", [](auto& r) { r.mutable_spec()->set_precision(static_cast<v1::Precision>(5)); }, kInvalid,
      "spec.precision", "spec.precision is 5, which is no Precision"},
 };
