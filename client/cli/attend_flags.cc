@@ -74,7 +74,8 @@ void AddAttentionFlags(AttendFlags* target, FlagSet* flags) {
   flags->Add("causal", "A query sees the keys up to its own position.", &target->options.spec.causal);
   flags->Add("scale", "X", "Of queries times keys. Default: 1/sqrt(dim), for elu_plus_one and no_projection 1.",
              &target->options.spec.scale);
-  flags->Add("precision", "PRECISION", "Of the arithmetic; bf16 where the server's CPU has it. Default f32.", &target->options.spec.precision);
+  flags->Add("precision", "PRECISION", "Of the arithmetic; bf16 where the server's CPU has it. Default f32.",
+             &target->options.spec.precision);
   flags->Add("max-relative-error", "X", "Bound of the error, for --mode auto.", &target->automatic.max_relative_error);
   flags->Add("time-budget", "TIME", "Compute time that --mode auto may spend.", &target->automatic.time_budget);
   flags->Add("when-missed", "ACTION", "What --mode auto does when it cannot meet the bound. Default fail.",

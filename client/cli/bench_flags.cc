@@ -64,7 +64,8 @@ void BenchFlags::AddTo(FlagSet* flags) {
   flags->Add("data-type", "TYPE", "Of all tensors. Default f32.", &shape.type);
   flags->Add("mode", "MODE", "Default features.", &mode);
   flags->Add("causal", "A query sees the keys up to its own position.", &options.spec.causal);
-  flags->Add("precision", "PRECISION", "Of the arithmetic; bf16 where the server's CPU has it. Default f32.", &options.spec.precision);
+  flags->Add("precision", "PRECISION", "Of the arithmetic; bf16 where the server's CPU has it. Default f32.",
+             &options.spec.precision);
   flags->Add("kernel", "KERNEL", "Default softmax.", &features.kernel);
   flags->Add("estimator", "ESTIMATOR", "Default positive, which is FAVOR+.", &features.estimator);
   flags->Add("num-features", "N", "Default 4 * head-dim.", &features.num_features);

@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "favor/attention/chain_workspaces.h"
 #include "favor/attention/not_finite.h"
+#include "favor/attention/plan_sizes.h"
 #include "favor/attention/rows.h"
 #include "favor/attention/scratch.h"
 #include "favor/base/aligned_buffer.h"
@@ -26,14 +27,10 @@ using kernels::kPanel;
 // Queries of a chain, which share one packing of every tile of keys: fewer where that would leave too few chains for
 // the cores of one socket.
 constexpr int64_t kMostQueries = 384;
-constexpr int64_t kTargetChains = 32;
 // Queries whose weights against one tile of keys are in the caches at a time.
 constexpr int64_t kBlock = 8 * kPanel;
 constexpr int64_t kKeys = kernels::kFoldTile;
-constexpr int64_t kStepFlops = 64'000'000;
 constexpr double kLog2E = 1.4426950408889634;
-
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // Queries are the rows and keys the columns, so that a query's weights are those of a feature and its sums those of a
 // state: exact attention is the fold of linear attention with the queries in the place of the projection.

@@ -17,6 +17,8 @@ namespace {
 // Parts of the features are worth their overhead from these sizes on.
 constexpr int64_t kMinPartLength = 960;
 constexpr int64_t kMinPartRows = 64;
+// As many states as keep two threads busy evenly by themselves.
+constexpr int64_t kManyStates = 8;
 
 }  // namespace
 
@@ -46,7 +48,7 @@ void LinearAttention::SplitFeatures() {
   const int64_t num_states = inputs_.keys.shape.batch_size * num_key_heads();
   // Every part packs all inputs again, and multiplies its scores with the values: two cost a tenth more than one, four
   // cost half as much again.
-  int64_t num_parts = num_states >= 8 ? 1 : 2;
+  int64_t num_parts = num_states >= kManyStates ? 1 : 2;
   const bool parity = spec_.features.epsilon_parity.has_value();
   if (!spec_.causal || parity || map_.num_rows() == 0 || inputs_.keys.shape.length < kMinPartLength) num_parts = 1;
   num_parts = std::clamp<int64_t>(map_.num_rows() / kMinPartRows, 1, num_parts);
@@ -214,7 +216,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
       keys.RaiseMaxima(begin, begin + 1, kernels::kMaxRise, &work->state);
       keys.Weigh(work->state);
     }
-    const int64_t key_end = keys.LoudToken(begin);
+    const int64_t key_end = std::max(keys.LoudToken(begin), begin + 1);  // whatever comes, go on
     const int64_t end = key_end == num_keys ? kTile : key_end;
     if (absl::Status status = CausalBlock(batch, key_head, tile, begin, end, key_end, aside, work); !status.ok()) {
       return status;

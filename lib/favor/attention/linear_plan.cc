@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "favor/attention/chain_workspaces.h"
 #include "favor/attention/partial_outputs.h"
+#include "favor/attention/plan_sizes.h"
 #include "favor/kernels/tile.h"
 
 namespace favor::internal {
@@ -15,18 +16,16 @@ namespace {
 using Call = std::shared_ptr<const LinearAttention>;
 using Workspaces = ChainWorkspaces<LinearAttention::Workspace>;
 
-// About a millisecond on one core: long against the pool's overhead, short against what users notice.
-constexpr int64_t kStepFlops = 64'000'000;
-// Enough chains for the cores of one socket; fewer would leave some idle, many more would cost merges.
-constexpr int64_t kTargetChains = 32;
 // Segments shorter than this cost more in merging than they give.
 constexpr int64_t kMinSegmentKeys = 6 * kernels::kFoldTile;
 
-int64_t CeilDiv(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t NumTiles(int64_t length) { return CeilDiv(length, kernels::kTile); }
 
 // The states of all segments exist at once; keep them small beside any tensor worth segmenting.
 constexpr int64_t kMaxSegmentBytes = int64_t{64} << 20;
+
+// A causal tile is its keys and the queries of every head of the group; else tiles are of either.
+int64_t WorkOfTile(const LinearAttention& call) { return call.causal() ? 1 + call.group_size() : 1; }
 
 // Shapes of the plan.
 struct Partition {
@@ -35,9 +34,9 @@ struct Partition {
         num_readers(call.inputs().queries.shape.batch_size * call.inputs().queries.shape.num_heads),
         key_tiles(CeilDiv(call.inputs().keys.shape.length, call.fold_width())),
         query_tiles(NumTiles(call.inputs().queries.shape.length)),
-        tiles_per_step(std::max<int64_t>(1, kStepFlops / call.FlopsPerTile())),
+        tiles_per_step(std::max<int64_t>(1, kStepFlops / (call.FlopsPerTile() * WorkOfTile(call)))),
         fold_tiles_per_step(std::max<int64_t>(1, tiles_per_step * kernels::kTile / call.fold_width())) {
-    if (call.causal() || num_states == 0) return;
+    if (call.causal() || num_states == 0 || query_tiles == 0) return;
     segments = std::min({kTargetChains / num_states, call.inputs().keys.shape.length / kMinSegmentKeys,
                          kMaxSegmentBytes / (num_states * call.WorkspaceBytes())});
     segments = std::max<int64_t>(segments, 1);
@@ -267,9 +266,10 @@ int64_t LinearScratchBytes(const LinearAttention& call, int num_threads) {
   if (call.num_parts() > 1 && shape.num_states > 0 && shape.query_tiles > 0) {
     return shape.num_states * call.num_parts() * call.WorkspaceBytes() + MakePartialOutputs(call, shape).Bytes();
   }
-  const int64_t running = std::min<int64_t>(num_threads, std::max(shape.num_states, shape.num_readers));
-  const int64_t kept = shape.segments > 1 ? shape.num_states * shape.segments : 0;
-  return (running + kept) * call.WorkspaceBytes();
+  if (shape.segments == 1) return std::min<int64_t>(num_threads, shape.num_states) * call.WorkspaceBytes();
+  // Readers run beside the states of all segments.
+  const int64_t readers = shape.num_readers * CeilDiv(shape.query_tiles, shape.tiles_per_step);
+  return (std::min<int64_t>(num_threads, readers) + shape.num_states * shape.segments) * call.WorkspaceBytes();
 }
 
 }  // namespace favor::internal

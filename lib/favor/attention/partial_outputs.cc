@@ -41,7 +41,7 @@ void PartialOutputs::Put(int64_t reader, int64_t part, int64_t tile, int64_t beg
 }
 
 int64_t PartialOutputs::Store(int64_t reader, int64_t tile, const kernels::MutableRows& out) {
-  alignas(64) float sums[kTile] = {}, largest[kTile], exponents[kTile];
+  alignas(64) float total[kTile] = {}, largest[kTile], exponents[kTile];
   std::copy_n(At(reader, 0, tile).references, out.count, largest);
   for (int64_t part = 1; part < num_parts_; ++part) {
     const float* references = At(reader, part, tile).references;
@@ -66,8 +66,8 @@ int64_t PartialOutputs::Store(int64_t reader, int64_t tile, const kernels::Mutab
       kernels::AddScaledRows(from.sums, out.count, value_stride_, exponents, numerators);
     }
   }
-  for (int64_t t = 0; t < out.count; ++t) sums[t] = denominators[t * kernels::kPad];
-  return kernels::StoreNormalised(numerators, value_stride_, sums, out);
+  for (int64_t t = 0; t < out.count; ++t) total[t] = denominators[t * kernels::kPad];
+  return kernels::StoreNormalised(numerators, value_stride_, total, out);
 }
 
 }  // namespace favor::internal

@@ -14,7 +14,7 @@
 namespace favor::internal {
 
 // Up to kTile queries on their way through an AttentionState to outputs:
-//   out_i = sum_r p_ir S_r / sum_r p_ir Z_r,  p_ir = 2^(log-feature_r(q_i) + M_r - their maximum over r).
+//   out_i = sum_r p_ir S_r / sum_r p_ir Z_r,  p_ir = 2^(log-feature_r(q_i) + M_r - about their maximum over r).
 // With epsilon parity, the published implementations' formula instead (query_tile.cc). Thread-compatible.
 class QueryTile {
  public:
@@ -73,7 +73,7 @@ class QueryTile {
   float key_unit_ = 1;      // 1 on that scale
   float* rows_;             // [kTile][Padded(head_dim)]
   float* x_;                // [head_dim][kTile]
-  float* features_;         // [num_features][kTile]
+  float* features_;         // [feature_rows()][kTile]
   float* references_;       // [kTile] the exponent that weights are relative to
   uint32_t* sum_pairs_;     // [num_features / 2][value_stride] bfloat16, the state's sums
   uint32_t* weight_pairs_;  // [num_features / 2][kTile] bfloat16

@@ -1,5 +1,6 @@
 #include "favor/attention/validate.h"
 
+#include <algorithm>
 #include <cstdint>
 
 #include "absl/strings/str_cat.h"
@@ -22,8 +23,9 @@ constexpr int64_t kMaxAxis = int64_t{1} << 40;
 
 // Sizes are multiplied freely once they have passed this.
 absl::Status NotTooLarge(absl::string_view name, const Shape& shape) {
-  constexpr double kMaxElements = 1e18;  // below 2^60
-  const double elements = static_cast<double>(shape.batch_size) * shape.num_heads * shape.length * shape.dim;
+  constexpr double kMaxElements = 1e18;                       // below 2^60
+  const int64_t length = std::max<int64_t>(shape.length, 1);  // heads are counted without their tokens too
+  const double elements = static_cast<double>(shape.batch_size) * shape.num_heads * length * shape.dim;
   if (elements <= kMaxElements) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(name, " has ", elements, " elements, at most ", kMaxElements));
 }

@@ -202,7 +202,7 @@ void ThreadPool::WaitForWork() {
 }
 
 // One thread per call, so a job of one step wakes one thread. A woken thread takes a step and calls again: a job of
-// many steps wakes the others one by one, and nobody wakes to find the queue empty.
+// many steps wakes the others one by one.
 void ThreadPool::WakeOneIfUseful() {
   if (ready_.empty() || num_waiting_ <= num_signalled_) return;
   ++num_signalled_;

@@ -24,8 +24,9 @@ using VI = hn::Vec<DI>;
 constexpr int64_t kChunk = 64;
 constexpr int64_t kLargestChunk = 512;
 
-// Whole numbers up to this keep every exponent formed from them far inside int32.
-constexpr float kLargestWhole = 2097152.0f;  // 2^21
+// Whole numbers up to this keep every exponent formed from them far inside int32, and one formed with a |u| that is too
+// large to be rounded below, 2^22, far above any range.
+constexpr float kLargestWhole = 1048576.0f;  // 2^20
 // Stands for minus infinity among such integers.
 constexpr int32_t kNoInteger = -(1 << 28);
 
@@ -210,7 +211,7 @@ void GuessQueryMaxima(const float* x, int64_t depth, int64_t stride, int64_t col
                       float* guess) {
   const D d;
   const V deviations = hn::Set(d, 2.5f);
-  const V largest = hn::Set(d, *std::max_element(maxima, maxima + rows));
+  const V largest = hn::Set(d, *std::max_element(maxima, maxima + rows) + 14);
   for (int64_t t = 0; t < cols; t += hn::Lanes(d)) {
     V square = hn::Zero(d);
     for (int64_t l = 0; l < depth; ++l) {

@@ -9,7 +9,7 @@ namespace favor::kernels {
 
 // Products whose results become weights while they are still in registers: what MatMul and then a pass of
 // exponential.h compute, bit for bit, for the common case. Each answers false where an exponent is out of the range in
-// which that shortcut holds (a loud key, a maximum that has to be raised, a number beyond 2^21); results are then not
+// which that shortcut holds (a loud key, a maximum that has to be raised, a number beyond 2^20); results are then not
 // to be used and the general passes take over.
 //
 // The left factor is a projector, the right one a tile [depth][stride] of which the first `cols` columns, a multiple of
@@ -23,11 +23,12 @@ bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64
 
 // A query's weights are kept relative to a guess of their maximum over r, so that one pass does. The guess is good when
 // the maximum lies in [guess + kGuessTooHigh, guess + kGuessTooLow]: nothing overflows, and what underflows is below
-// 2^-80 of the maximum.
-constexpr float kGuessTooHigh = -44;
-constexpr float kGuessTooLow = 16;
+// 2^-67 of the maximum.
+constexpr float kGuessTooHigh = -58;
+constexpr float kGuessTooLow = 2;
 
-// guess[t] = max over r of maxima[r], plus 2.5 standard deviations of w.x[t] for normal w; a whole number.
+// guess[t] = max over r of maxima[r], plus 2.5 standard deviations of w.x[t] for normal w, plus 14: high rather than
+// low, since numerators must not overflow where the outputs do not. A whole number.
 void GuessQueryMaxima(const float* x, int64_t depth, int64_t stride, int64_t cols, const float* maxima, int64_t rows,
                       float* guess);
 

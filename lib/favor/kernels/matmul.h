@@ -22,15 +22,16 @@ struct RowMajor {
 };
 
 // C[i][n] = sum_k A(i, k) B[k][n] for i < rows, k < depth, n < cols; with `accumulate`, C[i][n] += it.
-// Every product of attention is this one: projection (A = W), fold (A = key features), read (A = transposed query
-// features), scores. cols is a multiple of kPad; a row of B or C is read and written whole up to cols.
-// float32, one fused multiply-add per k in ascending order for every element, so a result does not depend on how rows
-// are grouped. Error of an element: at most depth * 2^-24 * sum_k |A(i, k) B[k][n]|.
+// Read (A = transposed query features) and scores. cols is a multiple of kPad; a row of B or C is read and written
+// whole up to cols. float32, one multiply-add per k, fused where the target has that, in ascending order for every
+// element, so a result does not depend on how rows are grouped. Error of an element: at most depth * 2^-24 * sum_k
+// |A(i, k) B[k][n]|.
 void MatMul(const LeftFactor& a, const RowMajor& b, float* c, int64_t c_stride, int64_t rows, int64_t depth,
             int64_t cols, bool accumulate);
 
 // sums[i][n] += sum_k A(i, k) B[k][n] with Kahan compensation (sums - compensation is the compensated value):
-// without it float32 sums over 10 million tokens drift by 1e-3. One compensated step per call and element.
+// without it float32 sums over 10 million tokens drift by 1e-3. a.depth_stride is 1. One compensated step per call and
+// element.
 void CompensatedMatMul(const LeftFactor& a, const RowMajor& b, float* sums, float* compensation, int64_t c_stride,
                        int64_t rows, int64_t depth, int64_t cols);
 

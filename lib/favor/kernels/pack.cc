@@ -216,7 +216,8 @@ int64_t StoreNormalised(const float* sums, int64_t stride, const float* denomina
     const V factor = hn::Set(d, positive ? 1.0f / denominators[t] : 0.0f);
     auto finite = hn::Eq(largest, largest);
     for (int64_t n = 0; n < stride; n += hn::Lanes(d)) {
-      const V x = hn::Mul(hn::LoadU(d, sums + t * stride + n), factor);
+      // + 0 makes 0 of -0, whose sign would tell of keys that the query does not see.
+      const V x = hn::Add(hn::Mul(hn::LoadU(d, sums + t * stride + n), factor), hn::Zero(d));
       finite = hn::And(finite, hn::Le(hn::Abs(x), largest));
       hn::Store(x, d, row + n);
     }

@@ -6,9 +6,9 @@
 namespace favor::kernels {
 
 // Tokens of one tile. Tokens lie in the SIMD lanes: a tile of features is stored [num_features][kTile], so the same
-// layout serves projection, fold, read and the causal block without a transposition. 48 is three AVX-512 registers,
-// which with 8 rows of a product fill the register file (24 accumulators), or twice three AVX2 registers with 4 rows
-// (12). The same on every CPU target, so that the blocks of a causal call are too.
+// layout serves projection, fold, read and the causal block without a transposition. 48 is three AVX-512 registers or
+// six AVX2 ones, which with six rows of a product make 18 or three times 12 accumulators (register_block-inl.h). The
+// same on every CPU target, so that the blocks of a causal call are too.
 constexpr int64_t kTile = 48;
 
 // Tokens of a tile that is only folded: three times as many, so that the state, which a fold reads and writes whole,

@@ -26,12 +26,14 @@ absl::Status CheckSizes(int64_t num_features, int64_t head_dim) {
   return CheckSize("projection.head_dim", head_dim, kMaxHeadDim);
 }
 
-absl::Status CheckFinite(absl::Span<const float> rows, int64_t num_features, int64_t head_dim) {
+absl::Status CheckEntries(absl::Span<const float> rows, int64_t num_features, int64_t head_dim) {
   for (int64_t i = 0; i < static_cast<int64_t>(rows.size()); ++i) {
-    if (std::isfinite(rows[i])) continue;
+    if (std::abs(rows[i]) <= kMaxProjectionEntry) continue;
     const int64_t row = i / head_dim;
+    const std::string bound =
+        std::isfinite(rows[i]) ? absl::StrCat("of magnitude at most ", kMaxProjectionEntry) : "finite";
     return absl::InvalidArgumentError(absl::StrCat("projection.matrix[", row / num_features, ", ", row % num_features,
-                                                   ", ", i % head_dim, "] is ", rows[i], ", must be finite"));
+                                                   ", ", i % head_dim, "] is ", rows[i], ", must be ", bound));
   }
   return absl::OkStatus();
 }
@@ -119,7 +121,7 @@ absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<
     return absl::InvalidArgumentError(absl::StrCat("projection.matrix has ", size, " entries, does not fit shape [",
                                                    num_matrices, ", ", num_features, ", ", head_dim, "]"));
   }
-  if (absl::Status status = CheckFinite(rows, num_features, head_dim); !status.ok()) return status;
+  if (absl::Status status = CheckEntries(rows, num_features, head_dim); !status.ok()) return status;
   absl::StatusOr<AlignedBuffer<float>> copy = AlignedBuffer<float>::Allocate(size);
   if (!copy.ok()) return copy.status();
   std::memcpy(copy->data(), rows.data(), size * sizeof(float));

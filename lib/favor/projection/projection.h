@@ -47,6 +47,8 @@ struct ProjectionSpec {
 
 constexpr int64_t kMaxNumFeatures = 65536;
 constexpr int64_t kMaxHeadDim = 512;
+// Of a supplied matrix: products with inputs, which the kernels clamp to the same, then stay finite in float32.
+constexpr float kMaxProjectionEntry = 1e13f;
 
 // p: what head_dim is padded to with zeros, the next power of two and at least 32. Smaller Hadamard products are too
 // coarse to pass for random rotations: see StructuredFactors.
@@ -142,7 +144,8 @@ absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const Projectio
 // of bfloat16; of a structured one 16 more per row and padding row instead.
 int64_t DrawnProjectionBytes(const ProjectionSpec& spec);
 
-// Copies a caller's matrix, row-major [num_matrices, num_features, head_dim]; every entry must be finite.
+// Copies a caller's matrix, row-major [num_matrices, num_features, head_dim]; every entry must be finite and of a
+// magnitude of kMaxProjectionEntry at most.
 absl::StatusOr<std::shared_ptr<const Projection>> SuppliedProjection(absl::Span<const float> rows, int64_t num_matrices,
                                                                      int64_t num_features, int64_t head_dim);
 

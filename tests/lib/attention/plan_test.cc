@@ -117,5 +117,61 @@ TEST(AttentionPlan, ZeroLengthsAreLegal) {
   for (const float value : queries_only.output) EXPECT_EQ(value, 0);
 }
 
+// Past the first tile of keys exact attention runs on the fused kernel wherever no key is masked.
+TEST(AttentionPlan, ALaterTokenNeverChangesAnEarlierExactOutput) {
+  Call call(2, 700, 0, true, AttentionMode::kExact);
+  ASSERT_TRUE(RunInline(call.Plan()).ok());
+  for (const int64_t position : {200, 431, 699}) {
+    Call changed(2, 700, 0, true, AttentionMode::kExact);
+    for (int64_t head = 0; head < 2; ++head) {
+      const int64_t at = (head * 700 + position) * 16;
+      for (int64_t l = 0; l < 16; ++l) {
+        changed.keys[at + l] *= 40;
+        changed.queries[at + l] *= -30;
+        changed.values[at + l] = 1e9f;
+      }
+    }
+    ASSERT_TRUE(RunInline(changed.Plan()).ok());
+    for (int64_t head = 0; head < 2; ++head) {
+      for (int64_t i = 0; i < position * 16; ++i) {
+        ASSERT_EQ(changed.output[head * 700 * 16 + i], call.output[head * 700 * 16 + i]) << position;
+      }
+    }
+  }
+}
+
+// A guess of the queries' maxima that is too low must not cost the range of values.
+TEST(AttentionPlan, AConstantComesBackUpToTheEndsOfFloat32) {
+  for (const bool causal : {false, true}) {
+    for (const float constant : {1e-30f, 1.0f, 1e28f, 1e35f}) {
+      Call call(1, 64, 64, causal);
+      std::fill(call.keys.begin(), call.keys.end(), 0.0f);
+      std::fill(call.values.begin(), call.values.end(), constant);
+      const absl::Span<const float> rows = call.inputs.projection->Matrix(0);  // queries along the rows: loud features
+      for (int64_t i = 0; i < 64 * 16; ++i) call.queries[i] = 1.8f * rows[i];
+      ASSERT_TRUE(RunInline(call.Plan()).ok());
+      EXPECT_EQ(call.report.degenerate_rows, 0) << constant;
+      for (const float value : call.output) ASSERT_NEAR(value / constant, 1, 1e-5);
+    }
+  }
+}
+
+TEST(AttentionPlan, ScratchGrowsByOneWorkspaceAThread) {
+  for (const bool causal : {false, true}) {
+    Call few(1, 5'000, 2'048, causal), many(33, 600, 256, causal);
+    const auto bytes = [](const Call& call, int threads) {
+      return AttentionScratchBytes(call.spec, call.inputs, threads);
+    };
+    const int64_t workspace = bytes(many, 2) - bytes(many, 1);
+    EXPECT_EQ(bytes(many, 1), workspace);
+    EXPECT_EQ(bytes(many, 9), 9 * workspace);
+    if (causal) {
+      EXPECT_EQ(bytes(few, 9), bytes(few, 1)) << "the parts' workspaces are kept throughout";
+    } else {
+      EXPECT_EQ(bytes(few, 6) - bytes(few, 1), 5 * (bytes(few, 2) - bytes(few, 1))) << "readers, beside all segments";
+    }
+  }
+}
+
 }  // namespace
 }  // namespace favor

@@ -159,5 +159,14 @@ TEST(SuppliedProjection, HasAnIdOfItsEntriesAndShape) {
   EXPECT_NE(wide, id(1, 1, 4));
 }
 
+TEST(SuppliedProjection, RefusesEntriesWhoseProductsCouldOverflow) {
+  std::vector<float> rows(2 * 3 * 4, 1.0f);
+  rows[1 * 12 + 2 * 4 + 3] = -1e38f;
+  const absl::Status status = SuppliedProjection(rows, 2, 3, 4).status();
+  EXPECT_EQ(status.message(), "projection.matrix[1, 2, 3] is -1e+38, must be of magnitude at most 1e+13");
+  rows[1 * 12 + 2 * 4 + 3] = -1e13f;
+  EXPECT_TRUE(SuppliedProjection(rows, 2, 3, 4).ok());
+}
+
 }  // namespace
 }  // namespace favor

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
@@ -70,10 +71,14 @@ TEST(AttendExecution, DrawsAProjectionOnce) {
 }
 
 TEST(AttendExecution, RefusesAnOutputBeyondTheBudgetBeforeAllocatingIt) {
-  Fixture fixture(3000);  // the projection's 1,024 bytes fit, the output's 6,336 do not
+  Fixture fixture(3000);  // the projection's bytes fit, the output's 6,336 do not
   const absl::Status status = fixture.Run(Work()).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
-  EXPECT_EQ(status.message(), "the output takes 6336 bytes beside 1024 held by the call, the memory budget is 3000");
+  ProjectionSpec projection;
+  projection.num_features = 32;
+  projection.head_dim = 8;
+  EXPECT_EQ(status.message(), absl::StrCat("the output takes 6336 bytes beside ", DrawnProjectionBytes(projection),
+                                           " held by the call, the memory budget is 3000"));
   EXPECT_EQ(fixture.admission.stats().admitted_bytes, 0);
 }
 
