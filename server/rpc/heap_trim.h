@@ -12,7 +12,7 @@ namespace favor {
 // A trim costs about a millisecond per 16 MiB. Thread-safe.
 void NoteFreedBytes(int64_t bytes);
 
-constexpr int64_t kMaxIdleHeapBytes = int64_t{96} << 20;
+constexpr int64_t kMaxIdleHeapBytes = int64_t{64} << 20;
 
 }  // namespace favor
 
