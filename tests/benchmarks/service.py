@@ -54,17 +54,17 @@ def measure(binaries, quick):
                 half = full["attend"]["calls_per_second"] / 2 if full else 100
                 for load, arguments in [("large", [*LARGE, "--duration", duration]),
                                         ("small, 1 call/s", [*SMALL, "--rate", "1", "--arrivals", "constant",
-                                                             "--duration", "3s" if quick else "30s"]),
+                                                             "--duration", "20s" if quick else "60s"]),
                                         ("small, half load", [*SMALL, "--rate", f"{half:.0f}", "--duration", duration])]:
                     result = server.bench(*arguments)
-                    if result is None:
+                    if result is None or result["attend"]["succeeded"] == 0:
                         continue
                     attend = result["attend"]
                     rows.append({
                         "transport": transport, "load": load, "rate": attend["calls_per_second"],
                         "round_trip": attend["round_trip_seconds"], "latency": attend["latency_seconds"],
                         "compute": attend["compute_seconds"], "echo": result["echo"]["round_trip_seconds"],
-                        "echoes_beside_compute": result["echoes_beside_compute"],
+                        "echoes_beside_compute": result.get("echoes_beside_compute"),
                         "errors": attend["failed"], "dropped": attend["dropped"],
                     })
     return rows
