@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "grpc/grpc.h"
 #include "grpcpp/ext/channelz_service_plugin.h"
@@ -125,13 +126,20 @@ int64_t RpcServer::Shutdown(absl::Duration timeout, const std::function<bool()>&
   shut_down_ = true;
   const absl::Time deadline = absl::Now() + timeout;
   // Blocks until every connection is closed, so until every call has ended.
-  std::thread shutdown([this, deadline] { server_->Shutdown(absl::ToChronoTime(deadline)); });
+  absl::Notification closed;
+  std::thread shutdown([this, deadline, &closed] {
+    server_->Shutdown(absl::ToChronoTime(deadline));
+    closed.Notify();
+  });
 
   bool none_left = false;
   while (!none_left && absl::Now() < deadline && !hurry()) {
     none_left = calls_in_flight_->WaitUntilNone(std::min(deadline, absl::Now() + kHurryPeriod));
   }
   const int64_t num_cancelled = none_left ? 0 : calls_in_flight_->count();
+  // A call has ended when gRPC took its answer, which may still be on its way to the client: cancelling would reset it.
+  constexpr absl::Duration kFlush = absl::Milliseconds(250);
+  if (none_left) closed.WaitForNotificationWithTimeout(kFlush);
   // What is left now: our calls when time is up, and streams that have no end of their own, as health's Watch.
   grpc_server_cancel_all_calls(server_->c_server());
   shutdown.join();

@@ -132,23 +132,15 @@ int64_t StretchTiles(const LinearAttention& call, const Partition& shape) {
   return std::min(shape.query_tiles, std::clamp<int64_t>(kBytes / one.Bytes(), 10, 100));
 }
 
-PartialOutputs MakePartialOutputs(const LinearAttention& call, const Partition& shape) {
-  return {shape.num_readers, call.num_parts(), StretchTiles(call, shape), call.inputs().values.shape.dim};
-}
-
 // A causal call in parts: each part goes through a stretch of the sequence, then their contributions are added up, then
 // comes the next stretch. Chain state * num_parts + part keeps its workspace throughout.
 std::vector<Phase> CausalPartPhases(const Call& call, const Partition& shape, const Cancellation* cancellation) {
   const int64_t heads = call->num_key_heads(), readers = call->inputs().queries.shape.num_heads;
   const int64_t parts = call->num_parts(), stretch = StretchTiles(*call, shape);
-  auto outputs = std::make_shared<PartialOutputs>(MakePartialOutputs(*call, shape));
+  auto outputs = std::make_shared<PartialOutputs>(shape.num_readers, parts, stretch, call->inputs().values.shape.dim);
   auto works = std::make_shared<Workspaces>(shape.num_states * parts,
                                             [=](int64_t chain) { return call->MakeWorkspace(chain % parts); });
   std::vector<Phase> phases;
-  Phase allocate;
-  allocate.num_chains = 1;
-  allocate.run_step = [=](int64_t, int64_t) { return outputs->Allocate(); };
-  phases.push_back(allocate);
   for (int64_t first = 0; first < shape.query_tiles; first += stretch) {
     const int64_t end = std::min(first + stretch, shape.query_tiles);
     Phase phase;
@@ -158,7 +150,10 @@ std::vector<Phase> CausalPartPhases(const Call& call, const Partition& shape, co
       absl::StatusOr<LinearAttention::Workspace*> work = works->Get(chain);
       if (!work.ok()) return work.status();
       const int64_t state = chain / parts, begin = first + step * shape.tiles_per_step;
-      if (begin == 0) call->Clear(*work);
+      if (begin == 0) {
+        if (absl::Status status = outputs->Allocate(); !status.ok()) return status;
+        call->Clear(*work);
+      }
       return ForTiles(begin, std::min(begin + shape.tiles_per_step, end), cancellation, [&](int64_t tile) {
         return call->CausalTile(state / heads, state % heads, tile, {outputs.get(), chain % parts, first}, *work);
       });
@@ -264,7 +259,9 @@ Job PlanLinearAttention(const Call& call, const Cancellation* cancellation) {
 int64_t LinearScratchBytes(const LinearAttention& call, int num_threads) {
   const Partition shape(call);
   if (call.num_parts() > 1 && shape.num_states > 0 && shape.query_tiles > 0) {
-    return shape.num_states * call.num_parts() * call.WorkspaceBytes() + MakePartialOutputs(call, shape).Bytes();
+    const PartialOutputs outputs(shape.num_readers, call.num_parts(), StretchTiles(call, shape),
+                                 call.inputs().values.shape.dim);
+    return shape.num_states * call.num_parts() * call.WorkspaceBytes() + outputs.Bytes();
   }
   if (shape.segments == 1) return std::min<int64_t>(num_threads, shape.num_states) * call.WorkspaceBytes();
   // Readers run beside the states of all segments.

@@ -19,6 +19,8 @@ PartialOutputs::PartialOutputs(int64_t num_readers, int64_t num_parts, int64_t n
       tile_size_(kTile * (value_stride_ + 2)) {}
 
 absl::Status PartialOutputs::Allocate() {
+  absl::MutexLock lock(&mutex_);
+  if (!memory_.empty()) return absl::OkStatus();
   absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(Bytes() / sizeof(float));
   if (!memory.ok()) return memory.status();
   memory_ = *std::move(memory);

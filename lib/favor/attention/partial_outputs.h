@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
 #include "favor/attention/query_tile.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/pack.h"
@@ -19,7 +20,7 @@ class PartialOutputs {
   PartialOutputs(int64_t num_readers, int64_t num_parts, int64_t num_tiles, int64_t value_dim);
 
   int64_t Bytes() const { return num_readers_ * num_parts_ * num_tiles_ * tile_size_ * sizeof(float); }
-  // ResourceExhaustedError when there is no memory. Before anything else.
+  // Before anything else; only the first call does it. ResourceExhaustedError when there is no memory. Thread-safe.
   absl::Status Allocate();
 
   // Takes over queries [begin, end) of the tile that `queries` has read.
@@ -38,7 +39,8 @@ class PartialOutputs {
   Tile At(int64_t reader, int64_t part, int64_t tile);
 
   int64_t num_readers_, num_parts_, num_tiles_, value_stride_, tile_size_;
-  AlignedBuffer<float> memory_;
+  absl::Mutex mutex_;
+  AlignedBuffer<float> memory_;  // written under mutex_, before it is used
 };
 
 }  // namespace favor::internal

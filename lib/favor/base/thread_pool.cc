@@ -75,10 +75,14 @@ void ThreadPool::Submit(Job job, std::function<void(absl::Status)> done) {
   active->done = std::move(done);
   active->SkipEmptyPhases();
 
+  const int64_t num_chains = active->NothingLeft() ? 1 : active->job.phases[active->phase].num_chains;
+
   absl::MutexLock lock(&mutex_);
   ++num_jobs_;
   Enqueue(active.release());  // an empty job too: done must run on one of our threads
-  WakeOneIfUseful();
+  // All that the first phase has use for at once: in a virtual machine a thread may take a millisecond to wake, and one
+  // after the other they would take as many.
+  for (int64_t i = 0; i < std::min<int64_t>(num_chains, num_threads()); ++i) WakeOneIfUseful();
 }
 
 absl::Status ThreadPool::Run(Job job) {

@@ -101,7 +101,7 @@ TEST_P(CausalParts, GiveWhatOneChainGives) {
       // The denominators of signed features come close to 0 as inputs grow, and rounding then decides.
       if (Signed() && scale > 0.5f) continue;
       Call alone(GetParam(), 1, group, scale), many(GetParam(), 8, group, scale);
-      ASSERT_GT(alone.Plan().phases.size(), 2u) << "no parts";
+      ASSERT_GT(alone.Plan().phases.size(), 1u) << "no parts";
       ASSERT_EQ(many.Plan().phases.size(), 1u) << "parts";
       alone.Run();
       many.Run();
