@@ -1,0 +1,56 @@
+#ifndef FAVOR_MODEL_ENCODER_H_
+#define FAVOR_MODEL_ENCODER_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "favor/attention/attention.h"
+#include "favor/base/cancellation.h"
+#include "favor/base/job.h"
+
+namespace favor {
+
+// Token ids of several sequences, one after the other without padding.
+struct PackedSequences {
+  absl::Span<const int32_t> ids;      // all valid for the encoder (Encoder::CheckSequence)
+  absl::Span<const int64_t> offsets;  // sequence s is ids[offsets[s]] to ids[offsets[s + 1]]; from 0 to ids.size()
+
+  int64_t num_sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
+  int64_t num_tokens() const { return static_cast<int64_t>(ids.size()); }
+};
+
+// The layers of a model: token ids in, one vector for each token out. Immutable and thread-safe.
+class Encoder {
+ public:
+  virtual ~Encoder() = default;
+
+  virtual int64_t dimensions() const = 0;       // of a token's vector
+  virtual int64_t vocabulary_size() const = 0;  // ids are from 0 to this - 1
+  virtual int64_t max_tokens() const = 0;       // of one sequence; 0: any number
+  virtual int64_t num_parameters() const = 0;
+  virtual int64_t memory_bytes() const = 0;  // of its weights, as they are kept
+
+  // How attention is computed when Plan() is not told otherwise.
+  virtual AttentionSpec attention() const = 0;
+  // InvalidArgumentError when the model cannot run with this attention. Precision and scale are the model's own.
+  virtual absl::Status CheckAttention(const AttentionSpec& spec) const = 0;
+  // InvalidArgumentError, naming position, value and bound, for what Plan() does not take: no tokens, too many, an id
+  // outside the vocabulary.
+  virtual absl::Status CheckSequence(absl::Span<const int32_t> ids) const = 0;
+
+  // Plans the layers as a Job for a pool. vectors is [num_tokens][dimensions()]. A sequence's vectors do not depend on
+  // what else is in the batch beyond rounding, nor on the number of threads at all. All arguments and the encoder must
+  // outlive the job; attention may be null: the model's own. ResourceExhaustedError when there is no memory.
+  virtual absl::StatusOr<Job> Plan(const PackedSequences& sequences, const AttentionSpec* attention,
+                                   const Cancellation* cancellation, float* vectors) const = 0;
+
+  // Upper bound of the memory, in bytes, that a planned job holds besides its arguments, for sequences of these lengths.
+  virtual int64_t ScratchBytes(absl::Span<const int64_t> lengths, const AttentionSpec* attention,
+                               int num_threads) const = 0;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_ENCODER_H_

@@ -1,0 +1,49 @@
+#ifndef FAVOR_TOKENIZER_TOKENIZER_H_
+#define FAVOR_TOKENIZER_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+
+namespace favor {
+
+// One token of a text, and the bytes [begin, end) of the text it stands for.
+struct Token {
+  int32_t id = 0;
+  int64_t begin = 0;
+  int64_t end = 0;
+  friend bool operator==(const Token&, const Token&) = default;
+};
+
+// Turns text into the token ids that a model was trained on. Immutable and thread-safe.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+
+  // The tokens of a text, without the special ones that stand around it. InvalidArgumentError for text that is not
+  // UTF-8, naming the byte; time and memory linear in the text.
+  virtual absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const = 0;
+
+  // Ids that the model expects in front of a text and behind it, as [CLS] and [SEP]. May be empty.
+  virtual const std::vector<int32_t>& prefix() const = 0;
+  virtual const std::vector<int32_t>& suffix() const = 0;
+
+  // Ids are below this.
+  virtual int64_t vocabulary_size() const = 0;
+
+  // The text of a token as the vocabulary has it ("##ing"); empty for an id without one.
+  virtual std::string Piece(int32_t id) const = 0;
+};
+
+// The tokenizer of a model folder (Hugging Face layout): tokenizer.json, else the older files (vocab.txt,
+// sentencepiece.bpe.model) with tokenizer_config.json. Null when the folder holds no tokenizer. InvalidArgumentError,
+// naming file and component, for files that are malformed and for components that are not implemented.
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder);
+
+}  // namespace favor
+
+#endif  // FAVOR_TOKENIZER_TOKENIZER_H_
