@@ -14,8 +14,8 @@ namespace favor::layout {
 namespace {
 
 constexpr size_t kMaxLines = 500;
-constexpr std::array<std::string_view, 8> kLibFolders = {"base",       "tensor",      "format",    "kernels",
-                                                         "projection", "feature_map", "attention", "model"};
+constexpr std::array<std::string_view, 9> kLibFolders = {
+    "base", "tensor", "format", "kernels", "projection", "feature_map", "tokenizer", "attention", "model"};
 constexpr std::array<std::string_view, 3> kLibForClient = {"favor/format/", "favor/tensor/data_type.h",
                                                            "favor/base/version.h"};
 constexpr std::array<std::string_view, 4> kTransport = {"grpc", "grpcpp/", "google/protobuf/", "prometheus/"};

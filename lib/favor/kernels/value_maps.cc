@@ -6,6 +6,7 @@
 #define HWY_TARGET_INCLUDE "favor/kernels/value_maps.cc"
 #include "hwy/foreach_target.h"
 // foreach_target comes first.
+#include "favor/kernels/activations-inl.h"
 #include "favor/kernels/simd_math-inl.h"
 #include "favor/kernels/tile.h"
 #include "hwy/contrib/math/math-inl.h"
@@ -17,9 +18,6 @@ namespace HWY_NAMESPACE {
 
 constexpr float kLog2E = 1.44269504f;
 
-struct Relu {
-  V operator()(D d, V t) const { return hn::Max(t, hn::Zero(d)); }
-};
 struct SquaredRelu {
   V operator()(D d, V t) const {
     const V positive = hn::Max(t, hn::Zero(d));
@@ -29,36 +27,12 @@ struct SquaredRelu {
 struct Abs {
   V operator()(D, V t) const { return hn::Abs(t); }
 };
-struct Sigmoid {
-  V operator()(D d, V t) const {
-    const V bounded = hn::Clamp(t, hn::Set(d, -88.0f), hn::Set(d, 88.0f));
-    const V one = hn::Set(d, 1.0f);
-    return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(bounded))));
-  }
-};
 struct EluPlusOne {
   V operator()(D d, V t) const {
     const V below = Exp2(d, hn::Mul(hn::Min(t, hn::Zero(d)), hn::Set(d, kLog2E)));
     return hn::IfThenElse(hn::Gt(t, hn::Zero(d)), hn::Add(t, hn::Set(d, 1.0f)), below);
   }
 };
-// t Phi(t) with Phi(t) = 1 - erfc(t / sqrt 2) / 2. erfc by Abramowitz & Stegun 7.1.26, |error| <= 1.5e-7.
-struct Gelu {
-  V operator()(D d, V t) const {
-    const V one = hn::Set(d, 1.0f);
-    const V z = hn::Mul(hn::Min(hn::Abs(t), hn::Set(d, 12.0f)), hn::Set(d, 0.707106781f));
-    const V k = hn::Div(one, hn::MulAdd(z, hn::Set(d, 0.3275911f), one));
-    V p = hn::Set(d, 1.061405429f);
-    p = hn::MulAdd(p, k, hn::Set(d, -1.453152027f));
-    p = hn::MulAdd(p, k, hn::Set(d, 1.421413741f));
-    p = hn::MulAdd(p, k, hn::Set(d, -0.284496736f));
-    p = hn::MulAdd(p, k, hn::Set(d, 0.254829592f));
-    const V half_erfc = hn::Mul(hn::Mul(hn::Mul(p, k), hn::Set(d, 0.5f)), hn::Exp(d, hn::Neg(hn::Mul(z, z))));
-    const V phi = hn::IfThenElse(hn::Gt(t, hn::Zero(d)), hn::Sub(one, half_erfc), half_erfc);
-    return hn::Mul(t, phi);
-  }
-};
-
 template <class Map>
 HWY_INLINE void MapInPlace(Map map, float* tile, int64_t rows) {
   const D d;
