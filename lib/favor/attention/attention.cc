@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "favor/attention/exact_attention.h"
 #include "favor/attention/linear_attention.h"
@@ -10,24 +11,56 @@
 
 namespace favor {
 
-absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
-                                  const MutableTensorView& output, const Cancellation* cancellation,
-                                  AttentionReport* report) {
-  if (absl::Status status = internal::ValidateAttention(spec, inputs, output); !status.ok()) return status;
-  if (report != nullptr) *report = {};
-  if (spec.mode == AttentionMode::kExact) {
-    return internal::PlanExactAttention(spec, inputs, output, cancellation, report);
-  }
-  absl::StatusOr<internal::LinearAttention> call = internal::LinearAttention::Create(spec, inputs, output, report);
-  if (!call.ok()) return call.status();
-  return internal::PlanLinearAttention(std::make_shared<const internal::LinearAttention>(*std::move(call)),
+namespace {
+
+absl::StatusOr<Job> PlanLinear(const AttentionSpec& spec, const AttentionCall& call, const Cancellation* cancellation,
+                               AttentionReport* report) {
+  absl::StatusOr<internal::LinearAttention> linear =
+      internal::LinearAttention::Create(spec, call.inputs, call.output, report);
+  if (!linear.ok()) return linear.status();
+  return internal::PlanLinearAttention(std::make_shared<const internal::LinearAttention>(*std::move(linear)),
                                        cancellation);
 }
 
+}  // namespace
+
+absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionCall> calls,
+                                  const Cancellation* cancellation, AttentionReport* report) {
+  for (const AttentionCall& call : calls) {
+    if (absl::Status status = internal::ValidateAttention(spec, call.inputs, call.output); !status.ok()) return status;
+  }
+  if (report != nullptr) *report = {};
+  if (spec.mode == AttentionMode::kExact) return internal::PlanExactAttention(spec, calls, cancellation, report);
+  std::vector<Job> jobs;
+  for (const AttentionCall& call : calls) {
+    absl::StatusOr<Job> job = PlanLinear(spec, call, cancellation, report);
+    if (!job.ok()) return job.status();
+    jobs.push_back(*std::move(job));
+  }
+  return SideBySide(std::move(jobs));
+}
+
+absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
+                                  const MutableTensorView& output, const Cancellation* cancellation,
+                                  AttentionReport* report) {
+  const AttentionCall call{inputs, output};
+  return PlanAttention(spec, absl::MakeConstSpan(&call, 1), cancellation, report);
+}
+
+int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionCall> calls, int num_threads) {
+  if (spec.mode == AttentionMode::kExact) return internal::ExactScratchBytes(calls, num_threads);
+  int64_t bytes = 0;
+  for (const AttentionCall& call : calls) {
+    absl::StatusOr<internal::LinearAttention> linear =
+        internal::LinearAttention::Create(spec, call.inputs, {}, nullptr);
+    if (linear.ok()) bytes += internal::LinearScratchBytes(*linear, num_threads);
+  }
+  return bytes;
+}
+
 int64_t AttentionScratchBytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads) {
-  if (spec.mode == AttentionMode::kExact) return internal::ExactScratchBytes(inputs, num_threads);
-  absl::StatusOr<internal::LinearAttention> call = internal::LinearAttention::Create(spec, inputs, {}, nullptr);
-  return call.ok() ? internal::LinearScratchBytes(*call, num_threads) : 0;
+  const AttentionCall call{inputs, {}};
+  return AttentionScratchBytes(spec, absl::MakeConstSpan(&call, 1), num_threads);
 }
 
 absl::Status Attend(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,

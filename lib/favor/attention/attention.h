@@ -70,9 +70,21 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInpu
                                   const MutableTensorView& output, const Cancellation* cancellation,
                                   AttentionReport* report);
 
+// One of several attentions that are computed together.
+struct AttentionCall {
+  AttentionInputs inputs;
+  MutableTensorView output;
+};
+
+// Plans attention over sequences of different lengths as one Job: what PlanAttention does for each call. All have the
+// same spec, head_dim and value_dim, and share one report.
+absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionCall> calls,
+                                  const Cancellation* cancellation, AttentionReport* report);
+
 // Upper bound of the scratch memory, in bytes, that the planned job holds at once on a pool of num_threads threads.
 // The inputs must be valid for PlanAttention.
 int64_t AttentionScratchBytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads);
+int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionCall> calls, int num_threads);
 
 // Plans and runs on the calling thread.
 absl::Status Attend(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,

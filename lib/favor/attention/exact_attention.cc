@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -77,33 +78,22 @@ struct Workspace {
 
 class ExactAttention {
  public:
-  ExactAttention(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
-                 AttentionReport* report)
-      : inputs_(inputs),
-        output_(output),
+  // A chain takes num_queries queries at most.
+  ExactAttention(const AttentionSpec& spec, const AttentionCall& call, int64_t num_queries, AttentionReport* report)
+      : inputs_(call.inputs),
+        output_(call.output),
         report_(report),
         causal_(spec.causal),
-        num_queries_(QueriesPerChain(inputs)),
-        multiplier_(spec.scale.value_or(DefaultScale(Kernel::kSoftmax, inputs.queries.shape.dim)) * kLog2E) {}
+        num_queries_(num_queries),
+        multiplier_(spec.scale.value_or(DefaultScale(Kernel::kSoftmax, call.inputs.queries.shape.dim)) * kLog2E) {}
 
-  // Queries of a chain.
-  static int64_t QueriesPerChain(const AttentionInputs& inputs) {
-    const Shape& shape = inputs.queries.shape;
-    int64_t queries = kMostQueries;
-    while (queries > kBlock && shape.batch_size * shape.num_heads * CeilDiv(shape.length, queries) < kTargetChains) {
-      queries /= 2;
-    }
-    return queries;
-  }
-
-  static int64_t WorkspaceBytes(const AttentionInputs& inputs) {
-    return Workspace(QueriesPerChain(inputs), inputs.queries.shape.dim, inputs.values.shape.dim, ScratchLayout()).size *
+  int64_t WorkspaceBytes() const {
+    return Workspace(num_queries_, inputs_.queries.shape.dim, inputs_.values.shape.dim, ScratchLayout()).size *
            sizeof(float);
   }
 
   absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace() const {
-    absl::StatusOr<AlignedBuffer<float>> memory =
-        AlignedBuffer<float>::Allocate(WorkspaceBytes(inputs_) / sizeof(float));
+    absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(WorkspaceBytes() / sizeof(float));
     if (!memory.ok()) return memory.status();
     auto work = std::make_unique<Workspace>(num_queries_, inputs_.queries.shape.dim, inputs_.values.shape.dim,
                                             ScratchLayout(memory->data()));
@@ -111,7 +101,9 @@ class ExactAttention {
     return work;
   }
 
-  int64_t query_groups() const { return CeilDiv(inputs_.queries.shape.length, num_queries_); }
+  int64_t num_chains() const {
+    return inputs_.queries.shape.batch_size * inputs_.queries.shape.num_heads * query_groups();
+  }
   int64_t key_tiles() const { return CeilDiv(inputs_.keys.shape.length, kKeys); }
   int64_t FlopsPerKeyTile() const {
     return num_queries_ * kKeys * 2 * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
@@ -125,6 +117,7 @@ class ExactAttention {
   struct Position {
     int64_t batch, head, first_query;
   };
+  int64_t query_groups() const { return CeilDiv(inputs_.queries.shape.length, num_queries_); }
   Position At(int64_t chain) const {
     const int64_t heads = inputs_.queries.shape.num_heads, groups = query_groups();
     return {chain / groups / heads, chain / groups % heads, chain % groups * num_queries_};
@@ -154,13 +147,15 @@ class ExactAttention {
 
 absl::Status ExactAttention::LoadQueries(int64_t chain, Workspace* work) const {
   const Position at = At(chain);
-  std::fill_n(work->sums, num_queries_ * work->value_stride, 0.0f);
-  std::fill_n(work->compensation, num_queries_ * work->value_stride, 0.0f);
-  std::fill_n(work->maxima, num_queries_, kernels::kNoExponent);
-  std::fill_n(work->denominators, num_queries_, 0.0f);
-  std::fill_n(work->denominator_compensation, num_queries_, 0.0f);
-  std::fill_n(work->zeros, kKeys, 0.0f);
   const int64_t count = NumQueries(at);
+  // Rows that fill a panel up are written too.
+  const int64_t cleared = std::min(num_queries_, kernels::PanelRowCount(count));
+  std::fill_n(work->sums, cleared * work->value_stride, 0.0f);
+  std::fill_n(work->compensation, cleared * work->value_stride, 0.0f);
+  std::fill_n(work->maxima, cleared, kernels::kNoExponent);
+  std::fill_n(work->denominators, cleared, 0.0f);
+  std::fill_n(work->denominator_compensation, cleared, 0.0f);
+  std::fill_n(work->zeros, kKeys, 0.0f);
   const kernels::Rows rows = kernels::RowsOf(inputs_.queries, at.batch, at.head, at.first_query, count);
   const int64_t finite = kernels::PackRows(rows, multiplier_, /*clamp=*/true, work->rows, work->row_stride);
   if (finite < count) return NotFiniteError("queries", rows, finite, at.batch, at.head, at.first_query);
@@ -253,34 +248,79 @@ void ExactAttention::StoreOutputs(int64_t chain, const Workspace& work) const {
                   report_);
 }
 
+// Calls that are computed together, their chains one after the other. Their workspaces are of one size.
+struct ExactBatch {
+  ExactBatch(const AttentionSpec& spec, absl::Span<const AttentionCall> calls, AttentionReport* report) {
+    const int64_t num_queries = QueriesPerChain(calls);
+    for (const AttentionCall& call : calls) {
+      exact.emplace_back(spec, call, num_queries, report);
+      first_chains.push_back(num_chains);
+      num_chains += exact.back().num_chains();
+      key_tiles = std::max(key_tiles, exact.back().key_tiles());
+    }
+  }
+
+  // Queries of a chain: as many as the longest call has use for, fewer where chains would be too few.
+  static int64_t QueriesPerChain(absl::Span<const AttentionCall> calls) {
+    int64_t longest = 0;
+    for (const AttentionCall& call : calls) longest = std::max(longest, call.inputs.queries.shape.length);
+    int64_t queries = std::min(kMostQueries, std::max<int64_t>(CeilDiv(longest, kBlock), 1) * kBlock);
+    const auto too_few = [&] {
+      int64_t chains = 0;
+      for (const AttentionCall& call : calls) {
+        const Shape& shape = call.inputs.queries.shape;
+        chains += shape.batch_size * shape.num_heads * CeilDiv(shape.length, queries);
+      }
+      return chains < kTargetChains;
+    };
+    while (queries > kBlock && too_few()) queries = CeilDiv(queries / 2, kBlock) * kBlock;
+    return queries;
+  }
+
+  // The call of a chain, and the chain's number in it.
+  std::pair<const ExactAttention*, int64_t> At(int64_t chain) const {
+    const auto next = std::upper_bound(first_chains.begin(), first_chains.end(), chain);
+    const int64_t index = next - first_chains.begin() - 1;
+    return {&exact[index], chain - first_chains[index]};
+  }
+
+  std::vector<ExactAttention> exact;
+  std::vector<int64_t> first_chains;
+  int64_t num_chains = 0;
+  int64_t key_tiles = 0;  // of the call that has most
+};
+
 }  // namespace
 
-Job PlanExactAttention(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
+Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionCall> calls,
                        const Cancellation* cancellation, AttentionReport* report) {
-  auto call = std::make_shared<const ExactAttention>(spec, inputs, output, report);
-  const int64_t key_tiles = call->key_tiles();
-  const int64_t tiles_per_step = std::max<int64_t>(1, kStepFlops / call->FlopsPerKeyTile());
+  if (calls.empty()) return {};
+  auto batch = std::make_shared<const ExactBatch>(spec, calls, report);
+  const ExactAttention& any = batch->exact.front();
+  const int64_t tiles_per_step = std::max<int64_t>(1, kStepFlops / any.FlopsPerKeyTile());
   Phase phase;
-  phase.num_chains = inputs.queries.shape.batch_size * inputs.queries.shape.num_heads * call->query_groups();
-  phase.steps_per_chain = std::max<int64_t>(1, CeilDiv(key_tiles, tiles_per_step));
-  auto workspaces =
-      std::make_shared<ChainWorkspaces<Workspace>>(phase.num_chains, [call](int64_t) { return call->MakeWorkspace(); });
-  const int64_t last_step = phase.steps_per_chain - 1;
+  phase.num_chains = batch->num_chains;
+  phase.steps_per_chain = std::max<int64_t>(1, CeilDiv(batch->key_tiles, tiles_per_step));
+  auto workspaces = std::make_shared<ChainWorkspaces<Workspace>>(
+      phase.num_chains, [batch](int64_t) { return batch->exact.front().MakeWorkspace(); });
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
+    const auto [call, call_chain] = batch->At(chain);
+    const int64_t last_step = std::max<int64_t>(1, CeilDiv(call->key_tiles(), tiles_per_step)) - 1;
+    if (step > last_step) return absl::OkStatus();  // another call's keys are more
     absl::StatusOr<Workspace*> work = workspaces->Get(chain);
     if (!work.ok()) return work.status();
     if (step == 0) {
-      if (absl::Status status = call->LoadQueries(chain, *work); !status.ok()) return status;
+      if (absl::Status status = call->LoadQueries(call_chain, *work); !status.ok()) return status;
     }
-    const int64_t end = std::min(key_tiles, (step + 1) * tiles_per_step);
+    const int64_t end = std::min(call->key_tiles(), (step + 1) * tiles_per_step);
     for (int64_t tile = step * tiles_per_step; tile < end; ++tile) {
       if (cancellation != nullptr) {
         if (absl::Status status = cancellation->Check(); !status.ok()) return status;
       }
-      if (absl::Status status = call->AddKeyTile(chain, tile, *work); !status.ok()) return status;
+      if (absl::Status status = call->AddKeyTile(call_chain, tile, *work); !status.ok()) return status;
     }
     if (step == last_step) {
-      call->StoreOutputs(chain, **work);
+      call->StoreOutputs(call_chain, **work);
       workspaces->Release(chain);
     }
     return absl::OkStatus();
@@ -290,8 +330,10 @@ Job PlanExactAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
   return job;
 }
 
-int64_t ExactScratchBytes(const AttentionInputs& inputs, int num_threads) {
-  return num_threads * ExactAttention::WorkspaceBytes(inputs);
+int64_t ExactScratchBytes(absl::Span<const AttentionCall> calls, int num_threads) {
+  if (calls.empty()) return 0;
+  return num_threads *
+         ExactAttention(AttentionSpec(), calls.front(), ExactBatch::QueriesPerChain(calls), nullptr).WorkspaceBytes();
 }
 
 }  // namespace favor::internal

@@ -25,6 +25,10 @@ struct Job {
   std::vector<Phase> phases;
 };
 
+// One job that does the work of several, which know nothing of each other: phase p holds the chains of every job's
+// phase p, those of the first job first.
+Job SideBySide(std::vector<Job> jobs);
+
 // Runs the job on the calling thread.
 absl::Status RunInline(const Job& job);
 

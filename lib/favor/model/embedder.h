@@ -44,8 +44,8 @@ absl::StatusOr<EmbedInput> PrepareIds(const Model& model, absl::Span<const int32
 
 struct PoolOptions {
   Pooling pooling = Pooling::kMean;
-  bool normalize = false;   // to length 1; a zero vector stays
-  int64_t dimensions = 0;   // keeps the first so many, before normalising; 0: all
+  bool normalize = false;  // to length 1; a zero vector stays
+  int64_t dimensions = 0;  // keeps the first so many, before normalising; 0: all
 };
 
 // An input and where its embedding goes.
@@ -61,10 +61,10 @@ int64_t EmbedRows(const EmbedInput& input, Pooling pooling);
 // Plans a batch of items as one Job: the encoder over all their windows, packed without padding, then pooling. All
 // arguments must outlive the job. attention may be null: the model's own.
 absl::StatusOr<Job> PlanEmbed(std::shared_ptr<const Model> model, std::vector<EmbedItem> items,
-                              const AttentionSpec* attention, const Cancellation* cancellation);
+                              const EncoderAttention* attention, const Cancellation* cancellation);
 
 // Upper bound of the memory that the job holds besides its arguments.
-int64_t EmbedScratchBytes(const Model& model, absl::Span<const EmbedItem> items, const AttentionSpec* attention,
+int64_t EmbedScratchBytes(const Model& model, absl::Span<const EmbedItem> items, const EncoderAttention* attention,
                           int num_threads);
 
 }  // namespace favor

@@ -2,13 +2,14 @@
 #define FAVOR_MODEL_ENCODER_H_
 
 #include <cstdint>
-#include <vector>
+#include <memory>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
 #include "favor/attention/attention.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
+#include "favor/projection/projection.h"
 
 namespace favor {
 
@@ -19,6 +20,13 @@ struct PackedSequences {
 
   int64_t num_sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t num_tokens() const { return static_cast<int64_t>(ids.size()); }
+};
+
+// Attention other than the model's own.
+struct EncoderAttention {
+  AttentionSpec spec;
+  // Of Encoder::head_dim(), one matrix for all heads; null for exact attention and for maps that take none.
+  std::shared_ptr<const Projection> projection;
 };
 
 // The layers of a model: token ids in, one vector for each token out. Immutable and thread-safe.
@@ -32,9 +40,11 @@ class Encoder {
   virtual int64_t num_parameters() const = 0;
   virtual int64_t memory_bytes() const = 0;  // of its weights, as they are kept
 
+  virtual int64_t head_dim() const = 0;  // of attention, the same in all layers
+
   // How attention is computed when Plan() is not told otherwise.
   virtual AttentionSpec attention() const = 0;
-  // InvalidArgumentError when the model cannot run with this attention. Precision and scale are the model's own.
+  // InvalidArgumentError when the model cannot run with this attention.
   virtual absl::Status CheckAttention(const AttentionSpec& spec) const = 0;
   // InvalidArgumentError, naming position, value and bound, for what Plan() does not take: no tokens, too many, an id
   // outside the vocabulary.
@@ -43,11 +53,12 @@ class Encoder {
   // Plans the layers as a Job for a pool. vectors is [num_tokens][dimensions()]. A sequence's vectors do not depend on
   // what else is in the batch beyond rounding, nor on the number of threads at all. All arguments and the encoder must
   // outlive the job; attention may be null: the model's own. ResourceExhaustedError when there is no memory.
-  virtual absl::StatusOr<Job> Plan(const PackedSequences& sequences, const AttentionSpec* attention,
+  virtual absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
                                    const Cancellation* cancellation, float* vectors) const = 0;
 
-  // Upper bound of the memory, in bytes, that a planned job holds besides its arguments, for sequences of these lengths.
-  virtual int64_t ScratchBytes(absl::Span<const int64_t> lengths, const AttentionSpec* attention,
+  // Upper bound of the memory, in bytes, that a planned job holds besides its arguments, for sequences of these
+  // lengths.
+  virtual int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                                int num_threads) const = 0;
 };
 

@@ -27,6 +27,20 @@ TEST(RunInline, RunsPhasesChainsAndStepsInOrder) {
 
 TEST(RunInline, OfAnEmptyJobIsOk) { EXPECT_TRUE(RunInline(Job()).ok()); }
 
+TEST(SideBySide, RunsEveryStepOfEveryJobInTheOrderOfItsPhases) {
+  Trace first, second, none;
+  std::vector<Job> jobs;
+  jobs.push_back({{Traced(0, 2, 3, &first), Traced(1, 1, 1, &first)}});
+  jobs.push_back({});
+  jobs.push_back({{Traced(0, 1, 1, &second), Traced(1, 0, 5, &second), Traced(2, 2, 1, &second)}});
+  const Job whole = SideBySide(std::move(jobs));
+  ASSERT_EQ(whole.phases.size(), 3);
+  EXPECT_EQ(whole.phases[0].num_chains, 3);
+  EXPECT_TRUE(RunInline(whole).ok());
+  EXPECT_EQ(first, (Trace{{0, 0, 0}, {0, 0, 1}, {0, 0, 2}, {0, 1, 0}, {0, 1, 1}, {0, 1, 2}, {1, 0, 0}}));
+  EXPECT_EQ(second, (Trace{{0, 0, 0}, {2, 0, 0}, {2, 1, 0}}));
+}
+
 TEST(RunInline, StopsAtTheFirstError) {
   Trace trace;
   Phase failing{3, 2, [&](int64_t chain, int64_t step) -> absl::Status {

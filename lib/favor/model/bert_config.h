@@ -1,0 +1,36 @@
+#ifndef FAVOR_MODEL_BERT_CONFIG_H_
+#define FAVOR_MODEL_BERT_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "favor/format/json.h"
+#include "favor/kernels/dense.h"
+
+namespace favor {
+
+// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa and XLM-RoBERTa.
+struct BertConfig {
+  std::string model_type;  // "bert", "roberta", "xlm-roberta"
+  int64_t vocabulary_size = 0;
+  int64_t hidden_size = 0;
+  int64_t num_layers = 0;
+  int64_t num_heads = 0;
+  int64_t intermediate_size = 0;
+  int64_t num_positions = 0;   // rows of the table of positions
+  int64_t first_position = 0;  // row of the first token; RoBERTa starts behind its padding token
+  int64_t num_token_types = 0;
+  double epsilon = 0;  // of the layer norms
+  kernels::Activation activation = kernels::Activation::kGelu;
+
+  int64_t max_tokens() const { return num_positions - first_position; }
+};
+
+// Reads a config.json of Hugging Face. InvalidArgumentError, naming the key, for what is missing, out of bounds or not
+// supported: relative positions, decoders, cross attention, activations that are not of DenseLayer.
+absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& config);
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_BERT_CONFIG_H_

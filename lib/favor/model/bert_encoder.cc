@@ -1,0 +1,339 @@
+#include "favor/model/bert_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/kernels/normalise.h"
+#include "favor/kernels/pack.h"
+#include "favor/kernels/tile.h"
+#include "favor/model/dense_layer.h"
+#include "favor/model/packed_rows.h"
+#include "favor/model/tile_stages.h"
+#include "favor/model/token_tiles.h"
+#include "favor/model/word_table.h"
+
+namespace favor {
+namespace {
+
+using kernels::Activation;
+using kernels::kTile;
+
+struct Norm {
+  AlignedBuffer<float> gain, bias;
+
+  void Apply(int64_t dim, float epsilon, float* tile) const {
+    kernels::LayerNorm(tile, dim, gain.data(), bias.data(), epsilon, tile);
+  }
+};
+
+struct Layer {
+  DenseLayer queries_keys_values;  // one below the other
+  DenseLayer attention_output;
+  Norm attention_norm;
+  DenseLayer up, down;
+  Norm output_norm;
+};
+
+// What one call computes on. Tiles of the residual stream have the rows that fill the last panel of a layer up.
+struct Batch {
+  Batch(const PackedSequences& sequences, float* vectors)
+      : sequences(sequences), vectors(vectors), tiles(sequences.num_tokens()) {}
+
+  PackedSequences sequences;
+  float* vectors;
+  TokenTiles tiles;
+  std::vector<int32_t> positions;  // of each token in its sequence
+  AlignedBuffer<float> stream;     // [num_tiles][padded hidden][kTile]
+  PackedRows queries_keys_values;  // [num_tokens][3 hidden]
+  PackedRows context;              // [num_tokens][hidden]
+};
+
+class BertEncoder : public Encoder {
+ public:
+  BertEncoder(const BertConfig& config, Weights* weights);
+
+  int64_t dimensions() const override { return config_.hidden_size; }
+  int64_t vocabulary_size() const override { return config_.vocabulary_size; }
+  int64_t max_tokens() const override { return config_.max_tokens(); }
+  int64_t num_parameters() const override { return num_parameters_; }
+  int64_t memory_bytes() const override;
+  int64_t head_dim() const override { return config_.hidden_size / config_.num_heads; }
+  AttentionSpec attention() const override {
+    AttentionSpec spec;
+    spec.mode = AttentionMode::kExact;
+    return spec;
+  }
+  absl::Status CheckAttention(const AttentionSpec& spec) const override;
+  absl::Status CheckSequence(absl::Span<const int32_t> ids) const override;
+  absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
+                           const Cancellation* cancellation, float* vectors) const override;
+  int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
+                       int num_threads) const override;
+
+ private:
+  int64_t stream_rows() const { return kernels::PanelRowCount(config_.hidden_size); }
+  float* Stream(Batch& batch, int64_t tile) const { return batch.stream.data() + tile * stream_rows() * kTile; }
+  // Floats that a chain of tile stages needs beside the batch's own buffers.
+  int64_t TileScratch() const;
+
+  Layer ReadLayer(const std::string& prefix, Weights* weights) const;
+  std::vector<AttentionCall> AttentionCalls(const PackedSequences& sequences, const PackedRows& inputs,
+                                            const PackedRows& context,
+                                            std::shared_ptr<const Projection> projection) const;
+
+  void EmbedTokens(Batch& batch, int64_t tile, float* scratch) const;
+  void ProjectInputs(const Layer& layer, Batch& batch, int64_t tile, float* scratch) const;
+  void AddAttention(const Layer& layer, Batch& batch, int64_t tile, float* scratch) const;
+  void AddFeedForward(const Layer& layer, Batch& batch, int64_t tile, float* scratch) const;
+  void StoreVectors(Batch& batch, int64_t tile, float* scratch) const;
+
+  BertConfig config_;
+  float epsilon_;
+  WordTable words_;
+  AlignedBuffer<float> positions_;  // [max_tokens][hidden], the vector of token type 0 added
+  Norm embedding_norm_;
+  std::vector<Layer> layers_;
+  int64_t num_parameters_ = 0;
+};
+
+// The prefix of the model around the encoder, or nothing.
+std::string Prefix(const Weights& weights) {
+  for (const char* prefix : {"", "bert.", "roberta.", "model.", "0.auto_model."}) {
+    if (weights.Has(absl::StrCat(prefix, "embeddings.word_embeddings.weight"))) return prefix;
+  }
+  return "";
+}
+
+Norm ReadNorm(const std::string& name, int64_t dim, Weights* weights) {
+  // Checkpoints converted from TensorFlow call them gamma and beta.
+  const bool old = weights->Has(name + ".gamma");
+  return {weights->Read(name + (old ? ".gamma" : ".weight"), {dim}),
+          weights->Read(name + (old ? ".beta" : ".bias"), {dim})};
+}
+
+// Several layers of one input, one below the other.
+DenseLayer ReadDense(absl::Span<const std::string> names, int64_t rows, int64_t depth, Weights* weights) {
+  std::vector<float> matrix, bias;
+  for (const std::string& name : names) {
+    const AlignedBuffer<float> weight = weights->Read(name + ".weight", {rows, depth});
+    const AlignedBuffer<float> shift = weights->Read(name + ".bias", {rows});
+    matrix.insert(matrix.end(), weight.data(), weight.data() + weight.size());
+    bias.insert(bias.end(), shift.data(), shift.data() + shift.size());
+  }
+  if (!weights->status().ok()) return {};
+  absl::StatusOr<DenseLayer> layer = DenseLayer::Create(matrix, bias, rows * static_cast<int64_t>(names.size()), depth);
+  if (layer.ok()) return *std::move(layer);
+  weights->Fail(layer.status().message());
+  return {};
+}
+
+BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
+    : config_(config), epsilon_(static_cast<float>(config.epsilon)) {
+  const std::string prefix = Prefix(*weights);
+  const int64_t hidden = config.hidden_size, first = config.first_position;
+  words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, hidden, weights);
+  positions_ = weights->Read(prefix + "embeddings.position_embeddings.weight", {config.num_positions, hidden});
+  const AlignedBuffer<float> types =
+      weights->Read(prefix + "embeddings.token_type_embeddings.weight", {config.num_token_types, hidden});
+  if (weights->status().ok()) {
+    for (int64_t t = 0; t < config.max_tokens(); ++t) {
+      for (int64_t l = 0; l < hidden; ++l) positions_[t * hidden + l] = positions_[(t + first) * hidden + l] + types[l];
+    }
+  }
+  embedding_norm_ = ReadNorm(prefix + "embeddings.LayerNorm", hidden, weights);
+  for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
+    layers_.push_back(ReadLayer(absl::StrCat(prefix, "encoder.layer.", i, "."), weights));
+  }
+  num_parameters_ = weights->num_read();
+}
+
+Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const {
+  const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
+  const std::string attention = prefix + "attention.";
+  Layer layer;
+  layer.queries_keys_values =
+      ReadDense({attention + "self.query", attention + "self.key", attention + "self.value"}, hidden, hidden, weights);
+  layer.attention_output = ReadDense({attention + "output.dense"}, hidden, hidden, weights);
+  layer.attention_norm = ReadNorm(attention + "output.LayerNorm", hidden, weights);
+  layer.up = ReadDense({prefix + "intermediate.dense"}, intermediate, hidden, weights);
+  layer.down = ReadDense({prefix + "output.dense"}, hidden, intermediate, weights);
+  layer.output_norm = ReadNorm(prefix + "output.LayerNorm", hidden, weights);
+  return layer;
+}
+
+int64_t BertEncoder::memory_bytes() const {
+  int64_t bytes = words_.num_bytes() + positions_.size() * static_cast<int64_t>(sizeof(float));
+  for (const Layer& layer : layers_) {
+    for (const DenseLayer* dense : {&layer.queries_keys_values, &layer.attention_output, &layer.up, &layer.down}) {
+      bytes += dense->num_bytes();
+    }
+  }
+  return bytes;
+}
+
+absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
+  if (spec.causal) return absl::InvalidArgumentError("attention.causal is true, the model was trained without");
+  if (spec.scale) return absl::InvalidArgumentError("attention.scale is set, it is the model's own");
+  return absl::OkStatus();
+}
+
+absl::Status BertEncoder::CheckSequence(absl::Span<const int32_t> ids) const {
+  if (ids.empty()) return absl::InvalidArgumentError("there are no tokens, there must be at least one");
+  if (static_cast<int64_t>(ids.size()) > max_tokens()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there are ", ids.size(), " tokens, the model takes at most ", max_tokens()));
+  }
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < config_.vocabulary_size) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("ids[", i, "] is ", ids[i], ", it must be from 0 to ", config_.vocabulary_size - 1));
+  }
+  return absl::OkStatus();
+}
+
+int64_t BertEncoder::TileScratch() const {
+  const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
+  const int64_t rows = kTile * kernels::Padded(config_.hidden_size);
+  return std::max(rows, (kernels::PanelRowCount(widest) + config_.hidden_size) * kTile);
+}
+
+void BertEncoder::EmbedTokens(Batch& batch, int64_t tile, float* rows) const {
+  const int64_t hidden = config_.hidden_size, stride = kernels::Padded(hidden);
+  const int64_t first = batch.tiles.First(tile), count = batch.tiles.Count(tile);
+  for (int64_t t = 0; t < count; ++t) {
+    float* row = rows + t * stride;
+    words_.Read(batch.sequences.ids[first + t], row);
+    const float* position = positions_.data() + batch.positions[first + t] * hidden;
+    for (int64_t l = 0; l < hidden; ++l) row[l] += position[l];
+  }
+  kernels::Transpose(rows, stride, count, hidden, Stream(batch, tile), kTile);
+  embedding_norm_.Apply(hidden, epsilon_, Stream(batch, tile));
+}
+
+void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t tile, float* projected) const {
+  layer.queries_keys_values.Apply(Stream(batch, tile), batch.tiles.Columns(tile), Activation::kNone, /*add=*/false,
+                                  projected);
+  batch.queries_keys_values.StoreTile(batch.tiles.First(tile), batch.tiles.Count(tile), projected);
+}
+
+void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t tile, float* context) const {
+  float* stream = Stream(batch, tile);
+  batch.context.LoadTile(batch.tiles.First(tile), batch.tiles.Count(tile), context);
+  layer.attention_output.Apply(context, batch.tiles.Columns(tile), Activation::kNone, /*add=*/true, stream);
+  layer.attention_norm.Apply(config_.hidden_size, epsilon_, stream);
+}
+
+void BertEncoder::AddFeedForward(const Layer& layer, Batch& batch, int64_t tile, float* inner) const {
+  float* stream = Stream(batch, tile);
+  const int64_t columns = batch.tiles.Columns(tile);
+  layer.up.Apply(stream, columns, config_.activation, /*add=*/false, inner);
+  layer.down.Apply(inner, columns, Activation::kNone, /*add=*/true, stream);
+  layer.output_norm.Apply(config_.hidden_size, epsilon_, stream);
+}
+
+void BertEncoder::StoreVectors(Batch& batch, int64_t tile, float* rows) const {
+  const int64_t hidden = config_.hidden_size, stride = kernels::Padded(hidden);
+  const int64_t count = batch.tiles.Count(tile);
+  kernels::Transpose(Stream(batch, tile), kTile, hidden, count, rows, stride);
+  for (int64_t t = 0; t < count; ++t) {
+    std::copy_n(rows + t * stride, hidden, batch.vectors + (batch.tiles.First(tile) + t) * hidden);
+  }
+}
+
+std::vector<AttentionCall> BertEncoder::AttentionCalls(const PackedSequences& sequences, const PackedRows& inputs,
+                                                       const PackedRows& context,
+                                                       std::shared_ptr<const Projection> projection) const {
+  std::vector<AttentionCall> calls;
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    const int64_t first = sequences.offsets[s], length = sequences.offsets[s + 1] - first;
+    AttentionCall call;
+    call.inputs.queries = inputs.Heads(first, length, 0, config_.num_heads, head_dim());
+    call.inputs.keys = inputs.Heads(first, length, config_.hidden_size, config_.num_heads, head_dim());
+    call.inputs.values = inputs.Heads(first, length, 2 * config_.hidden_size, config_.num_heads, head_dim());
+    call.inputs.projection = projection;
+    call.output = context.Heads(first, length, 0, config_.num_heads, head_dim());
+    calls.push_back(std::move(call));
+  }
+  // Long ones first, so that no thread is left alone with one of them at the end.
+  std::stable_sort(calls.begin(), calls.end(), [](const AttentionCall& a, const AttentionCall& b) {
+    return a.inputs.queries.shape.length > b.inputs.queries.shape.length;
+  });
+  return calls;
+}
+
+absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const EncoderAttention* attention,
+                                      const Cancellation* cancellation, float* vectors) const {
+  const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
+  if (sequences.num_tokens() == 0) return Job();
+  auto batch = std::make_shared<Batch>(sequences, vectors);
+  const int64_t num_tokens = sequences.num_tokens();
+  auto stream = AlignedBuffer<float>::Allocate(batch->tiles.num_tiles() * stream_rows() * kTile);
+  auto inputs = PackedRows::Allocate(num_tokens, 3 * config_.hidden_size);
+  auto context = PackedRows::Allocate(num_tokens, config_.hidden_size);
+  for (const absl::Status& status : {stream.status(), inputs.status(), context.status()}) {
+    if (!status.ok()) return status;
+  }
+  batch->stream = *std::move(stream);
+  batch->queries_keys_values = *std::move(inputs);
+  batch->context = *std::move(context);
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    for (int64_t t = sequences.offsets[s]; t < sequences.offsets[s + 1]; ++t) {
+      batch->positions.push_back(static_cast<int32_t>(t - sequences.offsets[s]));
+    }
+  }
+
+  const std::vector<AttentionCall> calls =
+      AttentionCalls(sequences, batch->queries_keys_values, batch->context, chosen.projection);
+  const TileStages tiles(batch->tiles.num_tiles(), TileScratch(), cancellation);
+  const auto stage = [this, batch](void (BertEncoder::*run)(const Layer&, Batch&, int64_t, float*) const,
+                                   const Layer& layer) {
+    return TileStage{
+        [this, batch, run, &layer](int64_t tile, float* scratch) { (this->*run)(layer, *batch, tile, scratch); }};
+  };
+  Job job;
+  std::vector<TileStage> stages = {
+      {[this, batch](int64_t tile, float* scratch) { EmbedTokens(*batch, tile, scratch); }}};
+  for (const Layer& layer : layers_) {
+    stages.push_back(stage(&BertEncoder::ProjectInputs, layer));
+    tiles.AppendTo(std::exchange(stages, {}), &job);
+    absl::StatusOr<Job> planned = PlanAttention(chosen.spec, calls, cancellation, /*report=*/nullptr);
+    if (!planned.ok()) return planned.status();
+    std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
+    stages.push_back(stage(&BertEncoder::AddAttention, layer));
+    stages.push_back(stage(&BertEncoder::AddFeedForward, layer));
+  }
+  stages.push_back({[this, batch](int64_t tile, float* scratch) { StoreVectors(*batch, tile, scratch); }});
+  tiles.AppendTo(std::move(stages), &job);
+  return job;
+}
+
+int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
+                                  int num_threads) const {
+  const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
+  std::vector<int64_t> offsets = {0};
+  for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  const TokenTiles tiles(offsets.back());
+  const PackedSequences sequences{{}, offsets};
+  const std::vector<AttentionCall> calls =
+      AttentionCalls(sequences, PackedRows(offsets.back(), 3 * config_.hidden_size),
+                     PackedRows(offsets.back(), config_.hidden_size), chosen.projection);
+  const int64_t floats = tiles.num_tiles() * stream_rows() * kTile +
+                         PackedRows::Floats(offsets.back(), 3 * config_.hidden_size) +
+                         PackedRows::Floats(offsets.back(), config_.hidden_size) + num_threads * TileScratch();
+  return floats * static_cast<int64_t>(sizeof(float)) +
+         AttentionScratchBytes(chosen.spec, calls, num_threads) * config_.num_layers;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Encoder>> LoadBertEncoder(const BertConfig& config, Weights* weights) {
+  auto encoder = std::make_shared<BertEncoder>(config, weights);
+  if (!weights->status().ok()) return weights->status();
+  return encoder;
+}
+
+}  // namespace favor

@@ -1,0 +1,24 @@
+#ifndef FAVOR_MODEL_BERT_ENCODER_H_
+#define FAVOR_MODEL_BERT_ENCODER_H_
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "favor/model/bert_config.h"
+#include "favor/model/encoder.h"
+#include "favor/model/weights.h"
+
+namespace favor {
+
+// A BERT encoder (Devlin et al. 2018), layer norms behind the residuals:
+//
+//   x = norm(words[id] + positions[t] + types[0])
+//   each layer: x = norm(x + W_o attention(x)), then x = norm(x + W_2 f(W_1 x))
+//
+// Attention is exact; FAVOR+ on request approximates it. Tensors have the names of Hugging Face's BertModel, with or
+// without the prefix of the model around it ("bert.", "roberta.").
+absl::StatusOr<std::shared_ptr<const Encoder>> LoadBertEncoder(const BertConfig& config, Weights* weights);
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_BERT_ENCODER_H_

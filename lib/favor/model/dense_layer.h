@@ -1,0 +1,44 @@
+#ifndef FAVOR_MODEL_DENSE_LAYER_H_
+#define FAVOR_MODEL_DENSE_LAYER_H_
+
+#include <cstdint>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/kernels/dense.h"
+#include "favor/kernels/panels.h"
+
+namespace favor {
+
+// y = W x + b, the weights packed once for the kernels. Immutable and thread-safe.
+class DenseLayer {
+ public:
+  DenseLayer() = default;  // of no rows
+
+  // weights [rows][depth], row-major; bias [rows], or empty: none. ResourceExhaustedError when there is no memory.
+  static absl::StatusOr<DenseLayer> Create(absl::Span<const float> weights, absl::Span<const float> bias, int64_t rows,
+                                           int64_t depth);
+
+  int64_t rows() const { return rows_; }
+  int64_t depth() const { return depth_; }
+  // Rows that a tile of results has: what fills the last panel up is written too.
+  int64_t padded_rows() const { return kernels::PanelRowCount(rows_); }
+  int64_t num_bytes() const { return (panels_.size() + bias_.size()) * static_cast<int64_t>(sizeof(float)); }
+
+  // kernels::Dense over a tile: x [depth][kTile], y [padded_rows()][kTile].
+  void Apply(const float* x, int64_t cols, kernels::Activation f, bool add, float* y) const {
+    kernels::Dense({panels_.data(), rows_, depth_}, bias_.data(), x, cols, f, add, y);
+  }
+
+ private:
+  int64_t rows_ = 0;
+  int64_t depth_ = 0;
+  AlignedBuffer<float> panels_;
+  AlignedBuffer<float> bias_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_DENSE_LAYER_H_

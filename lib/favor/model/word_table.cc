@@ -1,0 +1,37 @@
+#include "favor/model/word_table.h"
+
+#include <cstring>
+#include <utility>
+
+#include "favor/kernels/pack.h"
+#include "favor/kernels/tile.h"
+
+namespace favor {
+
+WordTable WordTable::Load(absl::string_view name, int64_t rows, int64_t dim, Weights* weights) {
+  // Read once as float32, which finds what is wrong with it.
+  AlignedBuffer<float> values = weights->Read(name, {rows, dim});
+  if (!weights->status().ok()) return {};
+  const StoredTensor& stored = *weights->Find(name);
+  const absl::StatusOr<DataType> type = DataTypeOf(stored);
+  WordTable table;
+  table.type_ = type.value_or(DataType::kFloat32);
+  table.dim_ = dim;
+  const int64_t num_bytes = rows * dim * SizeOf(table.type_);
+  absl::StatusOr<AlignedBuffer<std::byte>> bytes = AlignedBuffer<std::byte>::Allocate(num_bytes);
+  if (!bytes.ok()) {
+    weights->Fail(bytes.status().message());
+    return {};
+  }
+  const void* source = type.ok() ? static_cast<const void*>(stored.data.data()) : values.data();
+  std::memcpy(bytes->data(), source, num_bytes);
+  table.values_ = *std::move(bytes);
+  return table;
+}
+
+void WordTable::Read(int64_t row, float* out) const {
+  const kernels::Rows rows{values_.data() + row * dim_ * SizeOf(type_), type_, dim_, 1, 1, dim_};
+  kernels::PackRows(rows, 1.0f, /*clamp=*/false, out, kernels::Padded(dim_));
+}
+
+}  // namespace favor
