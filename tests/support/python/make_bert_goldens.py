@@ -1,0 +1,94 @@
+"""Makes tests/data/models/bert: tiny random BERT models and what they answer, computed in float64.
+
+    pip install transformers torch
+    python make_bert_goldens.py FOLDER
+
+A file holds the model's state_dict in float32 under its own names, `golden.tokens` (int64, [batch, length]),
+`golden.encodings` (float64, the last hidden state, every token of type 0), and in the metadata `config`, which is the
+model's config.json. `golden.token_types` and `golden.encodings_with_types` are the same with both token types.
+"""
+
+import json
+import sys
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors_file import save
+from transformers import BertConfig, BertForMaskedLM, BertModel
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    hidden_act: str
+    length: int = 37
+    batch_size: int = 1
+    num_hidden_layers: int = 1
+    layer_norm_eps: float = 1e-12
+    with_prefix: bool = False  # names as a masked language model has them: bert.embeddings..., cls.predictions...
+
+
+CASES = [
+    Case("gelu", "gelu", batch_size=2, num_hidden_layers=2),
+    Case("gelu_new", "gelu_new", layer_norm_eps=1e-3),
+    Case("gelu_pytorch_tanh", "gelu_pytorch_tanh", length=60),
+    Case("relu", "relu", length=1),
+    Case("masked_lm", "gelu", with_prefix=True),
+]
+
+
+def config_of(case: Case) -> BertConfig:
+    return BertConfig(
+        vocab_size=50,
+        hidden_size=24,
+        num_attention_heads=3,
+        num_hidden_layers=case.num_hidden_layers,
+        intermediate_size=40,
+        max_position_embeddings=60,
+        type_vocab_size=2,
+        hidden_act=case.hidden_act,
+        layer_norm_eps=case.layer_norm_eps,
+        attn_implementation="eager",
+        architectures=["BertForMaskedLM" if case.with_prefix else "BertModel"],
+    )
+
+
+def make(case: Case, folder: Path) -> int:
+    torch.manual_seed(zlib.crc32(case.name.encode()))
+    config = config_of(case)
+    model = (BertForMaskedLM if case.with_prefix else BertModel)(config).eval()
+    for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
+        scale = 0.3 if parameter.dim() == 1 else 0.25
+        parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
+    tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    encoder = (model.bert if case.with_prefix else model).double()
+    tokens = torch.randint(config.vocab_size, (case.batch_size, case.length))
+    types = (torch.arange(case.length) >= case.length // 2).long().expand_as(tokens)
+    with torch.no_grad():
+        tensors |= {
+            "golden.tokens": tokens,
+            "golden.encodings": encoder(tokens).last_hidden_state,
+            "golden.token_types": types,
+            "golden.encodings_with_types": encoder(tokens, token_type_ids=types).last_hidden_state,
+        }
+    metadata = {
+        "source": "transformers BertModel, float64",
+        "config": json.dumps(config.to_diff_dict() | {"model_type": "bert", "hidden_act": case.hidden_act}),
+    }
+    path = folder / f"{case.name}.safetensors"
+    save(path, {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}, metadata)
+    return path.stat().st_size
+
+
+def main() -> None:
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    for case in CASES:
+        print(f"{make(case, folder):8} {case.name}")
+
+
+if __name__ == "__main__":
+    main()
