@@ -1,0 +1,109 @@
+#include "favor/model/sentence_config.h"
+
+#include <filesystem>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "favor/format/json.h"
+#include "favor/format/json_fields.h"
+
+namespace favor {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int64_t kMostTokens = int64_t{1} << 40;
+
+// An object without members when there is no such file: all of its fields have defaults.
+absl::StatusOr<JsonValue> ReadOptional(const fs::path& folder, const std::string& name) {
+  absl::StatusOr<JsonValue> json = ReadJsonFile((folder / name).string(), kMaxConfigBytes);
+  if (absl::IsNotFound(json.status())) return JsonValue{JsonValue::Object()};
+  return json;
+}
+
+Pooling PoolingOf(const JsonFields& fields) {
+  const std::pair<const char*, Pooling> known[] = {{"pooling_mode_mean_tokens", Pooling::kMean},
+                                                   {"pooling_mode_cls_token", Pooling::kCls},
+                                                   {"pooling_mode_lasttoken", Pooling::kLast},
+                                                   {"pooling_mode_max_tokens", Pooling::kMax}};
+  std::vector<Pooling> chosen;
+  for (const auto& [name, pooling] : known) {
+    if (fields.Bool(name, false)) chosen.push_back(pooling);
+  }
+  for (const char* name : {"pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens"}) {
+    if (fields.Bool(name, false)) fields.FailValue(name, "must be false: this pooling is not supported");
+  }
+  if (chosen.size() != 1) {
+    fields.Fail("pooling_mode_mean_tokens",
+                absl::StrCat("and its like choose ", chosen.size(), " ways of pooling, must choose one"));
+    return Pooling::kMean;
+  }
+  return chosen.front();
+}
+
+void ReadPooling(const fs::path& folder, const std::string& name, SentenceConfig* config, absl::Status* status) {
+  const absl::StatusOr<JsonValue> json = ReadJsonFile((folder / name).string(), kMaxConfigBytes);
+  if (!json.ok()) {
+    if (status->ok()) *status = json.status();
+    return;
+  }
+  config->pooling = PoolingOf(JsonFields(*json, name, status));
+}
+
+void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfig* config, absl::Status* status) {
+  // The file is a list; JsonFields reads objects.
+  const JsonValue whole{JsonValue::Object{{"modules", modules}}};
+  for (const JsonFields& module : JsonFields(whole, "modules.json", status).Objects("modules")) {
+    const std::string type = module.RequiredString("type");
+    const std::string path = module.String("path", "");
+    if (absl::EndsWith(type, ".Pooling")) {
+      if (absl::StrContains(path, "..") || fs::path(path).is_absolute()) {
+        module.FailValue("path", "must be inside the folder");
+        return;
+      }
+      ReadPooling(folder, (fs::path(path) / "config.json").string(), config, status);
+    } else if (absl::EndsWith(type, ".Normalize")) {
+      config->normalizes = true;
+    } else if (!absl::EndsWith(type, ".Transformer")) {
+      module.FailValue("type", "must end in .Transformer, .Pooling or .Normalize");
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
+  SentenceConfig config;
+  absl::Status status;
+  const fs::path path(folder);
+  absl::StatusOr<JsonValue> modules = ReadJsonFile((path / "modules.json").string(), kMaxConfigBytes);
+  if (!modules.ok() && !absl::IsNotFound(modules.status())) return modules.status();
+  if (modules.ok()) {
+    ReadModules(path, *modules, &config, &status);
+  } else if (fs::exists(path / "1_Pooling" / "config.json")) {
+    ReadPooling(path, "1_Pooling/config.json", &config, &status);
+  }
+
+  const absl::StatusOr<JsonValue> transformer = ReadOptional(path, "sentence_bert_config.json");
+  if (!transformer.ok()) return transformer.status();
+  config.max_tokens =
+      JsonFields(*transformer, "sentence_bert_config.json", &status).Integer("max_seq_length", 0, 1, kMostTokens);
+
+  const absl::StatusOr<JsonValue> sentence = ReadOptional(path, "config_sentence_transformers.json");
+  if (!sentence.ok()) return sentence.status();
+  const JsonFields fields(*sentence, "config_sentence_transformers.json", &status);
+  const JsonFields prompts = fields.Object("prompts");
+  if (const JsonValue::Object* members = prompts.object().object(); members != nullptr) {
+    for (const JsonMember& member : *members) config.prompts[member.name] = prompts.RequiredString(member.name);
+  }
+  config.default_prompt = fields.String("default_prompt_name", "");
+  if (!config.default_prompt.empty() && config.prompts.count(config.default_prompt) == 0) {
+    fields.FailValue("default_prompt_name", "must be one of prompts");
+  }
+  if (!status.ok()) return status;
+  return config;
+}
+
+}  // namespace favor

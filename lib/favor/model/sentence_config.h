@@ -1,0 +1,32 @@
+#ifndef FAVOR_MODEL_SENTENCE_CONFIG_H_
+#define FAVOR_MODEL_SENTENCE_CONFIG_H_
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "favor/model/pooling.h"
+
+namespace favor {
+
+// Configurations are small; this is far beyond any.
+constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
+
+// How the token vectors of a model become an embedding, as the files of sentence-transformers say beside the model:
+// modules.json (Transformer, Pooling and Normalize are known), 1_Pooling/config.json, sentence_bert_config.json,
+// config_sentence_transformers.json. A folder without them: the mean, not normalised.
+struct SentenceConfig {
+  int64_t max_tokens = 0;  // 0: not said
+  Pooling pooling = Pooling::kMean;
+  bool normalizes = false;
+  std::map<std::string, std::string> prompts;
+  std::string default_prompt;
+};
+
+// InvalidArgumentError, naming file and key, for what is malformed or not supported.
+absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder);
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_SENTENCE_CONFIG_H_

@@ -1,0 +1,117 @@
+#include "tests/support/fake_model.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+
+namespace favor::testing {
+namespace {
+
+// splitmix64's finaliser.
+uint64_t Mix(uint64_t bits) {
+  bits += 0x9e3779b97f4a7c15;
+  bits = (bits ^ (bits >> 30)) * 0xbf58476d1ce4e5b9;
+  bits = (bits ^ (bits >> 27)) * 0x94d049bb133111eb;
+  return bits ^ (bits >> 31);
+}
+
+void StayBusy(absl::Duration duration) {
+  if (duration <= absl::ZeroDuration()) return;
+  const absl::Time end = absl::Now() + duration;
+  while (absl::Now() < end) {
+  }
+}
+
+}  // namespace
+
+float FakeCoordinate(int32_t id, int64_t position, int64_t d) {
+  const uint64_t bits = Mix(Mix(Mix(static_cast<uint64_t>(id)) + position) + d);
+  return static_cast<float>(bits >> 40) * 0x1p-23f - 1;
+}
+
+AttentionSpec FakeEncoder::attention() const {
+  AttentionSpec spec;
+  spec.mode = AttentionMode::kExact;
+  return spec;
+}
+
+absl::Status FakeEncoder::CheckAttention(const AttentionSpec& spec) const {
+  if (spec.mode == AttentionMode::kExact || spec.features.kernel == Kernel::kSoftmax) return absl::OkStatus();
+  return absl::InvalidArgumentError("the kernel is not softmax");
+}
+
+absl::Status FakeEncoder::CheckSequence(absl::Span<const int32_t> ids) const {
+  if (ids.empty()) return absl::InvalidArgumentError("the sequence has no tokens");
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] >= 0 && ids[i] < options_.vocabulary_size) continue;
+    return absl::InvalidArgumentError(
+        absl::StrCat("token ", i, " is ", ids[i], ", must be 0 to ", options_.vocabulary_size - 1));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Job> FakeEncoder::Plan(const PackedSequences& sequences, const AttentionSpec*,
+                                      const Cancellation* cancellation, float* vectors) const {
+  Job job;
+  if (options_.on_run) {
+    job.phases.push_back({1, 1, [run = options_.on_run, num_tokens = sequences.num_tokens()](int64_t, int64_t) {
+                            return run(num_tokens);
+                          }});
+  }
+  job.phases.push_back(
+      {sequences.num_sequences(), 1, [this, sequences, cancellation, vectors](int64_t sequence, int64_t) {
+         for (int64_t t = sequences.offsets[sequence]; t < sequences.offsets[sequence + 1]; ++t) {
+           if (cancellation != nullptr && !cancellation->Check().ok()) return cancellation->Check();
+           StayBusy(options_.time_per_token);
+           for (int64_t d = 0; d < options_.dimensions; ++d) {
+             vectors[t * options_.dimensions + d] =
+                 FakeCoordinate(sequences.ids[t], t - sequences.offsets[sequence], d);
+           }
+         }
+         return absl::OkStatus();
+       }});
+  return job;
+}
+
+int64_t FakeEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const AttentionSpec*, int num_threads) const {
+  int64_t num_tokens = 0;
+  for (const int64_t length : lengths) num_tokens += length;
+  return 100 * num_tokens + 1000 * num_threads;
+}
+
+int32_t FakeTokenizer::IdOf(absl::string_view word) const {
+  uint64_t bits = word.size();
+  for (const char c : word) bits = Mix(bits + static_cast<unsigned char>(c));
+  return static_cast<int32_t>(3 + bits % (vocabulary_size_ - 3));
+}
+
+absl::StatusOr<std::vector<Token>> FakeTokenizer::Encode(absl::string_view text) const {
+  if (const size_t bad = text.find('\xff'); bad != text.npos) {
+    return absl::InvalidArgumentError(absl::StrCat("the text is not UTF-8 at byte ", bad));
+  }
+  std::vector<Token> tokens;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find(' ', begin), text.size());
+    if (end > begin) {
+      tokens.push_back({IdOf(text.substr(begin, end - begin)), static_cast<int64_t>(begin), static_cast<int64_t>(end)});
+    }
+    begin = end + 1;
+  }
+  return tokens;
+}
+
+std::string FakeTokenizer::Piece(int32_t id) const { return absl::StrCat("<", id, ">"); }
+
+std::shared_ptr<Model> FakeModel(FakeEncoderOptions options) {
+  auto model = std::make_shared<Model>();
+  model->path = "/models/fake";
+  model->id = "0123456789abcdef0123456789abcdef";
+  model->architecture = "fake";
+  model->max_tokens = options.max_tokens;
+  model->tokenizer = std::make_shared<FakeTokenizer>(options.vocabulary_size);
+  model->encoder = std::make_shared<FakeEncoder>(std::move(options));
+  return model;
+}
+
+}  // namespace favor::testing
