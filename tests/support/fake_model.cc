@@ -51,7 +51,7 @@ absl::Status FakeEncoder::CheckSequence(absl::Span<const int32_t> ids) const {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Job> FakeEncoder::Plan(const PackedSequences& sequences, const AttentionSpec*,
+absl::StatusOr<Job> FakeEncoder::Plan(const PackedSequences& sequences, const EncoderAttention*,
                                       const Cancellation* cancellation, float* vectors) const {
   Job job;
   if (options_.on_run) {
@@ -74,7 +74,7 @@ absl::StatusOr<Job> FakeEncoder::Plan(const PackedSequences& sequences, const At
   return job;
 }
 
-int64_t FakeEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const AttentionSpec*, int num_threads) const {
+int64_t FakeEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention*, int num_threads) const {
   int64_t num_tokens = 0;
   for (const int64_t length : lengths) num_tokens += length;
   return 100 * num_tokens + 1000 * num_threads;

@@ -36,14 +36,15 @@ class FakeEncoder : public Encoder {
   int64_t max_tokens() const override { return options_.max_tokens; }
   int64_t num_parameters() const override { return 12345; }
   int64_t memory_bytes() const override { return 4 * num_parameters(); }
+  int64_t head_dim() const override { return 1; }
   AttentionSpec attention() const override;
   // Takes kExact, and kFeatures with the softmax kernel.
   absl::Status CheckAttention(const AttentionSpec& spec) const override;
   absl::Status CheckSequence(absl::Span<const int32_t> ids) const override;
-  absl::StatusOr<Job> Plan(const PackedSequences& sequences, const AttentionSpec* attention,
+  absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
                            const Cancellation* cancellation, float* vectors) const override;
   // 100 bytes a token and 1,000 a thread.
-  int64_t ScratchBytes(absl::Span<const int64_t> lengths, const AttentionSpec* attention,
+  int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                        int num_threads) const override;
 
  private:
