@@ -97,23 +97,24 @@ void Activate(Activation f, int64_t rows, int64_t cols, float* y) {
   }
 }
 
-void Dense(const Panels& w, const float* bias, const float* x, int64_t cols, Activation f, bool add, float* y) {
-  // Weights come from memory once for a tile: a slice of them stays in L2 while its columns pass, two registers of
-  // which, this deep, stay in L1. Partial sums wait in y, exactly.
+void Dense(const Panels& w, const float* bias, const float* x, int64_t x_stride, int64_t num_tokens, Activation f,
+           bool add, float* y, int64_t y_stride) {
+  // Weights come from memory once: a slice of them stays in L2 while all columns pass, two registers of which, this
+  // deep, stay in L1. Partial sums wait in y, exactly.
   constexpr int64_t kRows = 10 * kPanel, kDepth = 512;
   for (int64_t r = 0; r < w.rows; r += kRows) {
     const int64_t num_panels = NumPanels(std::min(kRows, w.rows - r));
     for (int64_t k = 0; k < w.depth; k += kDepth) {
       const Start start = k > 0 ? Start::kOutput : add ? Start::kBiasAndOutput : Start::kBias;
-      const Slice slice{w.data + r * w.depth + k * kPanel,
-                        kPanel * w.depth,
-                        bias + r,
-                        num_panels,
-                        std::min(kDepth, w.depth - k),
-                        start};
-      SliceProduct(slice, x + k * kTile, cols, y + r * kTile);
+      const int64_t depth = std::min(kDepth, w.depth - k);
+      const Slice slice{w.data + r * w.depth + k * kPanel, kPanel * w.depth, bias + r, num_panels, depth, start};
+      for (int64_t t = 0; t < num_tokens; t += kTile) {
+        const int64_t tile = t / kTile, cols = Padded(std::min(kTile, num_tokens - t));
+        float* sums = y + tile * y_stride + r * kTile;
+        SliceProduct(slice, x + tile * x_stride + k * kTile, cols, sums);
+        if (k + depth == w.depth) Activate(f, num_panels * kPanel, cols, sums);
+      }
     }
-    Activate(f, num_panels * kPanel, cols, y + r * kTile);
   }
 }
 
@@ -125,8 +126,9 @@ HWY_AFTER_NAMESPACE();
 namespace favor::kernels {
 HWY_EXPORT(Dense);
 
-void Dense(const Panels& w, const float* bias, const float* x, int64_t cols, Activation f, bool add, float* y) {
-  HWY_DYNAMIC_DISPATCH(Dense)(w, bias, x, cols, f, add, y);
+void Dense(const Panels& w, const float* bias, const float* x, int64_t x_stride, int64_t num_tokens, Activation f,
+           bool add, float* y, int64_t y_stride) {
+  HWY_DYNAMIC_DISPATCH(Dense)(w, bias, x, x_stride, num_tokens, f, add, y, y_stride);
 }
 
 }  // namespace favor::kernels

@@ -10,10 +10,10 @@
 #include "favor/kernels/normalise.h"
 #include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
+#include "favor/model/block_stages.h"
 #include "favor/model/dense_layer.h"
 #include "favor/model/packed_rows.h"
-#include "favor/model/tile_stages.h"
-#include "favor/model/token_tiles.h"
+#include "favor/model/token_blocks.h"
 #include "favor/model/word_table.h"
 
 namespace favor {
@@ -25,8 +25,10 @@ using kernels::kTile;
 struct Norm {
   AlignedBuffer<float> gain, bias;
 
-  void Apply(int64_t dim, float epsilon, float* tile) const {
-    kernels::LayerNorm(tile, dim, gain.data(), bias.data(), epsilon, tile);
+  void Apply(int64_t dim, float epsilon, const BlockTiles& x) const {
+    for (int64_t i = 0; i < x.num_tiles(); ++i) {
+      kernels::LayerNorm(x.Tile(i), dim, gain.data(), bias.data(), epsilon, x.Tile(i));
+    }
   }
 };
 
@@ -40,14 +42,14 @@ struct Layer {
 
 // What one call computes on. Tiles of the residual stream have the rows that fill the last panel of a layer up.
 struct Batch {
-  Batch(const PackedSequences& sequences, float* vectors)
-      : sequences(sequences), vectors(vectors), tiles(sequences.num_tokens()) {}
+  Batch(const PackedSequences& sequences, const TokenBlocks& blocks, float* vectors)
+      : sequences(sequences), blocks(blocks), vectors(vectors) {}
 
   PackedSequences sequences;
+  TokenBlocks blocks;
   float* vectors;
-  TokenTiles tiles;
   std::vector<int32_t> positions;  // of each token in its sequence
-  AlignedBuffer<float> stream;     // [num_tiles][padded hidden][kTile]
+  AlignedBuffer<float> stream;     // [num_blocks][tiles_per_block][padded hidden][kTile]
   PackedRows queries_keys_values;  // [num_tokens][3 hidden]
   PackedRows context;              // [num_tokens][hidden]
 };
@@ -76,20 +78,31 @@ class BertEncoder : public Encoder {
 
  private:
   int64_t stream_rows() const { return kernels::PanelRowCount(config_.hidden_size); }
-  float* Stream(Batch& batch, int64_t tile) const { return batch.stream.data() + tile * stream_rows() * kTile; }
-  // Floats that a chain of tile stages needs beside the batch's own buffers.
-  int64_t TileScratch() const;
+  TokenBlocks Blocks(int64_t num_tokens) const {
+    return TokenBlocks(num_tokens, 2 * config_.hidden_size * config_.intermediate_size);
+  }
+  int64_t StreamFloats(const TokenBlocks& blocks) const {
+    return blocks.num_blocks() * blocks.tiles_per_block() * stream_rows() * kTile;
+  }
+  BlockTiles Stream(Batch& batch, int64_t block) const {
+    const int64_t stride = batch.blocks.tiles_per_block() * stream_rows() * kTile;
+    return {batch.stream.data() + block * stride, stream_rows(), batch.blocks.Count(block)};
+  }
+  // Floats that a chain of stages needs beside the batch's own buffers.
+  int64_t ScratchFloats(const TokenBlocks& blocks) const;
 
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
   std::vector<AttentionCall> AttentionCalls(const PackedSequences& sequences, const PackedRows& inputs,
                                             const PackedRows& context,
                                             std::shared_ptr<const Projection> projection) const;
 
-  void EmbedTokens(Batch& batch, int64_t tile, float* scratch) const;
-  void ProjectInputs(const Layer& layer, Batch& batch, int64_t tile, float* scratch) const;
-  void AddAttention(const Layer& layer, Batch& batch, int64_t tile, float* scratch) const;
-  void AddFeedForward(const Layer& layer, Batch& batch, int64_t tile, float* scratch) const;
-  void StoreVectors(Batch& batch, int64_t tile, float* scratch) const;
+  // Stages of a block.
+  void EmbedTokens(Batch& batch, int64_t block, float* scratch) const;
+  void ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
+  void AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
+  void FeedForwardUp(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
+  void FeedForwardDown(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
+  void StoreVectors(Batch& batch, int64_t block, float* scratch) const;
 
   BertConfig config_;
   float epsilon_;
@@ -195,52 +208,60 @@ absl::Status BertEncoder::CheckSequence(absl::Span<const int32_t> ids) const {
   return absl::OkStatus();
 }
 
-int64_t BertEncoder::TileScratch() const {
+int64_t BertEncoder::ScratchFloats(const TokenBlocks& blocks) const {
   const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
-  const int64_t rows = kTile * kernels::Padded(config_.hidden_size);
-  return std::max(rows, (kernels::PanelRowCount(widest) + config_.hidden_size) * kTile);
+  const int64_t token_rows = kTile * kernels::Padded(config_.hidden_size);
+  return std::max(token_rows, blocks.tiles_per_block() * kernels::PanelRowCount(widest) * kTile);
 }
 
-void BertEncoder::EmbedTokens(Batch& batch, int64_t tile, float* rows) const {
+void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* rows) const {
   const int64_t hidden = config_.hidden_size, stride = kernels::Padded(hidden);
-  const int64_t first = batch.tiles.First(tile), count = batch.tiles.Count(tile);
-  for (int64_t t = 0; t < count; ++t) {
-    float* row = rows + t * stride;
-    words_.Read(batch.sequences.ids[first + t], row);
-    const float* position = positions_.data() + batch.positions[first + t] * hidden;
-    for (int64_t l = 0; l < hidden; ++l) row[l] += position[l];
+  const BlockTiles stream = Stream(batch, block);
+  for (int64_t i = 0; i < stream.num_tiles(); ++i) {
+    const int64_t first = batch.blocks.First(block) + i * kTile;
+    for (int64_t t = 0; t < stream.Count(i); ++t) {
+      float* row = rows + t * stride;
+      words_.Read(batch.sequences.ids[first + t], row);
+      const float* position = positions_.data() + batch.positions[first + t] * hidden;
+      for (int64_t l = 0; l < hidden; ++l) row[l] += position[l];
+    }
+    kernels::Transpose(rows, stride, stream.Count(i), hidden, stream.Tile(i), kTile);
   }
-  kernels::Transpose(rows, stride, count, hidden, Stream(batch, tile), kTile);
-  embedding_norm_.Apply(hidden, epsilon_, Stream(batch, tile));
+  embedding_norm_.Apply(hidden, epsilon_, stream);
 }
 
-void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t tile, float* projected) const {
-  layer.queries_keys_values.Apply(Stream(batch, tile), batch.tiles.Columns(tile), Activation::kNone, /*add=*/false,
-                                  projected);
-  batch.queries_keys_values.StoreTile(batch.tiles.First(tile), batch.tiles.Count(tile), projected);
+void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles projected{scratch, layer.queries_keys_values.padded_rows(), batch.blocks.Count(block)};
+  layer.queries_keys_values.Apply(Stream(batch, block), Activation::kNone, /*add=*/false, projected);
+  batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 
-void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t tile, float* context) const {
-  float* stream = Stream(batch, tile);
-  batch.context.LoadTile(batch.tiles.First(tile), batch.tiles.Count(tile), context);
-  layer.attention_output.Apply(context, batch.tiles.Columns(tile), Activation::kNone, /*add=*/true, stream);
-  layer.attention_norm.Apply(config_.hidden_size, epsilon_, stream);
+void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
+  batch.context.Load(batch.blocks.First(block), context);
+  layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, Stream(batch, block));
+  layer.attention_norm.Apply(config_.hidden_size, epsilon_, Stream(batch, block));
 }
 
-void BertEncoder::AddFeedForward(const Layer& layer, Batch& batch, int64_t tile, float* inner) const {
-  float* stream = Stream(batch, tile);
-  const int64_t columns = batch.tiles.Columns(tile);
-  layer.up.Apply(stream, columns, config_.activation, /*add=*/false, inner);
-  layer.down.Apply(inner, columns, Activation::kNone, /*add=*/true, stream);
-  layer.output_norm.Apply(config_.hidden_size, epsilon_, stream);
+void BertEncoder::FeedForwardUp(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
+  layer.up.Apply(Stream(batch, block), config_.activation, /*add=*/false, inner);
 }
 
-void BertEncoder::StoreVectors(Batch& batch, int64_t tile, float* rows) const {
+// Finds in `scratch` what FeedForwardUp left there.
+void BertEncoder::FeedForwardDown(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
+  layer.down.Apply(inner, Activation::kNone, /*add=*/true, Stream(batch, block));
+  layer.output_norm.Apply(config_.hidden_size, epsilon_, Stream(batch, block));
+}
+
+void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* rows) const {
   const int64_t hidden = config_.hidden_size, stride = kernels::Padded(hidden);
-  const int64_t count = batch.tiles.Count(tile);
-  kernels::Transpose(Stream(batch, tile), kTile, hidden, count, rows, stride);
-  for (int64_t t = 0; t < count; ++t) {
-    std::copy_n(rows + t * stride, hidden, batch.vectors + (batch.tiles.First(tile) + t) * hidden);
+  const BlockTiles stream = Stream(batch, block);
+  float* vectors = batch.vectors + batch.blocks.First(block) * hidden;
+  for (int64_t i = 0; i < stream.num_tiles(); ++i) {
+    kernels::Transpose(stream.Tile(i), kTile, hidden, stream.Count(i), rows, stride);
+    for (int64_t t = 0; t < stream.Count(i); ++t, vectors += hidden) std::copy_n(rows + t * stride, hidden, vectors);
   }
 }
 
@@ -269,9 +290,10 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
                                       const Cancellation* cancellation, float* vectors) const {
   const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
   if (sequences.num_tokens() == 0) return Job();
-  auto batch = std::make_shared<Batch>(sequences, vectors);
   const int64_t num_tokens = sequences.num_tokens();
-  auto stream = AlignedBuffer<float>::Allocate(batch->tiles.num_tiles() * stream_rows() * kTile);
+  const TokenBlocks blocks = Blocks(num_tokens);
+  auto batch = std::make_shared<Batch>(sequences, blocks, vectors);
+  auto stream = AlignedBuffer<float>::Allocate(StreamFloats(blocks));
   auto inputs = PackedRows::Allocate(num_tokens, 3 * config_.hidden_size);
   auto context = PackedRows::Allocate(num_tokens, config_.hidden_size);
   for (const absl::Status& status : {stream.status(), inputs.status(), context.status()}) {
@@ -288,26 +310,27 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
 
   const std::vector<AttentionCall> calls =
       AttentionCalls(sequences, batch->queries_keys_values, batch->context, chosen.projection);
-  const TileStages tiles(batch->tiles.num_tiles(), TileScratch(), cancellation);
+  const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks), cancellation);
   const auto stage = [this, batch](void (BertEncoder::*run)(const Layer&, Batch&, int64_t, float*) const,
                                    const Layer& layer) {
-    return TileStage{
-        [this, batch, run, &layer](int64_t tile, float* scratch) { (this->*run)(layer, *batch, tile, scratch); }};
+    return BlockStage{
+        [this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); }};
   };
   Job job;
-  std::vector<TileStage> stages = {
-      {[this, batch](int64_t tile, float* scratch) { EmbedTokens(*batch, tile, scratch); }}};
+  std::vector<BlockStage> stages = {
+      {[this, batch](int64_t block, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
   for (const Layer& layer : layers_) {
     stages.push_back(stage(&BertEncoder::ProjectInputs, layer));
-    tiles.AppendTo(std::exchange(stages, {}), &job);
+    per_block.AppendTo(std::exchange(stages, {}), &job);
     absl::StatusOr<Job> planned = PlanAttention(chosen.spec, calls, cancellation, /*report=*/nullptr);
     if (!planned.ok()) return planned.status();
     std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
     stages.push_back(stage(&BertEncoder::AddAttention, layer));
-    stages.push_back(stage(&BertEncoder::AddFeedForward, layer));
+    stages.push_back(stage(&BertEncoder::FeedForwardUp, layer));
+    stages.push_back(stage(&BertEncoder::FeedForwardDown, layer));
   }
-  stages.push_back({[this, batch](int64_t tile, float* scratch) { StoreVectors(*batch, tile, scratch); }});
-  tiles.AppendTo(std::move(stages), &job);
+  stages.push_back({[this, batch](int64_t block, float* scratch) { StoreVectors(*batch, block, scratch); }});
+  per_block.AppendTo(std::move(stages), &job);
   return job;
 }
 
@@ -316,14 +339,13 @@ int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const Encod
   const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
   std::vector<int64_t> offsets = {0};
   for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
-  const TokenTiles tiles(offsets.back());
+  const TokenBlocks blocks = Blocks(offsets.back());
   const PackedSequences sequences{{}, offsets};
   const std::vector<AttentionCall> calls =
       AttentionCalls(sequences, PackedRows(offsets.back(), 3 * config_.hidden_size),
                      PackedRows(offsets.back(), config_.hidden_size), chosen.projection);
-  const int64_t floats = tiles.num_tiles() * stream_rows() * kTile +
-                         PackedRows::Floats(offsets.back(), 3 * config_.hidden_size) +
-                         PackedRows::Floats(offsets.back(), config_.hidden_size) + num_threads * TileScratch();
+  const int64_t floats = StreamFloats(blocks) + PackedRows::Floats(offsets.back(), 3 * config_.hidden_size) +
+                         PackedRows::Floats(offsets.back(), config_.hidden_size) + num_threads * ScratchFloats(blocks);
   return floats * static_cast<int64_t>(sizeof(float)) +
          AttentionScratchBytes(chosen.spec, calls, num_threads) * config_.num_layers;
 }

@@ -9,6 +9,7 @@
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/dense.h"
 #include "favor/kernels/panels.h"
+#include "favor/model/token_blocks.h"
 
 namespace favor {
 
@@ -27,9 +28,10 @@ class DenseLayer {
   int64_t padded_rows() const { return kernels::PanelRowCount(rows_); }
   int64_t num_bytes() const { return (panels_.size() + bias_.size()) * static_cast<int64_t>(sizeof(float)); }
 
-  // kernels::Dense over a tile: x [depth][kTile], y [padded_rows()][kTile].
-  void Apply(const float* x, int64_t cols, kernels::Activation f, bool add, float* y) const {
-    kernels::Dense({panels_.data(), rows_, depth_}, bias_.data(), x, cols, f, add, y);
+  // kernels::Dense over a block: x of depth() rows or more, y of padded_rows() or more.
+  void Apply(const BlockTiles& x, kernels::Activation f, bool add, const BlockTiles& y) const {
+    kernels::Dense({panels_.data(), rows_, depth_}, bias_.data(), x.data, x.stride(), x.num_tokens, f, add, y.data,
+                   y.stride());
   }
 
  private:

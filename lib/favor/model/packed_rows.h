@@ -8,6 +8,7 @@
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
+#include "favor/model/token_blocks.h"
 #include "favor/tensor/tensor_view.h"
 
 namespace favor {
@@ -29,12 +30,18 @@ class PackedRows {
     return rows;
   }
 
-  // Between rows [first, first + count) and a tile [dim][kTile].
-  void StoreTile(int64_t first, int64_t count, const float* tile) {
-    kernels::Transpose(tile, kernels::kTile, dim_, count, memory_.data() + first * stride_, stride_);
+  // Between rows from `first` on and a block of tiles, of dim rows or more.
+  void Store(int64_t first, const BlockTiles& block) {
+    for (int64_t i = 0; i < block.num_tiles(); ++i, first += kernels::kTile) {
+      kernels::Transpose(block.Tile(i), kernels::kTile, dim_, block.Count(i), memory_.data() + first * stride_,
+                         stride_);
+    }
   }
-  void LoadTile(int64_t first, int64_t count, float* tile) const {
-    kernels::Transpose(memory_.data() + first * stride_, stride_, count, dim_, tile, kernels::kTile);
+  void Load(int64_t first, const BlockTiles& block) const {
+    for (int64_t i = 0; i < block.num_tiles(); ++i, first += kernels::kTile) {
+      kernels::Transpose(memory_.data() + first * stride_, stride_, block.Count(i), dim_, block.Tile(i),
+                         kernels::kTile);
+    }
   }
 
   // Columns [begin, begin + num_heads * head_dim) of rows [first, first + length), as the heads of one sequence.
