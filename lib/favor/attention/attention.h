@@ -32,7 +32,7 @@ enum class Precision : uint8_t {
 
 struct AttentionSpec {
   AttentionMode mode = AttentionMode::kFeatures;
-  // Query i sees keys 0..i. Needs query_length == key_length.
+  // Query i sees keys 0..i. Needs query_length == key_length (but see AttentionInputs::num_earlier_keys).
   bool causal = false;
   // x = sqrt(scale) * input; finite and > 0. Unset: DefaultScale().
   std::optional<double> scale;
@@ -47,6 +47,9 @@ struct AttentionInputs {
   // Valid rows per sequence, [batch]; empty: all. Rows past them are never read: they may hold anything.
   absl::Span<const int64_t> query_lengths;
   absl::Span<const int64_t> key_lengths;
+  // Causal exact attention alone: keys in front of the one that stands at the first query, all of which every query
+  // sees. key_length is then query_length + num_earlier_keys.
+  int64_t num_earlier_keys = 0;
   // Null for exact mode and for maps that take none. Row dimension head_dim; one matrix, or one per key head.
   std::shared_ptr<const Projection> projection;
 };

@@ -185,13 +185,14 @@ absl::Status ExactAttention::AddKeyTile(int64_t chain, int64_t tile, Workspace* 
   const int64_t first_key = tile * kKeys, num_queries = NumQueries(at);
   const int64_t valid = inputs_.key_lengths.empty() ? inputs_.keys.shape.length : inputs_.key_lengths[at.batch];
   const int64_t count = std::clamp<int64_t>(valid - first_key, 0, kKeys);
-  if (count == 0 || num_queries == 0 || (causal_ && first_key >= at.first_query + num_queries)) {
+  if (count == 0 || num_queries == 0 ||
+      (causal_ && first_key >= inputs_.num_earlier_keys + at.first_query + num_queries)) {
     return absl::OkStatus();
   }
   if (absl::Status status = LoadKeys(at, first_key, count, work); !status.ok()) return status;
   for (int64_t begin = 0; begin < num_queries; begin += kBlock) {
     const int64_t rows = std::min(kBlock, num_queries - begin);
-    const int64_t diagonal = causal_ ? at.first_query + begin - first_key : kKeys;
+    const int64_t diagonal = causal_ ? inputs_.num_earlier_keys + at.first_query + begin - first_key : kKeys;
     if (diagonal + rows <= 0) continue;
     Weigh(begin, rows, count, diagonal, work);
     kernels::CompensatedMatMul({work->weights, kKeys, 1}, {work->values, work->value_stride},

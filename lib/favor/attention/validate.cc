@@ -105,7 +105,12 @@ absl::Status ValidateAttention(const AttentionSpec& spec, const AttentionInputs&
   if (absl::Status status = ValidateSizes(inputs); !status.ok()) return status;
   const int64_t batch_size = inputs.queries.shape.batch_size;
   const int64_t query_length = inputs.queries.shape.length, key_length = inputs.keys.shape.length;
-  if (spec.causal && query_length != key_length) {
+  const int64_t earlier = inputs.num_earlier_keys;
+  if (earlier < 0 || (earlier > 0 && (!spec.causal || spec.mode != AttentionMode::kExact))) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_earlier_keys is ", earlier, ", must be 0 but in causal exact attention, >= 0 there"));
+  }
+  if (spec.causal && query_length + earlier != key_length) {
     return absl::InvalidArgumentError(
         absl::StrCat("causal needs equal lengths: queries.length is ", query_length, ", keys.length is ", key_length));
   }

@@ -1,19 +1,18 @@
 #include "favor/model/bert_encoder.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "favor/base/aligned_buffer.h"
-#include "favor/kernels/normalise.h"
-#include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
 #include "favor/model/block_stages.h"
 #include "favor/model/dense_layer.h"
+#include "favor/model/norm.h"
 #include "favor/model/packed_rows.h"
 #include "favor/model/token_blocks.h"
+#include "favor/model/token_vectors.h"
 #include "favor/model/word_table.h"
 
 namespace favor {
@@ -21,16 +20,6 @@ namespace {
 
 using kernels::Activation;
 using kernels::kTile;
-
-struct Norm {
-  AlignedBuffer<float> gain, bias;
-
-  void Apply(int64_t dim, float epsilon, const BlockTiles& x) const {
-    for (int64_t i = 0; i < x.num_tiles(); ++i) {
-      kernels::LayerNorm(x.Tile(i), dim, gain.data(), bias.data(), epsilon, x.Tile(i));
-    }
-  }
-};
 
 struct Layer {
   DenseLayer queries_keys_values;  // one below the other
@@ -70,7 +59,6 @@ class BertEncoder : public Encoder {
     return spec;
   }
   absl::Status CheckAttention(const AttentionSpec& spec) const override;
-  absl::Status CheckSequence(absl::Span<const int32_t> ids) const override;
   absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
                            const Cancellation* cancellation, float* vectors) const override;
   int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
@@ -105,7 +93,6 @@ class BertEncoder : public Encoder {
   void StoreVectors(Batch& batch, int64_t block, float* scratch) const;
 
   BertConfig config_;
-  float epsilon_;
   WordTable words_;
   AlignedBuffer<float> positions_;  // [max_tokens][hidden], the vector of token type 0 added
   Norm embedding_norm_;
@@ -121,31 +108,7 @@ std::string Prefix(const Weights& weights) {
   return "";
 }
 
-Norm ReadNorm(const std::string& name, int64_t dim, Weights* weights) {
-  // Checkpoints converted from TensorFlow call them gamma and beta.
-  const bool old = weights->Has(name + ".gamma");
-  return {weights->Read(name + (old ? ".gamma" : ".weight"), {dim}),
-          weights->Read(name + (old ? ".beta" : ".bias"), {dim})};
-}
-
-// Several layers of one input, one below the other.
-DenseLayer ReadDense(absl::Span<const std::string> names, int64_t rows, int64_t depth, Weights* weights) {
-  std::vector<float> matrix, bias;
-  for (const std::string& name : names) {
-    const AlignedBuffer<float> weight = weights->Read(name + ".weight", {rows, depth});
-    const AlignedBuffer<float> shift = weights->Read(name + ".bias", {rows});
-    matrix.insert(matrix.end(), weight.data(), weight.data() + weight.size());
-    bias.insert(bias.end(), shift.data(), shift.data() + shift.size());
-  }
-  if (!weights->status().ok()) return {};
-  absl::StatusOr<DenseLayer> layer = DenseLayer::Create(matrix, bias, rows * static_cast<int64_t>(names.size()), depth);
-  if (layer.ok()) return *std::move(layer);
-  weights->Fail(layer.status().message());
-  return {};
-}
-
-BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
-    : config_(config), epsilon_(static_cast<float>(config.epsilon)) {
+BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(config) {
   const std::string prefix = Prefix(*weights);
   const int64_t hidden = config.hidden_size, first = config.first_position;
   words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, hidden, weights);
@@ -157,7 +120,7 @@ BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
       for (int64_t l = 0; l < hidden; ++l) positions_[t * hidden + l] = positions_[(t + first) * hidden + l] + types[l];
     }
   }
-  embedding_norm_ = ReadNorm(prefix + "embeddings.LayerNorm", hidden, weights);
+  embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", hidden, config.epsilon, weights);
   for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
     layers_.push_back(ReadLayer(absl::StrCat(prefix, "encoder.layer.", i, "."), weights));
   }
@@ -168,13 +131,13 @@ Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const 
   const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
   const std::string attention = prefix + "attention.";
   Layer layer;
-  layer.queries_keys_values =
-      ReadDense({attention + "self.query", attention + "self.key", attention + "self.value"}, hidden, hidden, weights);
-  layer.attention_output = ReadDense({attention + "output.dense"}, hidden, hidden, weights);
-  layer.attention_norm = ReadNorm(attention + "output.LayerNorm", hidden, weights);
-  layer.up = ReadDense({prefix + "intermediate.dense"}, intermediate, hidden, weights);
-  layer.down = ReadDense({prefix + "output.dense"}, hidden, intermediate, weights);
-  layer.output_norm = ReadNorm(prefix + "output.LayerNorm", hidden, weights);
+  layer.queries_keys_values = DenseLayer::Read(
+      {attention + "self.query", attention + "self.key", attention + "self.value"}, hidden, hidden, true, weights);
+  layer.attention_output = DenseLayer::Read({attention + "output.dense"}, hidden, hidden, true, weights);
+  layer.attention_norm = Norm::ReadLayerNorm(attention + "output.LayerNorm", hidden, config_.epsilon, weights);
+  layer.up = DenseLayer::Read({prefix + "intermediate.dense"}, intermediate, hidden, true, weights);
+  layer.down = DenseLayer::Read({prefix + "output.dense"}, hidden, intermediate, true, weights);
+  layer.output_norm = Norm::ReadLayerNorm(prefix + "output.LayerNorm", hidden, config_.epsilon, weights);
   return layer;
 }
 
@@ -194,40 +157,22 @@ absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
   return absl::OkStatus();
 }
 
-absl::Status BertEncoder::CheckSequence(absl::Span<const int32_t> ids) const {
-  if (ids.empty()) return absl::InvalidArgumentError("there are no tokens, there must be at least one");
-  if (static_cast<int64_t>(ids.size()) > max_tokens()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("there are ", ids.size(), " tokens, the model takes at most ", max_tokens()));
-  }
-  for (size_t i = 0; i < ids.size(); ++i) {
-    if (ids[i] >= 0 && ids[i] < config_.vocabulary_size) continue;
-    return absl::InvalidArgumentError(
-        absl::StrCat("ids[", i, "] is ", ids[i], ", it must be from 0 to ", config_.vocabulary_size - 1));
-  }
-  return absl::OkStatus();
-}
-
 int64_t BertEncoder::ScratchFloats(const TokenBlocks& blocks) const {
   const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
-  const int64_t token_rows = kTile * kernels::Padded(config_.hidden_size);
-  return std::max(token_rows, blocks.tiles_per_block() * kernels::PanelRowCount(widest) * kTile);
+  return std::max(TokenVectorScratch(config_.hidden_size),
+                  blocks.tiles_per_block() * kernels::PanelRowCount(widest) * kTile);
 }
 
-void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* rows) const {
-  const int64_t hidden = config_.hidden_size, stride = kernels::Padded(hidden);
+void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
+  const int64_t hidden = config_.hidden_size, first = batch.blocks.First(block);
   const BlockTiles stream = Stream(batch, block);
-  for (int64_t i = 0; i < stream.num_tiles(); ++i) {
-    const int64_t first = batch.blocks.First(block) + i * kTile;
-    for (int64_t t = 0; t < stream.Count(i); ++t) {
-      float* row = rows + t * stride;
-      words_.Read(batch.sequences.ids[first + t], row);
-      const float* position = positions_.data() + batch.positions[first + t] * hidden;
-      for (int64_t l = 0; l < hidden; ++l) row[l] += position[l];
-    }
-    kernels::Transpose(rows, stride, stream.Count(i), hidden, stream.Tile(i), kTile);
-  }
-  embedding_norm_.Apply(hidden, epsilon_, stream);
+  const auto write_vector = [&](int64_t t, float* row) {
+    words_.Read(batch.sequences.ids[first + t], row);
+    const float* position = positions_.data() + batch.positions[first + t] * hidden;
+    for (int64_t l = 0; l < hidden; ++l) row[l] += position[l];
+  };
+  LoadTokenVectors(stream, hidden, write_vector, scratch);
+  embedding_norm_.Apply(stream, stream);
 }
 
 void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
@@ -239,8 +184,9 @@ void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block,
 void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
   batch.context.Load(batch.blocks.First(block), context);
-  layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, Stream(batch, block));
-  layer.attention_norm.Apply(config_.hidden_size, epsilon_, Stream(batch, block));
+  const BlockTiles stream = Stream(batch, block);
+  layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
+  layer.attention_norm.Apply(stream, stream);
 }
 
 void BertEncoder::FeedForwardUp(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
@@ -251,18 +197,14 @@ void BertEncoder::FeedForwardUp(const Layer& layer, Batch& batch, int64_t block,
 // Finds in `scratch` what FeedForwardUp left there.
 void BertEncoder::FeedForwardDown(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
-  layer.down.Apply(inner, Activation::kNone, /*add=*/true, Stream(batch, block));
-  layer.output_norm.Apply(config_.hidden_size, epsilon_, Stream(batch, block));
+  const BlockTiles stream = Stream(batch, block);
+  layer.down.Apply(inner, Activation::kNone, /*add=*/true, stream);
+  layer.output_norm.Apply(stream, stream);
 }
 
-void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* rows) const {
-  const int64_t hidden = config_.hidden_size, stride = kernels::Padded(hidden);
-  const BlockTiles stream = Stream(batch, block);
-  float* vectors = batch.vectors + batch.blocks.First(block) * hidden;
-  for (int64_t i = 0; i < stream.num_tiles(); ++i) {
-    kernels::Transpose(stream.Tile(i), kTile, hidden, stream.Count(i), rows, stride);
-    for (int64_t t = 0; t < stream.Count(i); ++t, vectors += hidden) std::copy_n(rows + t * stride, hidden, vectors);
-  }
+void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) const {
+  const int64_t hidden = config_.hidden_size;
+  StoreTokenVectors(Stream(batch, block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
 }
 
 std::vector<AttentionCall> BertEncoder::AttentionCalls(const PackedSequences& sequences, const PackedRows& inputs,

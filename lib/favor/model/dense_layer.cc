@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 namespace favor {
 
@@ -19,6 +20,55 @@ absl::StatusOr<DenseLayer> DenseLayer::Create(absl::Span<const float> weights, a
   layer.bias_ = *std::move(padded_bias);
   std::copy(bias.begin(), bias.end(), layer.bias_.data());
   return layer;
+}
+
+namespace {
+
+DenseLayer CreateOrFail(absl::Span<const float> matrix, absl::Span<const float> bias, int64_t rows, int64_t depth,
+                        Weights* weights) {
+  if (!weights->status().ok()) return {};
+  absl::StatusOr<DenseLayer> layer = DenseLayer::Create(matrix, bias, rows, depth);
+  if (layer.ok()) return *std::move(layer);
+  weights->Fail(layer.status().message());
+  return {};
+}
+
+// name.bias, or zeros.
+void AppendBias(const std::string& name, int64_t rows, bool has_bias, Weights* weights, std::vector<float>* bias) {
+  if (has_bias) {
+    const AlignedBuffer<float> shift = weights->Read(name + ".bias", {rows});
+    bias->insert(bias->end(), shift.data(), shift.data() + shift.size());
+  } else {
+    bias->resize(bias->size() + rows, 0.0f);
+  }
+}
+
+}  // namespace
+
+DenseLayer DenseLayer::Read(absl::Span<const std::string> names, int64_t rows, int64_t depth, bool has_bias,
+                            Weights* weights, float factor) {
+  std::vector<float> matrix, bias;
+  for (const std::string& name : names) {
+    const AlignedBuffer<float> weight = weights->Read(name + ".weight", {rows, depth});
+    matrix.insert(matrix.end(), weight.data(), weight.data() + weight.size());
+    AppendBias(name, rows, has_bias, weights, &bias);
+  }
+  if (factor != 1) {
+    for (std::vector<float>* values : {&matrix, &bias}) {
+      for (float& value : *values) value *= factor;
+    }
+  }
+  return CreateOrFail(matrix, bias, rows * static_cast<int64_t>(names.size()), depth, weights);
+}
+
+DenseLayer DenseLayer::ReadRows(const std::string& name, int64_t begin, int64_t rows, int64_t all_rows, int64_t depth,
+                                Weights* weights) {
+  const AlignedBuffer<float> weight = weights->Read(name + ".weight", {all_rows, depth});
+  std::vector<float> bias;
+  AppendBias(name, all_rows, /*has_bias=*/true, weights, &bias);
+  if (!weights->status().ok()) return {};
+  return CreateOrFail(weight.span().subspan(begin * depth, rows * depth),
+                      absl::MakeConstSpan(bias).subspan(begin, rows), rows, depth, weights);
 }
 
 }  // namespace favor

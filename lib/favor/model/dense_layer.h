@@ -2,6 +2,7 @@
 #define FAVOR_MODEL_DENSE_LAYER_H_
 
 #include <cstdint>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -10,6 +11,7 @@
 #include "favor/kernels/dense.h"
 #include "favor/kernels/panels.h"
 #include "favor/model/token_blocks.h"
+#include "favor/model/weights.h"
 
 namespace favor {
 
@@ -21,6 +23,14 @@ class DenseLayer {
   // weights [rows][depth], row-major; bias [rows], or empty: none. ResourceExhaustedError when there is no memory.
   static absl::StatusOr<DenseLayer> Create(absl::Span<const float> weights, absl::Span<const float> bias, int64_t rows,
                                            int64_t depth);
+
+  // Layers of one input, one below the other: name.weight [rows][depth] of each and, if they have one, name.bias
+  // [rows]. Weights and bias are multiplied by `factor`. Errors go to the weights' status.
+  static DenseLayer Read(absl::Span<const std::string> names, int64_t rows, int64_t depth, bool has_bias,
+                         Weights* weights, float factor = 1);
+  // Rows [begin, begin + rows) of name.weight [all_rows][depth] and of name.bias.
+  static DenseLayer ReadRows(const std::string& name, int64_t begin, int64_t rows, int64_t all_rows, int64_t depth,
+                             Weights* weights);
 
   int64_t rows() const { return rows_; }
   int64_t depth() const { return depth_; }

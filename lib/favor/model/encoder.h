@@ -48,7 +48,7 @@ class Encoder {
   virtual absl::Status CheckAttention(const AttentionSpec& spec) const = 0;
   // InvalidArgumentError, naming position, value and bound, for what Plan() does not take: no tokens, too many, an id
   // outside the vocabulary.
-  virtual absl::Status CheckSequence(absl::Span<const int32_t> ids) const = 0;
+  virtual absl::Status CheckSequence(absl::Span<const int32_t> ids) const;
 
   // Plans the layers as a Job for a pool. vectors is [num_tokens][dimensions()]. A sequence's vectors do not depend on
   // what else is in the batch beyond rounding, nor on the number of threads at all. All arguments and the encoder must

@@ -11,6 +11,8 @@
 #include "favor/format/json_fields.h"
 #include "favor/model/bert_config.h"
 #include "favor/model/bert_encoder.h"
+#include "favor/model/performer_config.h"
+#include "favor/model/performer_encoder.h"
 #include "favor/model/sentence_config.h"
 #include "favor/model/weights.h"
 
@@ -27,6 +29,11 @@ absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const JsonValue& conf
     const absl::StatusOr<BertConfig> bert = ParseBertConfig(config);
     if (!bert.ok()) return bert.status();
     return LoadBertEncoder(*bert, weights);
+  }
+  if (name == "performer-pytorch") {
+    const absl::StatusOr<PerformerConfig> performer = ParsePerformerConfig(config);
+    if (!performer.ok()) return performer.status();
+    return LoadPerformerEncoder(*performer, weights);
   }
   return absl::InvalidArgumentError(absl::StrCat("config.json: model_type is ", type->Description(),
                                                  ", must be bert, roberta, xlm-roberta or performer-pytorch"));

@@ -1,6 +1,7 @@
 #ifndef FAVOR_MODEL_PACKED_ROWS_H_
 #define FAVOR_MODEL_PACKED_ROWS_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
@@ -30,19 +31,35 @@ class PackedRows {
     return rows;
   }
 
-  // Between rows from `first` on and a block of tiles, of dim rows or more.
+  // From a block of tiles, of dim rows or more, to the rows from `first` on, and back.
   void Store(int64_t first, const BlockTiles& block) {
-    for (int64_t i = 0; i < block.num_tiles(); ++i, first += kernels::kTile) {
-      kernels::Transpose(block.Tile(i), kernels::kTile, dim_, block.Count(i), memory_.data() + first * stride_,
-                         stride_);
-    }
+    for (int64_t i = 0; i < block.num_tiles(); ++i) StoreRun(first + i * kernels::kTile, block.Tile(i), block.Count(i));
   }
   void Load(int64_t first, const BlockTiles& block) const {
-    for (int64_t i = 0; i < block.num_tiles(); ++i, first += kernels::kTile) {
-      kernels::Transpose(memory_.data() + first * stride_, stride_, block.Count(i), dim_, block.Tile(i),
-                         kernels::kTile);
+    for (int64_t i = 0; i < block.num_tiles(); ++i) {
+      kernels::Transpose(Row(first + i * kernels::kTile), stride_, block.Count(i), dim_, block.Tile(i), kernels::kTile);
     }
   }
+  // The same between token t of the block and rows[t]. Neighbours of a tile are moved together.
+  void Store(const int64_t* rows, const BlockTiles& block) {
+    for (int64_t i = 0; i < block.num_tiles(); ++i, rows += kernels::kTile) {
+      for (int64_t t = 0, end = 0; t < block.Count(i); t = end) {
+        for (end = t + 1; end < block.Count(i) && rows[end] == rows[end - 1] + 1;) ++end;
+        StoreRun(rows[t], block.Tile(i) + t, end - t);
+      }
+    }
+  }
+  // scratch: [kTile][stride()].
+  void Load(const int64_t* rows, const BlockTiles& block, float* scratch) const {
+    for (int64_t i = 0; i < block.num_tiles(); ++i, rows += kernels::kTile) {
+      for (int64_t t = 0; t < block.Count(i); ++t) std::copy_n(Row(rows[t]), stride_, scratch + t * stride_);
+      kernels::Transpose(scratch, stride_, block.Count(i), dim_, block.Tile(i), kernels::kTile);
+    }
+  }
+
+  float* Row(int64_t row) { return memory_.data() + row * stride_; }
+  const float* Row(int64_t row) const { return memory_.data() + row * stride_; }
+  int64_t stride() const { return stride_; }
 
   // Columns [begin, begin + num_heads * head_dim) of rows [first, first + length), as the heads of one sequence.
   MutableTensorView Heads(int64_t first, int64_t length, int64_t begin, int64_t num_heads, int64_t head_dim) const {
@@ -55,6 +72,10 @@ class PackedRows {
   }
 
  private:
+  void StoreRun(int64_t first, const float* columns, int64_t count) {
+    kernels::Transpose(columns, kernels::kTile, dim_, count, Row(first), stride_);
+  }
+
   int64_t stride_ = 0;
   int64_t dim_ = 0;
   int64_t num_tokens_ = 0;

@@ -24,6 +24,7 @@ class TokenBlocks {
   }
 
   int64_t num_tokens() const { return num_tokens_; }
+  int64_t width() const { return width_; }  // tokens of every block but the last
   int64_t num_blocks() const { return (num_tokens_ + width_ - 1) / width_; }
   int64_t First(int64_t block) const { return block * width_; }
   int64_t Count(int64_t block) const { return std::min(width_, num_tokens_ - First(block)); }

@@ -1,0 +1,46 @@
+#include "favor/model/norm.h"
+
+#include <algorithm>
+
+#include "favor/kernels/normalise.h"
+
+namespace favor {
+
+Norm Norm::ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights) {
+  // Checkpoints converted from TensorFlow call them gamma and beta.
+  const bool old = weights->Has(name + ".gamma");
+  Norm norm;
+  norm.kind_ = Kind::kLayer;
+  norm.dim_ = dim;
+  norm.epsilon_ = static_cast<float>(epsilon);
+  norm.gain_ = weights->Read(name + (old ? ".gamma" : ".weight"), {dim});
+  norm.bias_ = weights->Read(name + (old ? ".beta" : ".bias"), {dim});
+  return norm;
+}
+
+Norm Norm::ReadScaleNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights) {
+  Norm norm;
+  norm.kind_ = Kind::kScale;
+  norm.dim_ = dim;
+  norm.epsilon_ = static_cast<float>(epsilon);
+  norm.gain_ = weights->Read(name, {1});
+  return norm;
+}
+
+void Norm::Apply(const BlockTiles& x, const BlockTiles& y) const {
+  for (int64_t i = 0; i < x.num_tiles(); ++i) {
+    switch (kind_) {
+      case Kind::kNone:
+        if (x.data != y.data) std::copy_n(x.Tile(i), std::min(x.stride(), y.stride()), y.Tile(i));
+        break;
+      case Kind::kLayer:
+        kernels::LayerNorm(x.Tile(i), dim_, gain_.data(), bias_.data(), epsilon_, y.Tile(i));
+        break;
+      case Kind::kScale:
+        kernels::ScaleNorm(x.Tile(i), dim_, gain_[0], epsilon_, y.Tile(i));
+        break;
+    }
+  }
+}
+
+}  // namespace favor

@@ -1,0 +1,94 @@
+#include "favor/model/performer_attention.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace favor {
+namespace {
+
+AttentionSpec LocalSpec(const PerformerConfig& config) {
+  AttentionSpec spec;
+  spec.mode = AttentionMode::kExact;
+  spec.causal = config.causal;
+  return spec;
+}
+
+// Heads [first, first + count) of rows of one sequence: queries [query_begin, query_end) see keys [key_begin, key_end).
+AttentionCall Call(const PerformerConfig& config, const PerformerBatch& batch, int64_t sequence, int64_t first,
+                   int64_t count, std::pair<int64_t, int64_t> queries, std::pair<int64_t, int64_t> keys) {
+  const int64_t width = config.num_heads * config.head_dim, column = first * config.head_dim;
+  const int64_t row = batch.rows.first_rows[sequence];
+  const auto heads = [&](const PackedRows& rows, std::pair<int64_t, int64_t> range, int64_t begin) {
+    return rows.Heads(row + range.first, range.second - range.first, begin + column, count, config.head_dim);
+  };
+  AttentionCall call;
+  call.inputs.queries = heads(batch.queries_keys_values, queries, 0);
+  call.inputs.keys = heads(batch.queries_keys_values, keys, width);
+  call.inputs.values = heads(batch.queries_keys_values, keys, 2 * width);
+  call.output = heads(batch.context, queries, 0);
+  return call;
+}
+
+std::vector<AttentionCall> GlobalCalls(const PerformerConfig& config, const PerformerLayer& layer,
+                                       const PerformerBatch& batch) {
+  const int64_t num_heads = config.num_heads - layer.num_local_heads;
+  std::vector<AttentionCall> calls;
+  if (num_heads == 0) return calls;
+  for (size_t s = 0; s < batch.rows.lengths.size(); ++s) {
+    const std::pair<int64_t, int64_t> whole = {0, batch.rows.lengths[s]};
+    calls.push_back(Call(config, batch, s, 0, num_heads, whole, whole));
+    calls.back().inputs.projection = layer.projection;
+  }
+  return calls;
+}
+
+std::vector<AttentionCall> LocalCalls(const PerformerConfig& config, const PerformerLayer& layer,
+                                      const PerformerBatch& batch) {
+  const int64_t num_heads = layer.num_local_heads, window = config.local_window;
+  std::vector<AttentionCall> calls;
+  if (num_heads == 0) return calls;
+  for (size_t s = 0; s < batch.rows.lengths.size(); ++s) {
+    const int64_t length = batch.rows.lengths[s], num_keys = batch.rows.padded_lengths[s];
+    for (int64_t begin = 0; begin < length; begin += window) {
+      const int64_t end = std::min(begin + window, length), first_key = std::max<int64_t>(0, begin - window);
+      const int64_t last_key = config.causal ? end : std::min(begin + 2 * window, num_keys);
+      calls.push_back(
+          Call(config, batch, s, config.num_heads - num_heads, num_heads, {begin, end}, {first_key, last_key}));
+      if (config.causal) calls.back().inputs.num_earlier_keys = begin - first_key;
+    }
+  }
+  return calls;
+}
+
+}  // namespace
+
+AttentionSpec PerformerAttentionSpec(const PerformerConfig& config) {
+  AttentionSpec spec;
+  spec.causal = config.causal;
+  spec.features = config.features;
+  return spec;
+}
+
+absl::StatusOr<Job> PlanPerformerAttention(const PerformerConfig& config, const PerformerLayer& layer,
+                                           const PerformerBatch& batch, const Cancellation* cancellation) {
+  std::vector<Job> jobs;
+  const std::pair<AttentionSpec, std::vector<AttentionCall>> parts[] = {
+      {PerformerAttentionSpec(config), GlobalCalls(config, layer, batch)},
+      {LocalSpec(config), LocalCalls(config, layer, batch)}};
+  for (const auto& [spec, calls] : parts) {
+    if (calls.empty()) continue;
+    absl::StatusOr<Job> job = PlanAttention(spec, calls, cancellation, /*report=*/nullptr);
+    if (!job.ok()) return job.status();
+    jobs.push_back(*std::move(job));
+  }
+  return SideBySide(std::move(jobs));
+}
+
+int64_t PerformerAttentionBytes(const PerformerConfig& config, const PerformerLayer& layer, const PerformerBatch& batch,
+                                int num_threads) {
+  return AttentionScratchBytes(PerformerAttentionSpec(config), GlobalCalls(config, layer, batch), num_threads) +
+         AttentionScratchBytes(LocalSpec(config), LocalCalls(config, layer, batch), num_threads);
+}
+
+}  // namespace favor

@@ -1,0 +1,79 @@
+#include "favor/model/performer_batch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "favor/kernels/panels.h"
+#include "favor/kernels/tile.h"
+
+namespace favor {
+
+PerformerRows::PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets) {
+  const bool pads = !config.causal && std::any_of(config.local_heads.begin(), config.local_heads.end(),
+                                                  [](int64_t heads) { return heads > 0; });
+  const int64_t grain = pads ? config.local_window : 1;
+  for (size_t s = 0; s + 1 < offsets.size(); ++s) {
+    const int64_t length = offsets[s + 1] - offsets[s];
+    first_rows.push_back(num_rows);
+    lengths.push_back(length);
+    padded_lengths.push_back((length + grain - 1) / grain * grain);
+    for (int64_t t = 0; t < length; ++t) {
+      row_of_token.push_back(num_rows + t);
+      position_of_token.push_back(t);
+    }
+    num_rows += padded_lengths.back();
+  }
+}
+
+TokenBlocks PerformerBatch::Blocks(const PerformerConfig& config, int64_t num_tokens) {
+  return TokenBlocks(num_tokens, 2 * config.dim * std::max(config.inner_dim, 3 * config.num_heads * config.head_dim));
+}
+
+PerformerBatch::PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors)
+    : sequences(sequences),
+      rows(config, sequences.offsets),
+      blocks(Blocks(config, sequences.offsets.back())),
+      vectors(vectors),
+      stream_rows(kernels::PanelRowCount(config.dim)),
+      streams(config.reversible ? 2 : 1) {}
+
+int64_t PerformerBatch::StreamFloats() const {
+  return blocks.num_blocks() * blocks.tiles_per_block() * stream_rows * kernels::kTile;
+}
+
+int64_t PerformerBatch::Floats(const PerformerConfig& config) const {
+  const int64_t num_buffers = static_cast<int64_t>(streams.size()) + (config.shifts_tokens ? 1 : 0);
+  const int64_t width = config.num_heads * config.head_dim;
+  return num_buffers * StreamFloats() + PackedRows::Floats(rows.num_rows, 3 * width) +
+         PackedRows::Floats(rows.num_rows, width);
+}
+
+absl::Status PerformerBatch::Allocate(const PerformerConfig& config) {
+  std::vector<AlignedBuffer<float>*> buffers;
+  for (AlignedBuffer<float>& stream : streams) buffers.push_back(&stream);
+  if (config.shifts_tokens) buffers.push_back(&normed);
+  for (AlignedBuffer<float>* buffer : buffers) {
+    absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(StreamFloats());
+    if (!memory.ok()) return memory.status();
+    *buffer = *std::move(memory);
+  }
+  const int64_t width = config.num_heads * config.head_dim;
+  for (const auto& [packed, dim] : {std::pair(&queries_keys_values, 3 * width), std::pair(&context, width)}) {
+    absl::StatusOr<PackedRows> memory = PackedRows::Allocate(rows.num_rows, dim);
+    if (!memory.ok()) return memory.status();
+    *packed = *std::move(memory);
+  }
+  for (size_t s = 0; s < rows.lengths.size(); ++s) {
+    for (int64_t t = rows.lengths[s]; t < rows.padded_lengths[s]; ++t) {
+      std::fill_n(queries_keys_values.Row(rows.first_rows[s] + t), queries_keys_values.stride(), 0.0f);
+    }
+  }
+  return absl::OkStatus();
+}
+
+BlockTiles PerformerBatch::Tiles(const AlignedBuffer<float>& buffer, int64_t block) const {
+  const int64_t stride = blocks.tiles_per_block() * stream_rows * kernels::kTile;
+  return {const_cast<float*>(buffer.data()) + block * stride, stream_rows, blocks.Count(block)};  // NOLINT: as it is
+}
+
+}  // namespace favor

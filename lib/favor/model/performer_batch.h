@@ -1,0 +1,63 @@
+#ifndef FAVOR_MODEL_PERFORMER_BATCH_H_
+#define FAVOR_MODEL_PERFORMER_BATCH_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/model/encoder.h"
+#include "favor/model/packed_rows.h"
+#include "favor/model/performer_config.h"
+#include "favor/model/token_blocks.h"
+
+namespace favor {
+
+// Where the tokens of a batch stand: in their sequences, and in the rows that attention reads. With local heads a
+// bidirectional model has rows of zeros behind each sequence, which fill its last window up.
+struct PerformerRows {
+  PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets);
+
+  std::vector<int64_t> first_rows;      // of each sequence
+  std::vector<int64_t> lengths;         // of each sequence
+  std::vector<int64_t> padded_lengths;  // of each sequence
+  std::vector<int64_t> row_of_token;
+  std::vector<int64_t> position_of_token;
+  int64_t num_rows = 0;
+};
+
+// What one call of a Performer computes on.
+struct PerformerBatch {
+  PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors);
+  // ResourceExhaustedError when there is no memory.
+  absl::Status Allocate(const PerformerConfig& config);
+  // Floats that Allocate() takes.
+  int64_t Floats(const PerformerConfig& config) const;
+
+  static TokenBlocks Blocks(const PerformerConfig& config, int64_t num_tokens);
+
+  // The residual stream that attention reads and feed-forward adds to, and the one that feed-forward reads and
+  // attention adds to: two in a reversible model, else the same.
+  BlockTiles AttentionInput(int64_t block) const { return Tiles(streams.back(), block); }
+  BlockTiles FeedForwardInput(int64_t block) const { return Tiles(streams.front(), block); }
+  // What the stages between two barriers share when tokens are shifted: the stream's tokens behind their norm.
+  BlockTiles Normed(int64_t block) const { return Tiles(normed, block); }
+
+  PackedSequences sequences;
+  PerformerRows rows;
+  TokenBlocks blocks;
+  float* vectors;
+  int64_t stream_rows;                        // of a tile: dim and what fills the last panel of a layer up
+  std::vector<AlignedBuffer<float>> streams;  // [num_blocks][tiles_per_block][stream_rows][kTile]
+  AlignedBuffer<float> normed;                // the same, for models that shift tokens
+  PackedRows queries_keys_values;             // [rows.num_rows][3 heads head_dim]
+  PackedRows context;                         // [rows.num_rows][heads head_dim]
+
+ private:
+  BlockTiles Tiles(const AlignedBuffer<float>& buffer, int64_t block) const;
+  int64_t StreamFloats() const;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_PERFORMER_BATCH_H_

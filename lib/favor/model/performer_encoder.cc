@@ -1,0 +1,310 @@
+#include "favor/model/performer_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+#include <vector>
+
+#include "favor/kernels/elementwise.h"
+#include "favor/kernels/tile.h"
+#include "favor/model/block_stages.h"
+#include "favor/model/performer_attention.h"
+#include "favor/model/performer_batch.h"
+#include "favor/model/performer_layer.h"
+#include "favor/model/performer_positions.h"
+#include "favor/model/token_shift.h"
+#include "favor/model/token_vectors.h"
+#include "favor/model/word_table.h"
+
+namespace favor {
+namespace {
+
+using kernels::Activation;
+using kernels::kTile;
+
+class PerformerEncoder : public Encoder {
+ public:
+  PerformerEncoder(const PerformerConfig& config, Weights* weights);
+
+  int64_t dimensions() const override { return config_.dim; }
+  int64_t vocabulary_size() const override { return config_.num_tokens; }
+  int64_t max_tokens() const override { return config_.MaxTokens(); }
+  int64_t num_parameters() const override { return num_parameters_; }
+  int64_t memory_bytes() const override;
+  int64_t head_dim() const override { return config_.head_dim; }
+  AttentionSpec attention() const override { return PerformerAttentionSpec(config_); }
+  absl::Status CheckAttention(const AttentionSpec&) const override {
+    return absl::InvalidArgumentError("attention is set, but a Performer's own features define it");
+  }
+  absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
+                           const Cancellation* cancellation, float* vectors) const override;
+  int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
+                       int num_threads) const override;
+
+ private:
+  // A stage of a block that belongs to a layer.
+  using LayerStage = void (PerformerEncoder::*)(const PerformerLayer&, PerformerBatch&, int64_t, float*) const;
+
+  int64_t width() const { return config_.num_heads * config_.head_dim; }
+  int64_t ScratchFloats(const PerformerBatch& batch) const;
+  std::vector<BlockStage> InputStages(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer) const;
+  std::vector<BlockStage> OutputStages(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer) const;
+
+  void EmbedTokens(PerformerBatch& batch, int64_t block, float* scratch) const;
+  void NormForAttention(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
+  void ProjectInputs(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
+  void AddAttention(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
+  void NormForFeedForward(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
+  void FeedForwardUp(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
+  void FeedForwardDown(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
+  void StoreVectors(PerformerBatch& batch, int64_t block, float* scratch) const;
+
+  // What a layer reads: the norm of a stream's block, its tokens shifted when the model shifts them. `to` is scratch.
+  BlockTiles LayerInput(const Norm& norm, const PerformerBatch& batch, const BlockTiles& stream, int64_t block,
+                        const BlockTiles& to) const;
+  void TurnHeads(const PerformerLayer& layer, const PerformerBatch& batch, int64_t block, const BlockTiles& projected,
+                 float* scratch) const;
+
+  PerformerConfig config_;
+  WordTable words_;
+  PerformerPositions positions_;
+  std::vector<PerformerLayer> layers_;
+  Norm last_norm_;
+  int64_t num_parameters_ = 0;
+};
+
+PerformerEncoder::PerformerEncoder(const PerformerConfig& config, Weights* weights) : config_(config) {
+  const std::string words = "token_emb.weight";
+  if (!config.is_language_model) {
+    const absl::Span<const int64_t> shape = weights->ShapeOf(words);
+    config_.num_tokens = shape.empty() ? 0 : shape[0];
+  }
+  words_ = WordTable::Load(words, config_.num_tokens, config.dim, weights);
+  positions_ = PerformerPositions::Read(config, weights);
+  for (int64_t i = 0; i < config.depth && weights->status().ok(); ++i) {
+    layers_.push_back(PerformerLayer::Read(config, i, weights));
+  }
+  if (config.is_language_model) last_norm_ = Norm::ReadLayerNorm("norm", config.dim, 1e-5, weights);
+  num_parameters_ = weights->num_read();
+}
+
+int64_t PerformerEncoder::memory_bytes() const {
+  int64_t bytes = words_.num_bytes() + positions_.num_bytes();
+  for (const PerformerLayer& layer : layers_) bytes += layer.num_bytes();
+  return bytes;
+}
+
+int64_t PerformerEncoder::ScratchFloats(const PerformerBatch& batch) const {
+  const int64_t tile = batch.blocks.tiles_per_block() * kTile;
+  const int64_t projected = kernels::PanelRowCount(3 * width()) + 2 * config_.head_dim;
+  const int64_t inner = kernels::PanelRowCount(config_.inner_dim) * (config_.gated ? 2 : 1);
+  return std::max((batch.stream_rows + std::max(projected, inner)) * tile,
+                  tile * width() + TokenVectorScratch(std::max(config_.dim, width())));
+}
+
+void PerformerEncoder::EmbedTokens(PerformerBatch& batch, int64_t block, float* scratch) const {
+  const int64_t first = batch.blocks.First(block);
+  const auto write_vector = [&](int64_t t, float* row) {
+    words_.Read(batch.sequences.ids[first + t], row);
+    positions_.AddTo(batch.rows.position_of_token[first + t], row);
+  };
+  LoadTokenVectors(batch.AttentionInput(block), config_.dim, write_vector, scratch);
+  if (!config_.reversible) return;
+  const BlockTiles copy = batch.FeedForwardInput(block);
+  std::copy_n(batch.AttentionInput(block).data, copy.Floats(), copy.data);
+}
+
+BlockTiles PerformerEncoder::LayerInput(const Norm& norm, const PerformerBatch& batch, const BlockTiles& stream,
+                                        int64_t block, const BlockTiles& to) const {
+  if (config_.shifts_tokens) {
+    ShiftTokens(batch, config_.causal, config_.dim, block, to);
+    return to;
+  }
+  if (norm.is_none()) return stream;
+  norm.Apply(stream, to);
+  return to;
+}
+
+void PerformerEncoder::NormForAttention(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
+                                        float*) const {
+  layer.attention_norm.Apply(batch.AttentionInput(block), batch.Normed(block));
+}
+
+void PerformerEncoder::ProjectInputs(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
+                                     float* scratch) const {
+  const BlockTiles normed{scratch, batch.stream_rows, batch.blocks.Count(block)};
+  const BlockTiles projected = normed.Next(layer.queries_keys_values.padded_rows());
+  const BlockTiles input = LayerInput(layer.attention_norm, batch, batch.AttentionInput(block), block, normed);
+  layer.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
+  TurnHeads(layer, batch, block, projected, projected.data + projected.Floats());
+  batch.queries_keys_values.Store(batch.rows.row_of_token.data() + batch.blocks.First(block), projected);
+}
+
+// Turns the planes of all heads [first, end) of a tile of queries or keys, plane j being rows first_row(j) and
+// second_row(j) of the head.
+template <typename Rows>
+void TurnPlanes(float* tile, int64_t head_dim, int64_t first, int64_t end, const float* sines, const float* cosines,
+                Rows rows) {
+  for (int64_t head = first; head < end; ++head) {
+    float* at = tile + head * head_dim * kTile;
+    for (int64_t j = 0; j < head_dim / 2; ++j) {
+      const auto [a, b] = rows(j);
+      kernels::Rotate(cosines + j * kTile, sines + j * kTile, at + a * kTile, at + b * kTile);
+    }
+  }
+}
+
+void PerformerEncoder::TurnHeads(const PerformerLayer& layer, const PerformerBatch& batch, int64_t block,
+                                 const BlockTiles& projected, float* scratch) const {
+  const int64_t half = config_.head_dim / 2, num_global = config_.num_heads - layer.num_local_heads;
+  float* sines = scratch;
+  float* cosines = scratch + half * kTile;
+  const auto global_rows = [](int64_t j) { return std::pair(2 * j, 2 * j + 1); };
+  const auto local_rows = [half](int64_t j) { return std::pair(j, j + half); };
+  for (int64_t i = 0; i < projected.num_tiles(); ++i) {
+    const int64_t* positions = batch.rows.position_of_token.data() + batch.blocks.First(block) + i * kTile;
+    float* queries = projected.Tile(i);
+    float* keys = queries + width() * kTile;
+    if (positions_.IsRotary() && num_global > 0) {
+      std::vector<float> row(config_.head_dim);
+      for (int64_t t = 0; t < projected.Count(i); ++t) {
+        positions_.Angles(positions[t], row.data(), row.data() + half);
+        for (int64_t j = 0; j < half; ++j) {
+          sines[j * kTile + t] = row[j];
+          cosines[j * kTile + t] = row[half + j];
+        }
+      }
+      for (float* tile : {queries, keys}) {
+        TurnPlanes(tile, config_.head_dim, 0, num_global, sines, cosines, global_rows);
+      }
+    }
+    if (layer.num_local_heads == 0) continue;
+    // The package counts a bidirectional window's queries from the end of its keys, one window too late.
+    for (const auto& [tile, late] : {std::pair(queries, config_.causal ? 0 : config_.local_window), {keys, 0}}) {
+      for (int64_t j = 0; j < half; ++j) {
+        for (int64_t t = 0; t < projected.Count(i); ++t) {
+          const double angle = static_cast<double>(positions[t] + late) * layer.local_frequencies[j];
+          sines[j * kTile + t] = static_cast<float>(std::sin(angle));
+          cosines[j * kTile + t] = static_cast<float>(std::cos(angle));
+        }
+      }
+      TurnPlanes(tile, config_.head_dim, num_global, config_.num_heads, sines, cosines, local_rows);
+    }
+  }
+}
+
+void PerformerEncoder::AddAttention(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
+                                    float* scratch) const {
+  const BlockTiles context{scratch, width(), batch.blocks.Count(block)};
+  batch.context.Load(batch.rows.row_of_token.data() + batch.blocks.First(block), context,
+                     context.data + context.Floats());
+  layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, batch.FeedForwardInput(block));
+}
+
+void PerformerEncoder::NormForFeedForward(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
+                                          float*) const {
+  layer.feed_forward_norm.Apply(batch.FeedForwardInput(block), batch.Normed(block));
+}
+
+void PerformerEncoder::FeedForwardUp(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
+                                     float* scratch) const {
+  const BlockTiles normed{scratch, batch.stream_rows, batch.blocks.Count(block)};
+  const BlockTiles inner = normed.Next(layer.up.padded_rows());
+  const BlockTiles input = LayerInput(layer.feed_forward_norm, batch, batch.FeedForwardInput(block), block, normed);
+  layer.up.Apply(input, config_.gated ? Activation::kNone : Activation::kGelu, /*add=*/false, inner);
+  if (!config_.gated) return;
+  const BlockTiles gate = inner.Next(layer.gate.padded_rows());
+  layer.gate.Apply(input, Activation::kGelu, /*add=*/false, gate);
+  kernels::MultiplyBy(gate.data, inner.Floats(), inner.data);
+}
+
+// Finds in `scratch` what FeedForwardUp left there.
+void PerformerEncoder::FeedForwardDown(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
+                                       float* scratch) const {
+  const BlockTiles normed{scratch, batch.stream_rows, batch.blocks.Count(block)};
+  layer.down.Apply(normed.Next(layer.up.padded_rows()), Activation::kNone, /*add=*/true, batch.AttentionInput(block));
+}
+
+void PerformerEncoder::StoreVectors(PerformerBatch& batch, int64_t block, float* scratch) const {
+  const BlockTiles stream = batch.AttentionInput(block);
+  if (config_.reversible) kernels::AddTo(batch.FeedForwardInput(block).data, stream.Floats(), stream.data);
+  last_norm_.Apply(stream, stream);
+  StoreTokenVectors(stream, config_.dim, scratch, batch.vectors + batch.blocks.First(block) * config_.dim);
+}
+
+std::vector<BlockStage> PerformerEncoder::InputStages(std::shared_ptr<PerformerBatch> batch,
+                                                      const PerformerLayer& layer) const {
+  const auto stage = [&](LayerStage run, bool after_all_blocks) {
+    return BlockStage{
+        [this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); },
+        after_all_blocks};
+  };
+  // Shifted tokens come from other blocks: their norms are there before, and are not overwritten until, all are read.
+  const bool shifts = config_.shifts_tokens;
+  std::vector<BlockStage> stages;
+  if (shifts) stages.push_back(stage(&PerformerEncoder::NormForAttention, true));
+  stages.push_back(stage(&PerformerEncoder::ProjectInputs, shifts));
+  return stages;
+}
+
+std::vector<BlockStage> PerformerEncoder::OutputStages(std::shared_ptr<PerformerBatch> batch,
+                                                       const PerformerLayer& layer) const {
+  const auto stage = [&](LayerStage run, bool after_all_blocks) {
+    return BlockStage{
+        [this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); },
+        after_all_blocks};
+  };
+  const bool shifts = config_.shifts_tokens;
+  std::vector<BlockStage> stages = {stage(&PerformerEncoder::AddAttention, false)};
+  if (shifts) stages.push_back(stage(&PerformerEncoder::NormForFeedForward, false));
+  stages.push_back(stage(&PerformerEncoder::FeedForwardUp, shifts));
+  stages.push_back(stage(&PerformerEncoder::FeedForwardDown, false));
+  return stages;
+}
+
+absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, const EncoderAttention* attention,
+                                           const Cancellation* cancellation, float* vectors) const {
+  if (attention != nullptr) return CheckAttention(attention->spec);
+  if (sequences.num_tokens() == 0) return Job();
+  auto batch = std::make_shared<PerformerBatch>(config_, sequences, vectors);
+  if (absl::Status status = batch->Allocate(config_); !status.ok()) return status;
+  const BlockStages per_block(batch->blocks.num_blocks(), ScratchFloats(*batch), cancellation);
+  const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
+    std::move(from.begin(), from.end(), std::back_inserter(*to));
+  };
+  Job job;
+  std::vector<BlockStage> stages = {
+      {[this, batch](int64_t block, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
+  for (const PerformerLayer& layer : layers_) {
+    append(InputStages(batch, layer), &stages);
+    per_block.AppendTo(std::exchange(stages, {}), &job);
+    absl::StatusOr<Job> planned = PlanPerformerAttention(config_, layer, *batch, cancellation);
+    if (!planned.ok()) return planned.status();
+    std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
+    append(OutputStages(batch, layer), &stages);
+  }
+  stages.push_back({[this, batch](int64_t block, float* scratch) { StoreVectors(*batch, block, scratch); }});
+  per_block.AppendTo(std::move(stages), &job);
+  return job;
+}
+
+int64_t PerformerEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention*,
+                                       int num_threads) const {
+  std::vector<int64_t> offsets = {0};
+  for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  const PerformerBatch batch(config_, {{}, offsets}, nullptr);
+  int64_t bytes = (batch.Floats(config_) + num_threads * ScratchFloats(batch)) * static_cast<int64_t>(sizeof(float)) +
+                  offsets.back() * 2 * static_cast<int64_t>(sizeof(int64_t));
+  for (const PerformerLayer& layer : layers_) bytes += PerformerAttentionBytes(config_, layer, batch, num_threads);
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Encoder>> LoadPerformerEncoder(const PerformerConfig& config, Weights* weights) {
+  auto encoder = std::make_shared<PerformerEncoder>(config, weights);
+  if (!weights->status().ok()) return weights->status();
+  return encoder;
+}
+
+}  // namespace favor
