@@ -9,7 +9,7 @@ set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)
 # The host's /usr/include also holds the host's C library, so only these headers are let in.
 set(headers ${CMAKE_BINARY_DIR}/host_headers)
 file(MAKE_DIRECTORY ${headers})
-foreach(name absl hwy nlohmann xxhash.h)
+foreach(name absl hwy nlohmann unicode xxhash.h)
   if(NOT EXISTS ${headers}/${name})
     file(CREATE_LINK /usr/include/${name} ${headers}/${name} SYMBOLIC)
   endif()

@@ -25,7 +25,7 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // The tokens of a text, without the special ones that stand around it. InvalidArgumentError for text that is not
-  // UTF-8, naming the byte; time and memory linear in the text.
+  // UTF-8, naming the byte, and for text of 2 GiB and more; time and memory linear in the text.
   virtual absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const = 0;
 
   // Ids that the model expects in front of a text and behind it, as [CLS] and [SEP]. May be empty.
@@ -39,9 +39,27 @@ class Tokenizer {
   virtual std::string Piece(int32_t id) const = 0;
 };
 
-// The tokenizer of a model folder (Hugging Face layout): tokenizer.json, else the older files (vocab.txt,
-// sentencepiece.bpe.model) with tokenizer_config.json. Null when the folder holds no tokenizer. InvalidArgumentError,
-// naming file and component, for files that are malformed and for components that are not implemented.
+// The tokenizer of a model folder. Null when the folder holds none. InvalidArgumentError, naming file and component,
+// for files that are malformed and for components that are not implemented. The first of these files that is there
+// counts:
+//
+//   favor_tokenizer.json   our own, for bytes and single characters, see below
+//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer; BertPreTokenizer, WhitespaceSplit, Split by
+//                          characters; WordPiece, WordLevel; TemplateProcessing, BertProcessing; added tokens. What
+//                          cuts, pads and decodes (truncation, padding, decoder) is not looked at.
+//   vocab.txt              the older layout of BERT models, with tokenizer_config.json
+//
+// favor_tokenizer.json is {"format_version": 1, "type": "bytes"}: ids are bytes, the vocabulary has 256, texts need not
+// be UTF-8. Or
+//
+//   {"format_version": 1, "type": "characters",
+//    "vocabulary": ["<pad>", "<cls>", "A", "C", ...],  // ids from 0; or with ids of their own: {"A": 5, "C": 6, ...}
+//    "unknown": "X",         // what other characters are read as; null: they are errors, naming character and byte
+//    "prefix": ["<cls>"],    // tokens around every text
+//    "suffix": ["<eos>"],
+//    "uppercase": true}      // a to z are read as A to Z
+//
+// where all but the vocabulary may be left out, and tokens of more than one character are never found in a text.
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder);
 
 }  // namespace favor

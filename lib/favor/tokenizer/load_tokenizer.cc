@@ -1,0 +1,73 @@
+#include <cerrno>
+#include <string>
+#include <utility>
+
+#include <sys/stat.h>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "favor/format/file_io.h"
+#include "favor/format/json.h"
+#include "favor/tokenizer/character_tokenizer.h"
+#include "favor/tokenizer/tokenizer.h"
+#include "favor/tokenizer/tokenizer_json.h"
+#include "favor/tokenizer/vocab_txt.h"
+
+namespace favor {
+namespace {
+
+// Vocabularies of a million tokens have less than 40 MB.
+constexpr int64_t kMaxFileBytes = 128 << 20;
+
+// Files that say that a folder has a tokenizer which none of the above describes.
+constexpr absl::string_view kOtherTokenizers[] = {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model",
+                                                  "merges.txt", "vocab.json"};
+
+bool Exists(const std::string& path) {
+  struct stat status;
+  return stat(path.c_str(), &status) == 0;
+}
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocabulary_path,
+                                                        const std::string& config_path) {
+  JsonValue config{JsonValue::Object()};
+  if (Exists(config_path)) {
+    absl::StatusOr<JsonValue> json = ReadJsonFile(config_path, kMaxFileBytes);
+    if (!json.ok()) return json.status();
+    config = *std::move(json);
+  }
+  const absl::StatusOr<MappedFile> file = MappedFile::Open(vocabulary_path);
+  if (!file.ok()) return file.status();
+  const absl::Span<const std::byte> bytes = file->bytes();
+  if (static_cast<int64_t>(bytes.size()) > kMaxFileBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("vocab.txt has ", bytes.size(), " bytes, at most ", kMaxFileBytes));
+  }
+  return TokenizerFromVocabTxt({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, config);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder) {
+  const auto path = [&](absl::string_view name) { return absl::StrCat(folder, "/", name); };
+  if (const std::string file = path("favor_tokenizer.json"); Exists(file)) {
+    const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
+    return json.ok() ? TokenizerFromFavorJson(*json) : json.status();
+  }
+  if (const std::string file = path("tokenizer.json"); Exists(file)) {
+    const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
+    return json.ok() ? TokenizerFromJson(*json) : json.status();
+  }
+  if (const std::string file = path("vocab.txt"); Exists(file)) {
+    return LoadVocabTxt(file, path("tokenizer_config.json"));
+  }
+  for (const absl::string_view name : kOtherTokenizers) {
+    if (!Exists(path(name))) continue;
+    return absl::InvalidArgumentError(absl::StrCat(
+        name,
+        " is not implemented; known: favor_tokenizer.json, tokenizer.json, vocab.txt with tokenizer_config.json"));
+  }
+  return std::unique_ptr<Tokenizer>();
+}
+
+}  // namespace favor

@@ -1,0 +1,46 @@
+#ifndef FAVOR_TOKENIZER_PIPELINE_H_
+#define FAVOR_TOKENIZER_PIPELINE_H_
+
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "favor/tokenizer/normalized_text.h"
+
+namespace favor {
+
+// The parts of a tokenizer as Hugging Face's tokenizer.json names them. All immutable and thread-safe.
+
+class Normalizer {
+ public:
+  virtual ~Normalizer() = default;
+
+  // Appends the normalised `text`, which is UTF-8 and starts at byte `offset` of the original, to `normalized`.
+  virtual void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const = 0;
+};
+
+class PreTokenizer {
+ public:
+  virtual ~PreTokenizer() = default;
+
+  // Appends the words of `text`, none empty, in order. May rewrite the text.
+  virtual void Split(NormalizedText* text, std::vector<TextRange>* words) const = 0;
+};
+
+// A token of a word: the bytes [range.begin, range.end) of it.
+struct WordPart {
+  int32_t id = 0;
+  TextRange range;
+};
+
+class WordModel {
+ public:
+  virtual ~WordModel() = default;
+
+  // Appends the tokens of a word, which is not empty.
+  virtual void Encode(absl::string_view word, std::vector<WordPart>* parts) const = 0;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_TOKENIZER_PIPELINE_H_

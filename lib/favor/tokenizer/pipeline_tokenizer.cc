@@ -1,0 +1,122 @@
+#include "favor/tokenizer/pipeline_tokenizer.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "favor/tokenizer/utf8.h"
+
+namespace favor {
+namespace {
+
+constexpr size_t kMaxTextBytes = std::numeric_limits<int32_t>::max();
+
+// The added tokens of one kind; those of normalised text with their contents normalised.
+std::vector<AddedToken> TokensOfKind(const Pipeline& pipeline, bool normalized) {
+  std::vector<AddedToken> tokens;
+  absl::flat_hash_set<std::string> known;
+  for (AddedToken token : pipeline.added_tokens) {
+    if (token.normalized != normalized) continue;
+    if (normalized && pipeline.normalizer != nullptr) {
+      NormalizedText content;
+      pipeline.normalizer->Normalize(token.content, 0, &content);
+      token.content = std::move(content.text);
+    }
+    // Two may become the same; as in the reference, the first one counts. Of some, nothing is left.
+    if (!token.content.empty() && known.insert(token.content).second) tokens.push_back(std::move(token));
+  }
+  return tokens;
+}
+
+NormalizedText Slice(const NormalizedText& text, TextRange range) {
+  return {text.text.substr(range.begin, range.end - range.begin),
+          {text.sources.begin() + range.begin, text.sources.begin() + range.end}};
+}
+
+}  // namespace
+
+PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
+    : pipeline_(std::move(pipeline)),
+      raw_tokens_(TokensOfKind(pipeline_, false)),
+      normalized_tokens_(TokensOfKind(pipeline_, true)),
+      vocabulary_size_(pipeline_.vocabulary->size()) {
+  for (const AddedToken& token : pipeline_.added_tokens) {
+    added_pieces_.emplace(token.id, token.content);
+    vocabulary_size_ = std::max<int64_t>(vocabulary_size_, int64_t{token.id} + 1);
+  }
+}
+
+absl::StatusOr<std::vector<Token>> PipelineTokenizer::Encode(absl::string_view text) const {
+  if (text.size() > kMaxTextBytes) {
+    return absl::InvalidArgumentError(absl::StrCat("text has ", text.size(), " bytes, at most ", kMaxTextBytes));
+  }
+  if (absl::Status status = CheckUtf8(text); !status.ok()) return status;
+  std::vector<Token> tokens;
+  std::vector<AddedTokens::Part> parts;
+  raw_tokens_.Split(text, &parts);
+  Scratch scratch;
+  for (const AddedTokens::Part& part : parts) {
+    if (part.id == AddedTokens::kText) {
+      EncodeText(text.substr(part.range.begin, part.range.end - part.range.begin), part.range.begin, &scratch, &tokens);
+    } else {
+      tokens.push_back({part.id, part.range.begin, part.range.end});
+    }
+  }
+  return tokens;
+}
+
+void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch,
+                                   std::vector<Token>* tokens) const {
+  NormalizedText& normalized = scratch->normalized;
+  normalized.clear();
+  if (pipeline_.normalizer != nullptr) {
+    pipeline_.normalizer->Normalize(text, offset, &normalized);
+  } else {
+    for (size_t i = 0; i < text.size();) {
+      const size_t begin = i;
+      NextCharacter(text, &i);
+      normalized.text.append(text.data() + begin, i - begin);
+      normalized.FillSources({offset + static_cast<uint32_t>(begin), offset + static_cast<uint32_t>(i)});
+    }
+  }
+  if (normalized_tokens_.empty()) return EncodeNormalized(&normalized, scratch, tokens);
+  scratch->parts.clear();
+  normalized_tokens_.Split(normalized.text, &scratch->parts);
+  for (const AddedTokens::Part& part : scratch->parts) {
+    if (part.id == AddedTokens::kText) {
+      NormalizedText slice = Slice(normalized, part.range);
+      EncodeNormalized(&slice, scratch, tokens);
+    } else {
+      const TextRange source = normalized.Source(part.range.begin, part.range.end);
+      tokens->push_back({part.id, source.begin, source.end});
+    }
+  }
+}
+
+void PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const {
+  scratch->words.clear();
+  if (pipeline_.pre_tokenizer != nullptr) {
+    pipeline_.pre_tokenizer->Split(text, &scratch->words);
+  } else if (!text->text.empty()) {
+    scratch->words.push_back({0, static_cast<uint32_t>(text->text.size())});
+  }
+  const absl::string_view bytes = text->text;
+  for (const TextRange& word : scratch->words) {
+    scratch->word_parts.clear();
+    pipeline_.model->Encode(bytes.substr(word.begin, word.end - word.begin), &scratch->word_parts);
+    for (const WordPart& part : scratch->word_parts) {
+      const TextRange source = text->Source(word.begin + part.range.begin, word.begin + part.range.end);
+      tokens->push_back({part.id, source.begin, source.end});
+    }
+  }
+}
+
+std::string PipelineTokenizer::Piece(int32_t id) const {
+  const auto found = added_pieces_.find(id);
+  return found == added_pieces_.end() ? pipeline_.vocabulary->Piece(id) : found->second;
+}
+
+}  // namespace favor

@@ -1,0 +1,63 @@
+#ifndef FAVOR_TOKENIZER_PIPELINE_TOKENIZER_H_
+#define FAVOR_TOKENIZER_PIPELINE_TOKENIZER_H_
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "favor/tokenizer/added_tokens.h"
+#include "favor/tokenizer/pipeline.h"
+#include "favor/tokenizer/tokenizer.h"
+#include "favor/tokenizer/vocabulary.h"
+
+namespace favor {
+
+// What a tokenizer of Hugging Face consists of.
+struct Pipeline {
+  std::unique_ptr<Normalizer> normalizer;       // null: the text stays as it is
+  std::unique_ptr<PreTokenizer> pre_tokenizer;  // null: all of the text is one word
+  std::unique_ptr<Vocabulary> vocabulary;
+  std::unique_ptr<WordModel> model;      // may refer to the vocabulary
+  std::vector<AddedToken> added_tokens;  // contents are unique; ids may lie beyond the vocabulary's
+  std::vector<int32_t> prefix;
+  std::vector<int32_t> suffix;
+};
+
+// Added tokens are cut out of the text; what lies between is normalised; added tokens of normalised text are cut out;
+// what lies between is split into words; the model makes tokens of each.
+class PipelineTokenizer : public Tokenizer {
+ public:
+  explicit PipelineTokenizer(Pipeline pipeline);
+
+  absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const override;
+  const std::vector<int32_t>& prefix() const override { return pipeline_.prefix; }
+  const std::vector<int32_t>& suffix() const override { return pipeline_.suffix; }
+  int64_t vocabulary_size() const override { return vocabulary_size_; }
+  std::string Piece(int32_t id) const override;
+
+ private:
+  // What a call reuses from part to part.
+  struct Scratch {
+    NormalizedText normalized;
+    std::vector<AddedTokens::Part> parts;
+    std::vector<TextRange> words;
+    std::vector<WordPart> word_parts;
+  };
+
+  void EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch, std::vector<Token>* tokens) const;
+  void EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const;
+
+  Pipeline pipeline_;
+  AddedTokens raw_tokens_;
+  AddedTokens normalized_tokens_;
+  absl::flat_hash_map<int32_t, std::string> added_pieces_;
+  int64_t vocabulary_size_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_TOKENIZER_PIPELINE_TOKENIZER_H_

@@ -1,0 +1,59 @@
+#include "favor/tokenizer/vocabulary.h"
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "favor/format/json.h"
+
+namespace favor {
+namespace {
+
+std::string Quoted(absl::string_view text) { return JsonValue{std::string(text)}.Description(); }
+
+}  // namespace
+
+absl::Status Vocabulary::Add(absl::string_view piece, int64_t id) {
+  if (const int32_t known = Find(piece); known != kNone) {
+    return absl::InvalidArgumentError(absl::StrCat("token ", Quoted(piece), " has two ids, ", known, " and ", id));
+  }
+  return AddOrReplace(piece, id);
+}
+
+absl::Status Vocabulary::AddOrReplace(absl::string_view piece, int64_t id) {
+  if (id < 0 || id > kMaxId) {
+    return absl::InvalidArgumentError(absl::StrCat("token ", Quoted(piece), " has id ", id, ", ids are 0 to ", kMaxId));
+  }
+  if (piece.size() > kMaxPieceBytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("token ", Quoted(piece), " has ", piece.size(), " bytes, at most ", kMaxPieceBytes));
+  }
+  const auto [taken, is_free] = pieces_.try_emplace(static_cast<int32_t>(id), piece);
+  if (!is_free) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("tokens ", Quoted(taken->second), " and ", Quoted(piece), " have the same id ", id));
+  }
+  ids_.insert_or_assign(std::string(piece), static_cast<int32_t>(id));
+  size_ = std::max(size_, id + 1);
+  return absl::OkStatus();
+}
+
+absl::Status Vocabulary::CheckGaps() const {
+  constexpr int64_t kAlwaysAllowed = 65536;
+  const int64_t most = 4 * num_pieces() + kAlwaysAllowed;
+  if (size() <= most) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("ids go up to ", size() - 1, " with ", num_pieces(), " tokens, that is more than ", most - 1));
+}
+
+int32_t Vocabulary::Find(absl::string_view piece) const {
+  const auto found = ids_.find(piece);
+  return found == ids_.end() ? kNone : found->second;
+}
+
+const std::string& Vocabulary::Piece(int32_t id) const {
+  static const std::string* const kEmpty = new std::string();
+  const auto found = pieces_.find(id);
+  return found == pieces_.end() ? *kEmpty : found->second;
+}
+
+}  // namespace favor

@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+"""Records what Hugging Face `tokenizers` makes of texts: python3 -m pip install tokenizers==0.23.3, then
+
+    python3 generate.py                   # rewrites the files beside this script
+    python3 generate.py --cases 20000 --seed 7 --output FILE   # many more cases, to compare once
+
+bert_code_points.txt: what the reference's BertNormalizer and BertPreTokenizer do with every character by itself.
+bert_cases.jsonl: one configuration or case a line.
+    {"config": NAME, "tokenizer": {...}}   a tokenizer.json, with the vocabulary left out
+    {"case": NAME, "text": TEXT, "tokens": [id, begin, end, id, begin, end, ...]}   bytes of the text in UTF-8
+"""
+import argparse
+import json
+import pathlib
+import random
+import sys
+
+from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+
+HERE = pathlib.Path(__file__).parent
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def vocabulary():
+    lines = (HERE / "bert_uncased_vocab.txt").read_text(encoding="utf-8").split("\n")
+    return {line: i for i, line in enumerate(lines) if line}
+
+
+def characters():
+    return (chr(i) for i in range(0x110000) if not 0xD800 <= i < 0xE000)
+
+
+def kind_of(c, clean, strip, pre, joined):
+    """One letter each: Kept, Removed, made a Space or set apart (C) by cleaning; Word, Space or Punctuation to the
+    pre-tokenizer; Mark; Joined to a single-word token before it."""
+    text = "a" + c + "a"
+    kind = {"aa": "R", "a a": "S", "a " + c + " a": "C"}.get(clean.normalize_str(text), "K")
+    if c == " ":
+        kind = "S"
+    kind += {1: "W", 2: "S", 3: "P"}[len(pre.pre_tokenize_str(text))]
+    kind += "M" if strip.normalize_str(text) == "aa" else "-"
+    return kind + ("J" if joined.encode("one" + c).ids == [0] else "-")
+
+
+def write_code_points(path):
+    make = normalizers.BertNormalizer
+    clean = make(clean_text=True, handle_chinese_chars=True, strip_accents=False, lowercase=False)
+    strip = make(clean_text=False, handle_chinese_chars=False, strip_accents=True, lowercase=False)
+    lower = make(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=True)
+    pre = pre_tokenizers.BertPreTokenizer()
+    joined = Tokenizer(models.WordLevel({"unknown": 0}, unk_token="unknown"))
+    joined.add_tokens([AddedToken("one", normalized=False, single_word=True)])
+    ranges, lines = [], []
+    for c in characters():
+        kind = kind_of(c, clean, strip, pre, joined)
+        if ranges and ranges[-1][2] == kind:
+            ranges[-1][1] = ord(c)
+        else:
+            ranges.append([ord(c), ord(c), kind])
+        hangul = 0xAC00 <= ord(c) < 0xD7A4  # decompose by arithmetic
+        for letter, normalizer in (("L", lower), ("D", strip)):
+            became = normalizer.normalize_str(c)
+            if became != c and not (letter == "D" and (hangul or not became)):
+                lines.append(f"{letter} {ord(c):X} " + " ".join(f"{ord(x):X}" for x in became))
+    with open(path, "w", encoding="ascii") as file:
+        file.write("# range first last kind (kind_of of generate.py)\n# L character lower case\n")
+        file.write("# D character without accents\n")
+        file.writelines(f"range {first:X} {last:X} {kind}\n" for first, last, kind in ranges)
+        file.writelines(line + "\n" for line in lines)
+
+
+def configurations():
+    vocab = vocabulary()
+
+    def make(added=(), special=SPECIAL, pre=pre_tokenizers.BertPreTokenizer(), model=None, **options):
+        tokenizer = Tokenizer(model or models.WordPiece(vocab, unk_token="[UNK]"))
+        tokenizer.normalizer = normalizers.BertNormalizer(**options)
+        tokenizer.pre_tokenizer = pre
+        tokenizer.add_special_tokens(list(special))
+        tokenizer.add_tokens(list(added))
+        tokenizer.post_processor = processors.TemplateProcessing(
+            single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 101), ("[SEP]", 102)])
+        return tokenizer
+
+    off = dict(clean_text=False, handle_chinese_chars=False, strip_accents=False, lowercase=False)
+    added = [
+        AddedToken("Hello", normalized=True), AddedToken("ÉTÉ", normalized=True, single_word=True),
+        AddedToken("<left>", normalized=False, lstrip=True), AddedToken("<right>", normalized=False, rstrip=True),
+        AddedToken("<both>", normalized=False, lstrip=True, rstrip=True), AddedToken("<leftmost>", normalized=False),
+        AddedToken("one", normalized=False, single_word=True), AddedToken("New York", normalized=True, lstrip=True),
+        AddedToken("漢字", normalized=True), AddedToken("漢", normalized=False, single_word=True),
+    ]
+    short = models.WordPiece(vocab, unk_token="[UNK]", max_input_chars_per_word=4)
+    return {
+        "uncased": make(),
+        "cased": make(strip_accents=False, lowercase=False),
+        "lower_only": make(strip_accents=False, lowercase=True),
+        "strip_only": make(strip_accents=True, lowercase=False, special=[]),
+        "nothing": make(**off),
+        "no_clean": make(clean_text=False),
+        "no_chinese": make(handle_chinese_chars=False),
+        "added": make(added=added),
+        "added_cased": make(added=added, strip_accents=False, lowercase=False),
+        "short_words": make(model=short),
+        "white_space": make(pre=pre_tokenizers.WhitespaceSplit()),
+        "no_words": make(pre=None),
+    }
+
+
+SCRIPTS = [
+    "Hello, world! The unaffable naïve café's coöperation re-embedded 3.14159 tokens; isn't it?",
+    "Dziękuję za żółtą łódkę. Příliš žluťoučký kůň úpěl ďábelské ódy. Größe, Straße, GROẞE.",
+    "Съешь же ещё этих мягких французских булок, да выпей чаю. Її ґанок.",
+    "Η ΟΔΟΣ ΤΟΥ ΣΟΦΟΥ ΟΔΥΣΣΕΑΣ· ό,τι και αν πεις. ᾳ ᾴ ἇ",
+    "İstanbul'da IĞDIR ılık ırmak. DİYARBAKIR",
+    "今天天气很好，我们去公园吧。「これはテストです」カタカナ・ひらがな。다람쥐 헌 쳇바퀴에 타고파.",
+    "שָׁלוֹם עוֹלָם, מה שלומך? السَّلَامُ عَلَيْكُمْ ورحمة الله؟ ۱۲۳",
+    "नमस्ते दुनिया, क्षत्रिय। สวัสดีชาวโลก ภาษาไทย བོད་སྐད། ಕನ್ನಡ తెలుగు தமிழ் ക്ഷമ",
+    "👩‍👩‍👧‍👦 family, 🇵🇱 flag, 👍🏽 thumbs, ❤️ heart, 1️⃣ key, 🏴󠁧󠁢󠁥󠁮󠁧󠁿",
+    "e\u0301 o\u0323\u0302 o\u0302\u0323 \u0344\u0323 q\u0307\u0323 \u1e69 \u302e\u0301 \U0001d15e\U0001d165\u0301 ①②ﬁﬂ Å Ω",
+    "tab\there\nline\r\nnbsp\u00a0em\u2003ideographic\u3000zero\u200bwidth\ufeffbom soft\u00adhyphen \u2028 \u0085 \u180e",
+    "null\x00char bell\x07 del\x7f \ufffd \ue000 \U000f0000 \U0010ffff \u0378 \U000e0001 \u2fff",
+    "[CLS] a [SEP] b[MASK]c [mask] [UNK] [PAD][PAD] ##ing [ SEP ]",
+    "Hello hello HELLO helloworld été ÉTÉ e\u0301te\u0301 étés New York new york NEW  YORK 漢字漢 漢 one ones one.",
+    "a <left> b <right> c <both> d <leftmost> <leftmost>  <both>\u3000<left>\t<left><right> \n<right>",
+    "supercalifragilisticexpialidocious " + "a" * 100 + " " + "b" * 101 + " " + "é" * 99 + " " + "é" * 101,
+    "$1,000.00 = 50% of #2,000 @home & <b>bold</b> ~tilde~ `code` ^caret^ |pipe| a+b=c © ® ™ € £ ¥ ₹ ° § ¶ … — –",
+]
+ALPHABETS = [
+    "abcdefghijklmnopqrstuvwxyz    ETAOIN.,'-[]#", "İIıiŞşĞğßẞſςσΣÅåK", "áéíóúÁÉÍÓÚñçüöäõøæœłđ",
+    "\u0300\u0301\u0302\u0308\u0323\u0327\u0345\u0344\u0f71\u0f72\u0f73\u0f74\u05b0\u05b1\u3099\u302e\u302f\U0001d165\U0001d16d\u094d\u09be\u1abf",
+    "漢字仮名交じり文\uf900\U0002f800\U0002b820\U0002b91f\U0002b920\U00020000\u3400\u4dc0", "각한글각가", "\t\n\r\x0b\x0c\x1c\x85\u00a0\u1680\u2028\u202f\u205f\u3000\u200b\u180e",
+    "\x00\x01\x7f\u00ad\u200c\u200d\u200e\ufeff\ufffd\ue000\uf8ff\U000e0020\U000f0000\U0010fffd\u0600\u06dd\U000110bd",
+    "!?.,;:-–—…“”‘’«»()[]{}/\\@#$%^&*+=<>|~`_¡¿§¶·、。「」\u166d\U000111c9\u1734\u1885\ua9bd\u2e5d",
+    "👩‍👧🏽🇵🇱❤️🏴\U0001faf0\U0001fadf", "\u1c89\ua7cb\ua7dc\U00010d50\U00010d65\U00016ea0\U00011938\u0898\u0c3c",
+]
+PIECES = SPECIAL + [
+    "Hello", "hello", "été", "E\u0301TE\u0301", "<left>", "<right>", "<both>", "<leftmost>", "one", "New York", "漢字", "漢",
+    "##ing", "un", "able", "the", " ", "  ", "\u3000", "a" * 100, "x" * 101]
+
+
+def random_text(rng):
+    text = ""
+    for _ in range(rng.randint(1, 9)):
+        choice = rng.random()
+        if choice < 0.35:
+            text += "".join(rng.choices(rng.choice(ALPHABETS), k=rng.randint(1, 12)))
+        elif choice < 0.5:
+            text += rng.choice(PIECES)
+        elif choice < 0.7:
+            script = rng.choice(SCRIPTS[:13])
+            begin = rng.randrange(len(script))
+            text += script[begin:begin + rng.randint(1, 15)]
+        elif choice < 0.8:
+            text += rng.choice(" \n")
+        else:  # any character; most of those of the lower planes
+            limit = rng.choice([0x250, 0x600, 0x3000, 0x10000, 0x20000, 0x110000])
+            picked = (rng.randrange(limit) for _ in range(rng.randint(1, 6)))
+            text += "".join(chr(i) for i in picked if not 0xD800 <= i < 0xE000)
+    return text
+
+
+def case_line(name, tokenizer, text):
+    encoding = tokenizer.encode(text, add_special_tokens=False)
+    at = [0]
+    for c in text:
+        at.append(at[-1] + len(c.encode()))
+    tokens = [x for i, (b, e) in zip(encoding.ids, encoding.offsets) for x in (i, at[b], at[e])]
+    return json.dumps({"case": name, "text": text, "tokens": tokens}, separators=(",", ":"))
+
+
+def write_cases(path, num_random, seed):
+    rng = random.Random(seed)
+    configs = configurations()
+    with open(path, "w", encoding="ascii") as file:
+        for name, tokenizer in configs.items():
+            described = json.loads(tokenizer.to_str())
+            described["model"]["vocab"] = {}
+            file.write(json.dumps({"config": name, "tokenizer": described}, separators=(",", ":")) + "\n")
+        for name, tokenizer in configs.items():
+            texts = SCRIPTS if name in ("uncased", "cased", "added") else []
+            texts = texts + [random_text(rng) for _ in range(num_random)] + [""]
+            file.writelines(case_line(name, tokenizer, text) + "\n" for text in texts)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cases", type=int, default=25, help="random texts per configuration")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--output", help="write only cases, to this file")
+    args = parser.parse_args()
+    if args.output:
+        return write_cases(args.output, args.cases, args.seed)
+    write_code_points(HERE / "bert_code_points.txt")
+    write_cases(HERE / "bert_cases.jsonl", args.cases, args.seed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+#include "favor/tokenizer/tokenizer_json.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/lib/tokenizer/model_folder.h"
+#include "tests/lib/tokenizer/recorded_cases.h"
+
+namespace favor {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+constexpr char kModel[] =
+    R"("model":{"type":"WordPiece","unk_token":"u","continuing_subword_prefix":"##","max_input_chars_per_word":9,)"
+    R"("vocab":{"u":0,"a":1,"##b":2,"<s>":3}})";
+
+std::string With(absl::string_view more) { return absl::StrCat("{", more, ",", kModel, "}"); }
+std::string ModelWith(absl::string_view vocab, absl::string_view more = "") {
+  return absl::StrCat(R"({"model":{"type":"WordPiece","unk_token":"u",)", more, "\"vocab\":", vocab, "}}");
+}
+
+std::string ErrorOf(absl::string_view json) { return ModelFolder().Write("tokenizer.json", json).Error(); }
+std::unique_ptr<Tokenizer> Load(absl::string_view json) { return ModelFolder().Write("tokenizer.json", json).Load(); }
+
+TEST(LoadTokenizer, IsNullWhereThereIsNone) {
+  const absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(ModelFolder().path());
+  ASSERT_TRUE(tokenizer.ok());
+  EXPECT_EQ(*tokenizer, nullptr);
+}
+
+TEST(LoadTokenizer, OtherTokenizersAreRefusedByName) {
+  EXPECT_THAT(ModelFolder().Write("spiece.model", "").Error(), HasSubstr("spiece.model is not implemented; known: "));
+}
+
+TEST(LoadTokenizer, TokenizerJsonGoesBeforeVocabTxt) {
+  const auto tokenizer =
+      ModelFolder().Write("tokenizer.json", With(R"("version":"1.0")")).Write("vocab.txt", "[UNK]").Load();
+  EXPECT_EQ(tokenizer->vocabulary_size(), 4);
+}
+
+TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Metaspace"})")),
+            "tokenizer.json: pre_tokenizer.type is \"Metaspace\", which is not implemented; known: BertPreTokenizer, "
+            "WhitespaceSplit, Split by characters");
+  EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"NFKC"})")),
+            "tokenizer.json: normalizer.type is \"NFKC\", which is not implemented; known: BertNormalizer");
+  EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"RobertaProcessing"})")),
+            "tokenizer.json: post_processor.type is \"RobertaProcessing\", which is not implemented; known: "
+            "BertProcessing, TemplateProcessing");
+  EXPECT_EQ(ErrorOf(R"({"model":{"type":"BPE"}})"),
+            "tokenizer.json: model.type is \"BPE\", which is not implemented; known: WordPiece, WordLevel");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\s+"},"behavior":"Isolated"})")),
+            "tokenizer.json: pre_tokenizer.pattern.Regex is \"\\s+\", which is not implemented; known: \"\", \".\"");
+}
+
+TEST(TokenizerJson, ModelsWithoutATypeAreWordPiece) {
+  const auto tokenizer = Load(absl::StrReplaceAll(With(R"("version":"1.0")"), {{R"("type":"WordPiece",)", ""}}));
+  EXPECT_EQ(Show(*tokenizer->Encode("ab")), "1[0,1) 2[1,2)");
+}
+
+TEST(TokenizerJson, TruncationPaddingAndDecoderAreNotLookedAt) {
+  EXPECT_NE(Load(With(R"("truncation":{"max_length":2},"padding":{},"decoder":{"type":"Fuse"})")), nullptr);
+}
+
+TEST(TokenizerJson, PostProcessorsStandAroundTheText) {
+  const auto bert = Load(With(R"("post_processor":{"type":"BertProcessing","sep":["u",0],"cls":["<s>",3]})"));
+  EXPECT_THAT(bert->prefix(), ElementsAre(3));
+  EXPECT_THAT(bert->suffix(), ElementsAre(0));
+  const auto templated = Load(
+      With(R"("post_processor":{"type":"TemplateProcessing","special_tokens":{"s":{"id":"s","ids":[3,1],"tokens":[]}},)"
+           R"("single":[{"SpecialToken":{"id":"s","type_id":0}},{"Sequence":{"id":"A","type_id":0}}]})"));
+  EXPECT_THAT(templated->prefix(), ElementsAre(3, 1));
+  EXPECT_THAT(templated->suffix(), IsEmpty());
+}
+
+TEST(TokenizerJson, MalformedPostProcessorsAreRefused) {
+  const std::string start = R"("post_processor":{"type":"TemplateProcessing",)";
+  EXPECT_EQ(ErrorOf(With(start + R"("single":[]})")),
+            "tokenizer.json: post_processor.single has the text 0 times, not once");
+  EXPECT_EQ(ErrorOf(With(start + R"("single":[{"Sequence":{"id":"B"}}]})")),
+            "tokenizer.json: post_processor.single[0].Sequence.id is \"B\", a single text is \"A\"");
+  EXPECT_EQ(ErrorOf(With(start + R"("single":[{"SpecialToken":{"id":"x"}}]})")),
+            "tokenizer.json: post_processor.special_tokens.x is missing");
+  EXPECT_EQ(ErrorOf(With(start + R"("single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{"x":{"ids":[-1]}}})")),
+            "tokenizer.json: post_processor.special_tokens.x.ids holds -1, ids are 0 to 16777215");
+  EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"BertProcessing","cls":["a"],"sep":["a",1]})")),
+            "tokenizer.json: post_processor.cls is not a token and its id");
+  EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"BertProcessing","cls":["a",4],"sep":["a",1]})")),
+            "tokenizer.json: post_processor stands for id 4, the vocabulary has 4");
+}
+
+TEST(TokenizerJson, MalformedVocabulariesAreRefused) {
+  EXPECT_EQ(ErrorOf(ModelWith("[]")), "tokenizer.json: model.vocab is a list of 0, not an object");
+  EXPECT_EQ(ErrorOf(ModelWith(R"({"u":"0"})")), "tokenizer.json: model.vocab.u is \"0\", not an id");
+  EXPECT_THAT(ErrorOf(ModelWith(R"({"u":-1})")), HasSubstr("token \"u\" has id -1, ids are 0 to 16777215"));
+  EXPECT_THAT(ErrorOf(ModelWith(R"({"u":4294967296})")), HasSubstr("token \"u\" has id 4294967296"));
+  EXPECT_THAT(ErrorOf(ModelWith(R"({"u":1e30})")), HasSubstr("not an id"));
+  EXPECT_THAT(ErrorOf(ModelWith(R"({"u":1,"v":1})")), HasSubstr("tokens \"u\" and \"v\" have the same id 1"));
+  EXPECT_THAT(ErrorOf(ModelWith(R"({"u":1,"v":1000000})")), HasSubstr("ids go up to 1000000 with 2 tokens"));
+  EXPECT_THAT(ErrorOf(ModelWith(R"({"u":1,"u":1})")), HasSubstr("has the name \"u\" twice"));
+  EXPECT_EQ(ErrorOf(ModelWith(R"({"a":1})")), "tokenizer.json: model.unk_token is \"u\", which is not in model.vocab");
+  EXPECT_EQ(ErrorOf(ModelWith(R"({"u":1})", R"("max_input_chars_per_word":-1,)")),
+            "tokenizer.json: model.max_input_chars_per_word is -1, not an integer from 0 to 2147483647");
+  EXPECT_THAT(ErrorOf(ModelWith(absl::StrCat(R"({"u":0,")", std::string(5000, 'x'), R"(":1})"))),
+              HasSubstr("has 5000 bytes, at most 4096"));
+}
+
+TEST(TokenizerJson, MalformedAddedTokensAreRefused) {
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":2,"content":"a"}])")),
+            "tokenizer.json: added_tokens[0].id is 2, in model.vocab the token has 1");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":2,"content":"n"}])")),
+            "tokenizer.json: added_tokens[0].id is 2, which another token of model.vocab has");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":8,"content":"n"},{"id":8,"content":"m"}])")),
+            "tokenizer.json: added_tokens[1].id is 8, which is there twice");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":8,"content":"n"},{"id":9,"content":"n"}])")),
+            "tokenizer.json: added_tokens[1].content is \"n\", which is there twice");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":-1,"content":"n"}])")),
+            "tokenizer.json: added_tokens[0].id is -1, not an integer from 0 to 16777215");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"content":"n"}])")), "tokenizer.json: added_tokens[0].id is missing");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[3])")), "tokenizer.json: added_tokens[0] is 3, not an object");
+}
+
+TEST(TokenizerJson, AddedTokensBeyondTheVocabularyCount) {
+  const auto tokenizer = Load(With(R"("added_tokens":[{"id":8,"content":"<new>","special":true}])"));
+  EXPECT_EQ(Show(*tokenizer->Encode("a<new>")), "1[0,1) 8[1,6)");
+  EXPECT_EQ(tokenizer->vocabulary_size(), 9);
+  EXPECT_EQ(tokenizer->Piece(8), "<new>");
+  EXPECT_EQ(tokenizer->Piece(7), "");
+}
+
+TEST(TokenizerJson, EveryBeginningOfAFileIsAnError) {
+  const std::string whole = With(R"("added_tokens":[],"post_processor":null,"normalizer":{"type":"BertNormalizer",)"
+                                 R"("clean_text":true,"handle_chinese_chars":true,"lowercase":true})");
+  ASSERT_NE(Load(whole), nullptr);
+  for (size_t length = 0; length < whole.size(); ++length) ErrorOf(whole.substr(0, length));
+}
+
+TEST(TokenizerJson, WordLevelReadsCharacters) {
+  const auto tokenizer =
+      Load(R"({"pre_tokenizer":{"type":"Split","pattern":{"Regex":"."},"behavior":"Isolated","invert":false},)"
+           R"("model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"M":1,"K":2}}})");
+  EXPECT_EQ(Show(*tokenizer->Encode("MK\xC3\xA9M")), "1[0,1) 2[1,2) 0[2,4) 1[4,5)");
+}
+
+TEST(PipelineTokenizer, TextMustBeUtf8) {
+  EXPECT_EQ(Load(With(R"("version":"1.0")"))->Encode("ab\xFF").status().message(), "text is not UTF-8: byte 2 is 0xFF");
+}
+
+}  // namespace
+}  // namespace favor

@@ -1,0 +1,84 @@
+#include "favor/tokenizer/vocab_txt.h"
+
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/lib/tokenizer/model_folder.h"
+#include "tests/lib/tokenizer/recorded_cases.h"
+
+namespace favor {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr char kVocabulary[] = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nna\n##ive\nNa\n\xE6\xBC\xA2\n";
+
+std::string EncodingOf(absl::string_view config, absl::string_view text) {
+  ModelFolder folder;
+  folder.Write("vocab.txt", kVocabulary);
+  if (!config.empty()) folder.Write("tokenizer_config.json", config);
+  return Show(*folder.Load()->Encode(text));
+}
+
+std::string ErrorOf(absl::string_view vocabulary, absl::string_view config) {
+  return ModelFolder().Write("vocab.txt", vocabulary).Write("tokenizer_config.json", config).Error();
+}
+
+TEST(VocabTxt, DefaultsAreThoseOfUncasedBert) {
+  EXPECT_EQ(EncodingOf("", "Na\xC3\xAFve[MASK]"), "5[0,2) 6[2,6) 4[6,12)");
+  const auto tokenizer = ModelFolder().Write("vocab.txt", kVocabulary).Load();
+  EXPECT_THAT(tokenizer->prefix(), ElementsAre(2));
+  EXPECT_THAT(tokenizer->suffix(), ElementsAre(3));
+  EXPECT_EQ(tokenizer->vocabulary_size(), 9);
+  EXPECT_EQ(tokenizer->Piece(6), "##ive");
+}
+
+TEST(VocabTxt, TheConfigurationDecidesTheNormalisation) {
+  EXPECT_EQ(EncodingOf(R"({"do_lower_case":false})", "Na na"), "7[0,2) 5[3,5)");
+  EXPECT_EQ(EncodingOf(R"({"strip_accents":false})", "n\xC3\xA0"), "1[0,3)");
+  EXPECT_EQ(EncodingOf(R"({"do_lower_case":false,"strip_accents":true})", "N\xC3\xA0"), "7[0,3)");
+  EXPECT_EQ(EncodingOf(R"({"tokenize_chinese_chars":false})", "\xE6\xBC\xA2na"), "1[0,5)");
+  EXPECT_EQ(EncodingOf("", "\xE6\xBC\xA2na"), "8[0,3) 5[3,5)");
+}
+
+TEST(VocabTxt, SpecialTokensAreTextsOrObjects) {
+  EXPECT_EQ(EncodingOf(R"({"mask_token":{"content":"[MASK]","lstrip":true}})", "na [MASK]"), "5[0,2) 4[2,9)");
+  EXPECT_EQ(EncodingOf(R"({"additional_special_tokens":["Na"]})", "xNax"), "1[0,1) 7[1,3) 1[3,4)");
+  EXPECT_EQ(EncodingOf(R"({"added_tokens_decoder":{"9":{"content":"<new>","special":true}}})", "<new>[MASK]"),
+            "9[0,5) 1[5,6) 1[6,10) 1[10,11)");
+}
+
+TEST(VocabTxt, LinesMayEndInCarriageReturns) {
+  const auto tokenizer = ModelFolder().Write("vocab.txt", "[UNK]\r\n[CLS]\r\n[SEP]\r\na\r\n").Load();
+  EXPECT_EQ(Show(*tokenizer->Encode("a")), "3[0,1)");
+}
+
+TEST(VocabTxt, OfEqualLinesTheLastCounts) {
+  const auto tokenizer = ModelFolder().Write("vocab.txt", "[UNK]\n[CLS]\n[SEP]\na\na\n").Load();
+  EXPECT_EQ(Show(*tokenizer->Encode("a")), "4[0,1)");
+}
+
+TEST(VocabTxt, ErrorsNameFileAndField) {
+  EXPECT_EQ(ErrorOf("", "{}"), "vocab.txt holds no tokens");
+  EXPECT_EQ(ErrorOf("a\xFF\n", "{}"), "vocab.txt: text is not UTF-8: byte 1 is 0xFF");
+  EXPECT_EQ(ErrorOf("a\n", "{}"), "tokenizer_config.json: unk_token is \"[UNK]\", which is not in vocab.txt");
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"cls_token":"<s>"})"),
+            "tokenizer_config.json: cls_token is \"<s>\", which is not in vocab.txt");
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"do_lower_case":1})"),
+            "tokenizer_config.json: do_lower_case is 1, neither true nor false");
+  EXPECT_THAT(ErrorOf(kVocabulary, R"({"tokenizer_class":"EsmTokenizer"})"),
+              HasSubstr("tokenizer_class is \"EsmTokenizer\", which is not implemented with vocab.txt"));
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"do_basic_tokenize":false})"),
+            "tokenizer_config.json: do_basic_tokenize is false, which is not implemented");
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"mask_token":["[MASK]"]})"),
+            "tokenizer_config.json: mask_token is a list of 1, not an object");
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"added_tokens_decoder":{"x":{"content":"a"}}})"),
+            "tokenizer_config.json: added_tokens_decoder.x is no id from 0 to 16777215");
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"added_tokens_decoder":{"0":{"content":"<new>"}}})"),
+            "tokenizer_config.json: added_tokens_decoder.0 is \"<new>\", vocab.txt has it otherwise");
+}
+
+}  // namespace
+}  // namespace favor
