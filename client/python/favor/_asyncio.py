@@ -1,0 +1,76 @@
+"""Calls of asyncio with retries; several at once, the first failure ending all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import cast
+
+import grpc
+import grpc.aio
+
+from favor._methods import Method, Request, Response
+from favor._retry import Attempts
+from favor.errors import FailedCall, from_call
+from favor.options import ClientOptions, channel_arguments, credentials, metadata
+
+
+class AsyncTransport:
+    """A connection, made with the first call and made again whenever it breaks. Of one event loop."""
+
+    def __init__(self, options: ClientOptions) -> None:
+        self._options = options
+        self._metadata = metadata(options)
+        self._credentials = credentials(options)
+        self._channel: grpc.aio.Channel | None = None
+
+    async def close(self) -> None:
+        if self._channel is not None:
+            await self._channel.close(None)
+
+    def _open(self) -> grpc.aio.Channel:
+        if self._channel is None:  # not before a loop runs: the channel belongs to it
+            arguments = channel_arguments(self._options)
+            if self._credentials is None:
+                self._channel = grpc.aio.insecure_channel(self._options.endpoint, arguments)
+            else:
+                self._channel = grpc.aio.secure_channel(self._options.endpoint, self._credentials, arguments)
+        return self._channel
+
+    async def call(self, method: Method[Request, Response], request: Request, deadline: float | None) -> Response:
+        """One call, retries included; FavorError."""
+        return (await self.call_all(method, [request], deadline))[0]
+
+    async def call_all(
+        self, method: Method[Request, Response], requests: Sequence[Request], deadline: float | None
+    ) -> list[Response]:
+        """A call for each request, some at once; answers in their order. The first FavorError ends all of them."""
+        deadline = self._options.deadline if deadline is None else deadline
+        end = None if deadline is None else time.monotonic() + deadline
+        places = asyncio.Semaphore(self._options.embed_requests_in_flight)
+
+        async def run(request: Request) -> Response:
+            async with places:
+                left = None if end is None else end - time.monotonic()
+                return await self._call(method, request, Attempts(self._options.retries, left))
+
+        tasks = [asyncio.ensure_future(run(request)) for request in requests]
+        try:
+            return list(await asyncio.gather(*tasks))
+        except BaseException:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
+
+    async def _call(self, method: Method[Request, Response], request: Request, attempts: Attempts) -> Response:
+        callable_ = self._open().unary_unary(method.path, request_serializer=None, response_deserializer=None)
+        payload = method.serialize(request)
+        while True:
+            try:
+                answer = await callable_(payload, timeout=attempts.timeout(), metadata=self._metadata)
+                return method.parse(cast(bytes, answer))
+            except grpc.aio.AioRpcError as failure:
+                delay = attempts.delay_after(from_call(cast(FailedCall, failure)))
+            await asyncio.sleep(delay)

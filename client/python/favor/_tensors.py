@@ -1,0 +1,65 @@
+"""Arrays on the wire."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from favor._proto import tensor_pb2
+
+Array = NDArray[Any]
+DTypeName = Literal["float32", "float16", "bfloat16"]
+
+_TYPES: dict[str, tensor_pb2.DataType] = {
+    "float32": tensor_pb2.DATA_TYPE_F32,
+    "float16": tensor_pb2.DATA_TYPE_F16,
+    "bfloat16": tensor_pb2.DATA_TYPE_BF16,
+}
+_NAMES = {number: name for name, number in _TYPES.items()}
+
+
+def numpy_dtype(name: str) -> np.dtype[Any]:
+    """The little-endian dtype of a name; bfloat16 is ml_dtypes'."""
+    if name != "bfloat16":
+        return np.dtype(name).newbyteorder("<")
+    try:
+        import ml_dtypes
+    except ImportError:
+        raise ImportError("bfloat16 arrays need the package ml_dtypes: pip install favor[bfloat16]") from None
+    dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+    return dtype
+
+
+def dtype_name(argument: str, dtype: Any, allowed: tuple[str, ...]) -> str:
+    """The name of a dtype given in any of numpy's ways."""
+    name = dtype if isinstance(dtype, str) and dtype in allowed else np.dtype(dtype).name
+    if name not in allowed:
+        raise TypeError(f"{argument} is {name}, and must be one of {', '.join(allowed)}")
+    if name == "bfloat16":
+        numpy_dtype(name)  # the answer could not be read without ml_dtypes
+    return name
+
+
+def data_type(argument: str, dtype: Any) -> tensor_pb2.DataType:
+    """The wire's name of a dtype."""
+    return _TYPES[dtype_name(argument, dtype, tuple(_TYPES))]
+
+
+def to_wire(argument: str, values: ArrayLike) -> tensor_pb2.Tensor:
+    """Copies an array; TypeError for an element type that the wire does not have."""
+    array = np.asarray(values)
+    kind = data_type(argument, array.dtype)
+    array = np.ascontiguousarray(array, numpy_dtype(array.dtype.name))
+    return tensor_pb2.Tensor(data_type=kind, shape=array.shape, data=array.tobytes())
+
+
+def from_bytes(data: bytes, name: str, shape: tuple[int, ...]) -> Array:
+    """A writable array of a copy of `data`."""
+    return np.frombuffer(data, numpy_dtype(name)).reshape(shape).copy()
+
+
+def from_wire(tensor: tensor_pb2.Tensor) -> Array:
+    """The array of a tensor."""
+    return from_bytes(tensor.data, _NAMES[tensor.data_type], tuple(tensor.shape))

@@ -1,0 +1,238 @@
+"""Attention: what can be asked for, and what comes back. The fields' reference is proto/favor/v1/attention.proto."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypedDict
+
+from google.protobuf import json_format
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from numpy.typing import ArrayLike, DTypeLike
+
+from favor import _enums, _tensors
+from favor._proto import attention_pb2, tensor_pb2
+from favor._tensors import Array
+
+Kernel = Literal[
+    "softmax",
+    "gaussian",
+    "softmax_regularized",
+    "generalized",
+    "elu_plus_one",
+    "no_projection",
+    "taylor2",
+    "polynomial2",
+]
+Estimator = Literal["positive", "hyperbolic", "trigonometric"]
+Nonlinearity = Literal["relu", "squared_relu", "exp", "abs", "gelu", "sigmoid"]
+ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structured"]
+RowNorms = Literal["chi", "sqrt_dim"]
+Precision = Literal["f32", "bf16"]
+Layout = Literal["batch_heads_length_dim", "batch_length_heads_dim"]
+Mode = Literal["features", "exact"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpsilonParity:
+    """The epsilons of performer-pytorch 1.1.4, reproduced; None: that version's own."""
+
+    feature_epsilon: float | None = None
+    causal_epsilon: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """How features are made. As it is: FAVOR+ with 4 * head_dim orthogonal features and seed 0."""
+
+    kernel: Kernel | None = None
+    estimator: Estimator | None = None
+    num_features: int | None = None
+    seed: int | None = None
+    """The same seed gives the same features on every machine."""
+    projection: ProjectionKind | None = None
+    row_norms: RowNorms | None = None
+    projection_matrix: ArrayLike | None = field(default=None, repr=False)
+    """[num_features, head_dim] or [key heads, num_features, head_dim], as a trained model's checkpoint has it."""
+    nonlinearity: Nonlinearity | None = None
+    """f of kernel "generalized"."""
+    polynomial_offset: float | None = None
+    epsilon_parity: EpsilonParity | None = None
+
+
+class AttendOptions(TypedDict, total=False):
+    """What `attend` can be told beyond its tensors. What is left out is the server's to choose."""
+
+    causal: bool
+    mode: Mode
+    """"features" (the default) is FAVOR+, or what the arguments that favor.Features describes make of it; "exact" is
+    softmax attention itself, at quadratic cost."""
+    scale: float
+    """Left out: 1 / sqrt(head_dim)."""
+    layout: Layout
+    """Order of the axes of all tensors."""
+    precision: Precision
+    query_lengths: Sequence[int]
+    """Valid queries of each sequence, [batch]; left out: all. Rows past it are zero in the output."""
+    key_lengths: Sequence[int]
+    """Valid keys of each sequence, [batch]; left out: all."""
+    output_dtype: DTypeLike
+    """Left out: the queries'."""
+    kernel: Kernel
+    estimator: Estimator
+    num_features: int
+    seed: int
+    projection: ProjectionKind
+    row_norms: RowNorms
+    projection_matrix: ArrayLike
+    nonlinearity: Nonlinearity
+    polynomial_offset: float
+    epsilon_parity: EpsilonParity
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttendReport:
+    """What ran, and how it went."""
+
+    spec: dict[str, Any]
+    """What was computed, every default filled in: proto/favor/v1 AttentionSpec as JSON, names as in the file."""
+    projection_id: str
+    """Same id, same features on every machine; empty when no projection took part."""
+    num_features: int
+    degenerate_rows: int
+    """Rows without a visible key, or whose denominator is not positive and finite; they are zero."""
+    queue_time: float
+    """Seconds that the call waited for the compute pool."""
+    compute_time: float
+    """Seconds from the first kernel to the last."""
+    server_version: str
+    cpu_target: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class AttendResult:
+    """The answer of `attend`."""
+
+    output: Array
+    """[batch, heads, query_length, value_dim], axes in the order of the inputs'."""
+    report: AttendReport
+
+
+def seconds(duration: Duration) -> float:
+    """A duration in seconds."""
+    return duration.seconds + duration.nanos / 1e9
+
+
+def as_dict(message: Message) -> dict[str, Any]:
+    """A message as JSON, names as in the .proto file, fields that are not set left out."""
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
+    """Features on the wire; ValueError or TypeError naming the argument."""
+    spec = attention_pb2.FeatureSpec(
+        kernel=_enums.value("kernel", attention_pb2.Kernel, "KERNEL_", features.kernel),  # type: ignore[arg-type]
+        estimator=_enums.value(  # type: ignore[arg-type]
+            "estimator", attention_pb2.Estimator, "ESTIMATOR_", features.estimator
+        ),
+        num_features=features.num_features,
+        nonlinearity=_enums.value(  # type: ignore[arg-type]
+            "nonlinearity", attention_pb2.Nonlinearity, "NONLINEARITY_", features.nonlinearity
+        ),
+        polynomial_offset=features.polynomial_offset,
+    )
+    projection = attention_pb2.Projection(
+        kind=_enums.value(  # type: ignore[arg-type]
+            "projection", attention_pb2.ProjectionKind, "PROJECTION_KIND_", features.projection
+        ),
+        row_norms=_enums.value(  # type: ignore[arg-type]
+            "row_norms", attention_pb2.RowNorms, "ROW_NORMS_", features.row_norms
+        ),
+        seed=features.seed,
+    )
+    if features.projection_matrix is not None:
+        projection.matrix.CopyFrom(_tensors.to_wire("projection_matrix", features.projection_matrix))
+    if projection.ByteSize() > 0:
+        spec.projection.CopyFrom(projection)
+    if features.epsilon_parity is not None:
+        spec.epsilon_parity.CopyFrom(
+            attention_pb2.EpsilonParity(
+                feature_epsilon=features.epsilon_parity.feature_epsilon,
+                causal_epsilon=features.epsilon_parity.causal_epsilon,
+            )
+        )
+    return spec
+
+
+def attention_mode(argument: str, mode: Mode | Features | None) -> attention_pb2.AttentionSpec:
+    """A spec with nothing but its mode."""
+    if isinstance(mode, Features):
+        return attention_pb2.AttentionSpec(features=feature_spec(mode))
+    if mode == "features":
+        return attention_pb2.AttentionSpec(features=attention_pb2.FeatureSpec())
+    if mode == "exact":
+        return attention_pb2.AttentionSpec(exact=attention_pb2.ExactSpec())
+    if mode is None:
+        return attention_pb2.AttentionSpec()
+    raise ValueError(f'{argument} is {mode!r}, and must be "features", "exact" or a favor.Features')
+
+
+def attend_request(
+    queries: ArrayLike,
+    keys: ArrayLike,
+    values: ArrayLike,
+    *,
+    causal: bool = False,
+    mode: Mode = "features",
+    scale: float | None = None,
+    layout: Layout | None = None,
+    precision: Precision | None = None,
+    query_lengths: Sequence[int] | None = None,
+    key_lengths: Sequence[int] | None = None,
+    output_dtype: DTypeLike | None = None,
+    **features: Any,
+) -> attention_pb2.AttendRequest:
+    """The request of `attend`, of AttendOptions."""
+    given = [name for name, value in features.items() if value is not None]
+    if mode == "exact" and given:
+        raise ValueError(f'{given[0]} is given, and means nothing with mode="exact"')
+    spec = attention_mode("mode", Features(**features) if mode == "features" else mode)
+    spec.causal = causal
+    if scale is not None:
+        spec.scale = scale
+    spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
+    spec.precision = _enums.value(  # type: ignore[assignment]
+        "precision", attention_pb2.Precision, "PRECISION_", precision
+    )
+    request = attention_pb2.AttendRequest(
+        queries=_tensors.to_wire("queries", queries),
+        keys=_tensors.to_wire("keys", keys),
+        values=_tensors.to_wire("values", values),
+        spec=spec,
+        query_lengths=query_lengths,
+        key_lengths=key_lengths,
+    )
+    if output_dtype is not None:
+        request.output_type = _tensors.data_type("output_dtype", output_dtype)
+    elif request.queries.data_type == tensor_pb2.DATA_TYPE_BF16:
+        _tensors.numpy_dtype("bfloat16")
+    return request
+
+
+def attend_result(response: attention_pb2.AttendResponse) -> AttendResult:
+    """The answer of `attend`."""
+    report = response.report
+    return AttendResult(
+        output=_tensors.from_wire(response.output),
+        report=AttendReport(
+            spec=as_dict(report.spec),
+            projection_id=report.projection_id,
+            num_features=report.num_features,
+            degenerate_rows=report.degenerate_rows,
+            queue_time=seconds(report.queue_time),
+            compute_time=seconds(report.compute_time),
+            server_version=report.server_version,
+            cpu_target=report.cpu_target,
+        ),
+    )

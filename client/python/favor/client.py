@@ -1,0 +1,200 @@
+"""The blocking client.
+
+    with favor.Client("127.0.0.1:50051") as client:
+        output = client.attend(queries, keys, values, causal=True).output
+        vectors = client.embed(["a text", "another one"])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Unpack, overload
+
+from numpy.typing import ArrayLike
+
+from favor import _methods
+from favor import attention as _attention
+from favor import embedding as _embedding
+from favor import server as _server
+from favor._blocking import BlockingTransport
+from favor._proto import health_pb2, info_pb2, model_pb2
+from favor._tensors import Array
+from favor.attention import AttendOptions, AttendResult
+from favor.embedding import EmbedOptions, EmbedResults, Input, Pooling, Tokens
+from favor.errors import FavorError
+from favor.options import ClientOptions, RetryOptions, TlsOptions
+from favor.server import ModelInfo, ServerInfo, ServingStatus
+
+
+class Client:
+    """A connection to a favord server, made with the first call and made again whenever it breaks.
+
+    Calls raise FavorError and its subclasses (favor.errors) for what the server or the connection answers, TypeError or
+    ValueError for arguments that cannot be sent. `deadline` of a call, in seconds and retries included, takes the place
+    of the client's own. Thread-safe: any number of threads may call at once.
+    """
+
+    def __init__(
+        self,
+        endpoint: str = ClientOptions.endpoint,
+        *,
+        tls: TlsOptions | None = None,
+        api_key: str | None = None,
+        deadline: float | None = None,
+        retries: RetryOptions = RetryOptions(),
+        user_agent: str = "",
+        embed_request_bytes: int = ClientOptions.embed_request_bytes,
+        embed_requests_in_flight: int = ClientOptions.embed_requests_in_flight,
+    ) -> None:
+        """Prepares the connection, without making it. favor.ClientOptions says what each setting means."""
+        self.options = ClientOptions(
+            endpoint=endpoint,
+            tls=tls,
+            api_key=api_key,
+            deadline=deadline,
+            retries=retries,
+            user_agent=user_agent,
+            embed_request_bytes=embed_request_bytes,
+            embed_requests_in_flight=embed_requests_in_flight,
+        )
+        self._transport = BlockingTransport(self.options)
+
+    def close(self) -> None:
+        """Ends the connection and what is under way on it."""
+        self._transport.close()
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def attend(
+        self,
+        queries: ArrayLike,
+        keys: ArrayLike,
+        values: ArrayLike,
+        *,
+        deadline: float | None = None,
+        **options: Unpack[AttendOptions],
+    ) -> AttendResult:
+        """Attention of one batch of sequences: FAVOR+, or what favor.attention.AttendOptions make of it.
+
+        queries [batch, heads, query_length, head_dim], keys [batch, key heads, key_length, head_dim], values
+        [batch, key heads, key_length, value_dim]: arrays of float32, float16 or ml_dtypes.bfloat16. The report tells
+        what the server chose wherever the options left the choice.
+        """
+        request = _attention.attend_request(queries, keys, values, **options)
+        return _attention.attend_result(self._transport.call(_methods.ATTEND, request, deadline))
+
+    @overload
+    def embed(
+        self,
+        inputs: Sequence[Input],
+        *,
+        pooling: Literal["mean", "cls", "last", "max"] | None = None,
+        return_errors: Literal[False] = False,
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> Array: ...
+
+    @overload
+    def embed(
+        self,
+        inputs: Sequence[Input],
+        *,
+        pooling: Literal["none"],
+        return_errors: Literal[False] = False,
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> list[Array]: ...
+
+    @overload
+    def embed(
+        self,
+        inputs: Sequence[Input],
+        *,
+        pooling: Pooling | None = None,
+        return_errors: Literal[True],
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> list[Array | FavorError]: ...
+
+    def embed(
+        self,
+        inputs: Sequence[Input],
+        *,
+        pooling: Pooling | None = None,
+        return_errors: bool = False,
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> Array | list[Array] | list[Array | FavorError]:
+        """Embeddings of texts or of token ids: an array [inputs, dimensions], or with pooling "none" a list of arrays
+        [tokens, dimensions]. The options are favor.embedding.EmbedOptions.
+
+        Inputs that cannot be embedded (too long, an id outside the vocabulary) raise EmbedInputsError once all others
+        are done; with return_errors the answer is a list that has exceptions in their places. Long lists are split into
+        requests (ClientOptions.embed_request_bytes), some of them under way at once. Vectors that travelled as int8 come
+        multiplied out, as float32. No inputs: an array [0, 0]. A model whose own pooling is "none" answers as if asked for.
+        """
+        results = self.embed_results(inputs, pooling=pooling, deadline=deadline, **options)
+        if return_errors:
+            return _embedding.vectors_or_errors(results)
+        rows = _embedding.vectors(results)
+        return rows if pooling == "none" or _embedding.are_unpooled(rows) else _embedding.stack(rows)
+
+    def embed_results(
+        self,
+        inputs: Sequence[Input],
+        *,
+        pooling: Pooling | None = None,
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> EmbedResults:
+        """As `embed`, with the number of tokens of every input, errors in their places, and the servers' reports."""
+        request = _embedding.embed_request(pooling=pooling, **options)
+        requests = _embedding.embed_requests(request, inputs, self.options.embed_request_bytes)
+        return _embedding.join(self._transport.call_all(_methods.EMBED, requests, deadline))
+
+    def tokenize(
+        self,
+        texts: Sequence[str],
+        *,
+        model: str | None = None,
+        special_tokens: bool = True,
+        pieces: bool = False,
+        deadline: float | None = None,
+    ) -> list[Tokens]:
+        """The token ids of texts, as `embed` would take them, and where in the text each token stands."""
+        limit = self.options.embed_request_bytes
+        requests = _embedding.tokenize_requests(texts, model, special_tokens, pieces, limit)
+        return _embedding.tokens(self._transport.call_all(_methods.TOKENIZE, requests, deadline), pieces)
+
+    def models(self, *, deadline: float | None = None) -> list[ModelInfo]:
+        """The models of the server, in the order of their names."""
+        request = model_pb2.ListModelsRequest()
+        response = self._transport.call(_methods.LIST_MODELS, request, deadline)
+        return [_server.model_info(model) for model in response.models]
+
+    def load_model(self, name: str, path: str | None = None, *, deadline: float | None = None) -> ModelInfo:
+        """Loads a model from the server's disk, or loads it anew (path None: from where it came). Answers when it is
+        ready; servers allow this only when told to."""
+        request = model_pb2.LoadModelRequest(name=name, path=path or "")
+        response = self._transport.call(_methods.LOAD_MODEL, request, deadline)
+        return _server.model_info(response.model)
+
+    def unload_model(self, name: str, *, deadline: float | None = None) -> None:
+        """Forgets a model; calls under way finish."""
+        request = model_pb2.UnloadModelRequest(name=name)
+        self._transport.call(_methods.UNLOAD_MODEL, request, deadline)
+
+    def info(self, *, deadline: float | None = None) -> ServerInfo:
+        """What the server is and what it accepts."""
+        request = info_pb2.GetServerInfoRequest()
+        return _server.server_info(self._transport.call(_methods.GET_SERVER_INFO, request, deadline))
+
+    def health(self, service: str = "", *, deadline: float | None = None) -> ServingStatus:
+        """Whether a service (full name; empty: the whole server) takes calls. NotFoundError for one the server does not
+        know."""
+        request = health_pb2.HealthCheckRequest(service=service)
+        return _server.serving_status(self._transport.call(_methods.CHECK_HEALTH, request, deadline))

@@ -1,0 +1,138 @@
+"""attend: what goes out, and what comes back."""
+
+import numpy as np
+import pytest
+from fake_server import FakeServer
+
+import favor
+from favor import _methods, _tensors
+from favor._proto import attention_pb2, tensor_pb2
+
+
+def answer_with_queries(request: attention_pb2.AttendRequest) -> attention_pb2.AttendResponse:
+    response = attention_pb2.AttendResponse(output=request.queries)
+    response.report.num_features = 256
+    response.report.compute_time.FromMilliseconds(1500)
+    response.report.spec.CopyFrom(request.spec)
+    return response
+
+
+@pytest.fixture
+def client(server: FakeServer):
+    server.on(_methods.ATTEND, answer_with_queries)
+    with favor.Client(server.endpoint) as client:
+        yield client
+
+
+def arrays(dtype="float32"):
+    random = np.random.default_rng(1)
+    return [random.standard_normal((1, 2, 5, 4)).astype(dtype) for _ in range(3)]
+
+
+def test_arrays_travel_unchanged(server, client):
+    queries, keys, values = arrays()
+    result = client.attend(queries, keys, values)
+    np.testing.assert_array_equal(result.output, queries)
+    np.testing.assert_array_equal(_tensors.from_wire(server.requests[0].values), values)
+    assert result.output.dtype == np.float32 and result.output.flags.writeable
+    assert result.report.num_features == 256 and result.report.compute_time == 1.5
+
+
+def test_strided_and_big_endian_arrays_are_the_values_they_show(server, client):
+    queries, keys, values = arrays()
+    turned = np.ascontiguousarray(queries.transpose(0, 2, 1, 3)).transpose(0, 2, 1, 3)
+    result = client.attend(turned, keys.astype(">f4"), values)
+    np.testing.assert_array_equal(result.output, queries)
+    np.testing.assert_array_equal(_tensors.from_wire(server.requests[0].keys), keys)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_arrays_travel(client, dtype):
+    if dtype == "bfloat16":
+        dtype = pytest.importorskip("ml_dtypes").bfloat16
+    queries, keys, values = arrays(dtype)
+    output = client.attend(queries, keys, values).output
+    assert output.dtype == np.dtype(dtype)
+    np.testing.assert_array_equal(output.view(np.uint16), queries.view(np.uint16))
+
+
+def test_float64_is_refused_by_name(client):
+    queries, keys, values = arrays()
+    with pytest.raises(TypeError, match="keys is float64, and must be one of float32, float16, bfloat16"):
+        client.attend(queries, keys.astype(np.float64), values)
+
+
+def test_defaults_say_nothing_but_features(server, client):
+    client.attend(*arrays())
+    assert server.requests[0].spec == attention_pb2.AttentionSpec(features=attention_pb2.FeatureSpec())
+    assert server.requests[0].output_type == 0
+
+
+def test_every_option_lands_in_its_field(server, client):
+    matrix = np.ones((3, 4), np.float32)
+    client.attend(
+        *arrays(),
+        causal=True,
+        kernel="generalized",
+        estimator="positive",
+        num_features=3,
+        projection="supplied",
+        projection_matrix=matrix,
+        nonlinearity="squared_relu",
+        polynomial_offset=0.5,
+        epsilon_parity=favor.EpsilonParity(feature_epsilon=1e-3),
+        scale=0.25,
+        layout="batch_length_heads_dim",
+        precision="bf16",
+        query_lengths=[5],
+        key_lengths=[4],
+        output_dtype=np.float16,
+    )
+    request = server.requests[0]
+    features = request.spec.features
+    assert request.spec.causal and request.spec.scale == 0.25
+    assert request.spec.layout == tensor_pb2.LAYOUT_BATCH_LENGTH_HEADS_DIM
+    assert request.spec.precision == attention_pb2.PRECISION_BF16
+    assert request.output_type == tensor_pb2.DATA_TYPE_F16
+    assert (list(request.query_lengths), list(request.key_lengths)) == ([5], [4])
+    assert features.kernel == attention_pb2.KERNEL_GENERALIZED
+    assert features.estimator == attention_pb2.ESTIMATOR_POSITIVE
+    assert features.nonlinearity == attention_pb2.NONLINEARITY_SQUARED_RELU
+    assert features.num_features == 3 and features.polynomial_offset == 0.5
+    assert features.epsilon_parity.feature_epsilon == 1e-3 and not features.epsilon_parity.HasField("causal_epsilon")
+    assert features.projection.kind == attention_pb2.PROJECTION_KIND_SUPPLIED
+    np.testing.assert_array_equal(_tensors.from_wire(features.projection.matrix), matrix)
+
+
+def test_seed_zero_is_sent(server, client):
+    client.attend(*arrays(), seed=0, row_norms="sqrt_dim")
+    projection = server.requests[0].spec.features.projection
+    assert projection.HasField("seed") and projection.row_norms == attention_pb2.ROW_NORMS_SQRT_DIM
+
+
+def test_exact_mode_is_asked_for(server, client):
+    client.attend(*arrays(), mode="exact")
+    assert server.requests[0].spec.WhichOneof("mode") == "exact"
+
+
+def test_exact_mode_refuses_features(client):
+    with pytest.raises(ValueError, match="num_features is given, and means nothing"):
+        client.attend(*arrays(), mode="exact", num_features=3)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"kernel": "sofmax"}, "kernel is 'sofmax', and must be one of softmax, gaussian"),
+        ({"mode": "approximate"}, "mode is 'approximate'"),
+        ({"layout": "bhld"}, "layout is 'bhld', and must be one of batch_heads_length_dim"),
+    ],
+)
+def test_unknown_names_are_refused_with_those_there_are(client, options, message):
+    with pytest.raises(ValueError, match=message):
+        client.attend(*arrays(), **options)
+
+
+def test_unknown_options_are_refused(client):
+    with pytest.raises(TypeError, match="kernels"):
+        client.attend(*arrays(), kernels="softmax")
