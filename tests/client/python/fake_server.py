@@ -108,7 +108,9 @@ def embed_by_length(request: embedding_pb2.EmbedRequest) -> embedding_pb2.EmbedR
             continue
         values = [len(item.text), ord(item.text[0])] if item.text else [len(item.ids.ids), sum(item.ids.ids)]
         rows = len(item.text) if request.pooling == embedding_pb2.POOLING_NONE else None
-        array = np.array(values, np.float32) if rows is None else np.tile(np.array(values, np.float32), (rows, 1))
+        array = np.array(values, np.float32)
+        if rows is not None:  # token t has t + 1 times the text's vector
+            array = np.arange(1, rows + 1, dtype=np.float32)[:, None] * array
         result.num_tokens = result.num_tokens_used = values[0]
         result.num_windows = 1
         _encode(array, request.output_type or embedding_pb2.EMBEDDING_TYPE_F32, result.embedding)

@@ -1,0 +1,111 @@
+"""Against the real favord: set FAVORD_BINARY to the program."""
+
+import asyncio
+import json
+import os
+import struct
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import favor
+
+BINARY = os.environ.get("FAVORD_BINARY")
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+pytestmark = pytest.mark.skipif(not BINARY, reason="FAVORD_BINARY is not set")
+
+
+@pytest.fixture(scope="module")
+def endpoint(tmp_path_factory):
+    port_file = tmp_path_factory.mktemp("favord") / "port"
+    command = [BINARY, "--address", "127.0.0.1:0", "--metrics-address", "", "--port-file", str(port_file)]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        try:
+            end = time.monotonic() + 30
+            while not (port_file.exists() and port_file.read_text().strip()):
+                assert process.poll() is None and time.monotonic() < end, "favord did not start"
+                time.sleep(0.01)
+            yield f"127.0.0.1:{port_file.read_text().strip()}"
+        finally:
+            process.terminate()
+
+
+@pytest.fixture(scope="module")
+def client(endpoint):
+    with favor.Client(endpoint, deadline=60) as client:
+        yield client
+
+
+def load(name):
+    """Tensors of a file of tests/data."""
+    data = (DATA / name).read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + size])
+    dtypes = {"F32": "<f4", "F64": "<f8"}
+    tensors = {}
+    for key, entry in header.items():
+        if key != "__metadata__":
+            begin, end = (8 + size + offset for offset in entry["data_offsets"])
+            tensors[key] = np.frombuffer(data[begin:end], dtypes[entry["dtype"]]).reshape(entry["shape"])
+    return tensors
+
+
+def relative_error(actual, expected):
+    return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
+
+
+def test_exact_attention_is_softmax_attention(client):
+    tensors = load("qkv_rxnmapper_layer0.safetensors")
+    output = client.attend(tensors["queries"], tensors["keys"], tensors["values"], mode="exact").output
+    assert relative_error(output, tensors["exact_softmax_output"]) < 1e-5  # float32 against float64
+
+
+def test_performer_is_reproduced(client):
+    tensors = load("attention_softmax_causal.safetensors")
+    result = client.attend(
+        tensors["queries"],
+        tensors["keys"],
+        tensors["values"],
+        causal=True,
+        projection_matrix=tensors["projection_matrix"],
+        epsilon_parity=favor.EpsilonParity(),
+    )
+    assert relative_error(result.output, tensors["output"]) < 1e-5  # float32 against float64
+    assert result.report.num_features == tensors["projection_matrix"].shape[0]
+    assert result.report.spec["features"]["projection"]["kind"] == "PROJECTION_KIND_SUPPLIED"
+
+
+def test_half_precision_goes_in_and_out(client):
+    queries, keys, values = (np.ones((1, 1, 3, 8), np.float16) * i for i in range(3))
+    output = client.attend(queries, keys, values).output
+    assert output.dtype == np.float16
+    np.testing.assert_array_equal(output, values)
+
+
+def test_violations_name_the_field(client):
+    queries = np.zeros((1, 1, 3, 8), np.float32)
+    with pytest.raises(favor.InvalidArgumentError) as caught:
+        client.attend(queries, queries[..., :4], queries)
+    assert caught.value.field_violations[0].field.startswith("keys")
+
+
+def test_info_and_health(client):
+    info = client.info()
+    assert info.version == favor.__version__
+    assert info.max_message_bytes > 0
+    assert client.health() is favor.ServingStatus.SERVING
+
+
+def test_asyncio(endpoint):
+    queries = np.ones((1, 2, 50, 16), np.float32)
+
+    async def run():
+        async with favor.AsyncClient(endpoint) as client:
+            return await asyncio.gather(*(client.attend(queries, queries, queries * i) for i in range(4)))
+
+    for i, result in enumerate(asyncio.run(run())):
+        np.testing.assert_allclose(result.output, queries * i, rtol=1e-6)
