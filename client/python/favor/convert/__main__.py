@@ -1,0 +1,5 @@
+"""python -m favor.convert"""
+
+from favor.convert.command import main
+
+main()
