@@ -177,9 +177,10 @@ int64_t EmbedScratchBytes(const Model& model, absl::Span<const int64_t> window_l
   for (const int64_t length : window_lengths) num_tokens += length;
   // A vector that grows may be twice as large as what it holds; and at the moment that it grows, there are two.
   const int64_t per_token = 3 * sizeof(int32_t) + dimensions * sizeof(float);
-  const int64_t per_window = 3 * (sizeof(int64_t) + sizeof(internal::WindowPool) + sizeof(EmbedWindow)) +
-                             internal::WindowPool::ScratchBytes(dimensions);
-  return num_tokens * per_token + static_cast<int64_t>(window_lengths.size()) * per_window +
+  const int64_t per_window = 3 * (sizeof(int64_t) + sizeof(internal::WindowPool) + sizeof(EmbedWindow));
+  const int64_t num_windows = static_cast<int64_t>(window_lengths.size());
+  return num_tokens * per_token + num_windows * per_window +
+         std::min<int64_t>(num_windows, num_threads) * internal::WindowPool::ScratchBytes(dimensions) +
          model.encoder->ScratchBytes(window_lengths, attention, num_threads);
 }
 

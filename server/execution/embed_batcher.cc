@@ -1,0 +1,336 @@
+#include "server/execution/embed_batcher.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/execution/retry_delay.h"
+
+namespace favor {
+namespace {
+
+// Some batches of a small model.
+constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
+
+bool IsCombined(const EmbedInput& input, const PoolOptions& options) {
+  return input.windows.size() > 1 && options.pooling != Pooling::kNone;
+}
+
+}  // namespace
+
+// A call under way. What changes after Prepare() is guarded by the batcher's mutex_, but for the memory that batches
+// write.
+struct EmbedBatcher::Call {
+  EmbedWork work;
+  Admission::Reservation* reservation = nullptr;
+  const Cancellation* cancellation = nullptr;
+  Done done;
+  EmbedOutcome outcome;
+  AlignedBuffer<float> window_vectors;       // of inputs of several windows, to be combined
+  std::vector<int64_t> window_vector_begin;  // [num_inputs], its first in window_vectors
+  int64_t passing_bytes = 0;                 // of the reservation, given back when all batches are done
+
+  // The next window that is in no batch.
+  size_t next_input = 0;
+  size_t next_window = 0;
+  int64_t waiting_tokens = 0;  // from there on
+  int64_t num_running = 0;     // windows in batches that run
+  int part = -1;               // of the batch that is being formed
+  absl::Time started = absl::InfiniteFuture();
+  absl::Status status;
+
+  bool HasNext() const { return next_input < work.inputs.size(); }
+  int64_t NextTokens() const { return static_cast<int64_t>(work.inputs[next_input].windows[next_window].size()); }
+  bool Ended() const { return num_running == 0 && (!HasNext() || !status.ok()); }
+
+  void SkipEmptyInputs() {
+    while (HasNext() && next_window == work.inputs[next_input].windows.size()) {
+      ++next_input;
+      next_window = 0;
+    }
+  }
+
+  EmbedWindow TakeNext() {
+    const EmbedInput& input = work.inputs[next_input];
+    const int64_t dimensions = outcome.dimensions;
+    EmbedWindow window{&input, static_cast<int64_t>(next_window), work.options,
+                       outcome.vectors.data() + outcome.rows[next_input] * dimensions};
+    if (IsCombined(input, work.options)) {
+      window.output = window_vectors.data() + (window_vector_begin[next_input] + window.window) * dimensions;
+    }
+    waiting_tokens -= NextTokens();
+    ++num_running;
+    ++next_window;
+    SkipEmptyInputs();
+    return window;
+  }
+};
+
+struct EmbedBatcher::Batch {
+  struct Part {
+    std::shared_ptr<Call> call;
+    int64_t num_windows = 0;
+  };
+
+  std::vector<Part> parts;  // one for each call
+  std::vector<EmbedWindow> windows;
+  int64_t num_tokens = 0;
+  bool oversized = false;
+  Cancellation cancellation;
+
+  bool Takes(const Call& call) const {
+    if (parts.empty()) return true;
+    const EmbedWork& first = parts[0].call->work;
+    return call.work.model == first.model && SameAttention(call.work.attention, first.attention);
+  }
+
+  // A batch goes on for as long as any of its callers waits for it.
+  absl::Status Check() {
+    for (const Part& part : parts) {
+      if (part.call->cancellation->Check().ok()) return absl::OkStatus();
+    }
+    cancellation.Cancel();
+    return cancellation.Check();
+  }
+};
+
+EmbedBatcher::EmbedBatcher(const EmbedBatcherOptions& options, Compute* compute,
+                           std::function<void(int64_t)> observe_batch)
+    : options_(options), compute_(compute), observe_batch_(std::move(observe_batch)) {}
+
+EmbedBatcher::~EmbedBatcher() = default;
+
+void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
+                         Done done) {
+  auto call = std::make_shared<Call>();
+  call->work = std::move(work);
+  call->reservation = reservation;
+  call->cancellation = cancellation;
+  call->done = std::move(done);
+  if (absl::Status status = Prepare(call.get()); !status.ok()) return call->done(std::move(status));
+  if (!call->HasNext()) return Complete(call.get());
+  absl::Status status;
+  {
+    absl::MutexLock lock(&mutex_);
+    status = CheckQueue(*call);
+    if (status.ok()) waiting_.push_back(call);
+  }
+  if (!status.ok()) return call->done(std::move(status));
+  Pump();
+}
+
+int64_t EmbedBatcher::waiting_tokens() const {
+  absl::MutexLock lock(&mutex_);
+  int64_t sum = 0;
+  for (const auto& call : waiting_) sum += call->waiting_tokens;
+  return sum;
+}
+
+absl::Status EmbedBatcher::Prepare(Call* call) const {
+  const EmbedWork& work = call->work;
+  EmbedOutcome& outcome = call->outcome;
+  outcome.dimensions = EmbedDimensions(*work.model, work.options);
+  outcome.rows.push_back(0);
+  int64_t num_window_vectors = 0;
+  for (const EmbedInput& input : work.inputs) {
+    const int64_t num_rows = input.windows.empty() ? 0 : EmbedRows(input, work.options.pooling);
+    outcome.rows.push_back(outcome.rows.back() + num_rows);
+    outcome.num_tokens += input.num_computed_tokens();
+    call->window_vector_begin.push_back(num_window_vectors);
+    if (IsCombined(input, work.options)) num_window_vectors += static_cast<int64_t>(input.windows.size());
+  }
+  call->waiting_tokens = outcome.num_tokens;
+  call->SkipEmptyInputs();
+
+  const int64_t vector_bytes = outcome.dimensions * static_cast<int64_t>(sizeof(float));
+  const int64_t output_bytes = outcome.rows.back() * vector_bytes;
+  if (absl::Status status = call->reservation->Grow(output_bytes, "the embeddings"); !status.ok()) return status;
+  const int64_t passing_bytes = num_window_vectors * vector_bytes + ScratchBytes(*call);
+  absl::Status status = call->reservation->Grow(passing_bytes, "the scratch memory of the model");
+  if (!status.ok()) return status;
+  call->passing_bytes = passing_bytes;
+
+  auto vectors = AlignedBuffer<float>::Allocate(outcome.rows.back() * outcome.dimensions);
+  if (!vectors.ok()) return vectors.status();
+  outcome.vectors = *std::move(vectors);
+  auto window_vectors = AlignedBuffer<float>::Allocate(num_window_vectors * outcome.dimensions);
+  if (!window_vectors.ok()) return window_vectors.status();
+  call->window_vectors = *std::move(window_vectors);
+  return absl::OkStatus();
+}
+
+// The scratch memory of a batch is at most the sum over its calls of what each would need alone for its windows in the
+// batch; so each call pays for as many of its windows, the longest, as can run at once.
+int64_t EmbedBatcher::ScratchBytes(const Call& call) const {
+  std::vector<int64_t> lengths;
+  for (const EmbedInput& input : call.work.inputs) {
+    for (const std::vector<int32_t>& window : input.windows) lengths.push_back(static_cast<int64_t>(window.size()));
+  }
+  std::sort(lengths.begin(), lengths.end(), std::greater<>());
+  std::vector<int64_t> at_once;
+  int64_t left = kMaxRunningBatches * options_.batch_tokens;
+  bool oversized = false;
+  for (const int64_t length : lengths) {
+    if (left <= 0 || (length > options_.batch_tokens && oversized)) continue;
+    oversized |= length > options_.batch_tokens;  // the first; it takes the place of a batch
+    left -= std::min(length, options_.batch_tokens);
+    at_once.push_back(length);
+  }
+  const AttentionSpec* attention = call.work.attention ? &*call.work.attention : nullptr;
+  return EmbedScratchBytes(*call.work.model, at_once, attention, compute_->num_threads());
+}
+
+absl::Status EmbedBatcher::CheckQueue(const Call& call) const {
+  int64_t ahead = 0;
+  for (const auto& other : waiting_) {
+    if (other->cancellation->Check().ok()) ahead += std::min(other->waiting_tokens, options_.batch_tokens);
+  }
+  const int64_t tokens = std::min(call.waiting_tokens, options_.batch_tokens);
+  if (ahead == 0 || ahead + tokens <= options_.queue_tokens) return absl::OkStatus();
+  return OverloadedError(absl::StrCat("the inputs have ", call.waiting_tokens, " tokens, ", ahead,
+                                      " tokens wait before them (of a call one batch is counted), at most ",
+                                      options_.queue_tokens, " may wait"),
+                         kRetryDelay);
+}
+
+void EmbedBatcher::Pump() {
+  while (true) {
+    Calls ended;
+    std::shared_ptr<Batch> batch;
+    {
+      absl::MutexLock lock(&mutex_);
+      ended = DropAbandoned();
+      batch = FormBatch();
+    }
+    for (const auto& call : ended) Complete(call.get());
+    if (batch == nullptr) return;
+    Launch(std::move(batch));
+  }
+}
+
+EmbedBatcher::Calls EmbedBatcher::DropAbandoned() {
+  Calls ended;
+  const auto first_dropped = std::stable_partition(waiting_.begin(), waiting_.end(), [](const auto& call) {
+    if (call->status.ok()) call->status = call->cancellation->Check();
+    return call->status.ok();
+  });
+  std::copy_if(first_dropped, waiting_.end(), std::back_inserter(ended),
+               [](const auto& call) { return call->Ended(); });
+  waiting_.erase(first_dropped, waiting_.end());
+  return ended;
+}
+
+std::shared_ptr<EmbedBatcher::Batch> EmbedBatcher::FormBatch() {
+  if (num_running_ == kMaxRunningBatches) return nullptr;
+  auto batch = std::make_shared<Batch>();
+  Fill(batch.get());
+  if (batch->parts.empty()) return nullptr;
+  ++num_running_;
+  num_oversized_ += batch->oversized ? 1 : 0;
+
+  // Whoever had a turn goes to the end of the line.
+  std::stable_partition(waiting_.begin(), waiting_.end(), [](const auto& call) { return call->part < 0; });
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), [](const auto& call) { return !call->HasNext(); }),
+                 waiting_.end());
+  for (const Batch::Part& part : batch->parts) part.call->part = -1;
+  return batch;
+}
+
+// Rounds of one window from each call that can share the batch, until the next does not fit.
+void EmbedBatcher::Fill(Batch* batch) {
+  for (bool progress = true; progress;) {
+    progress = false;
+    for (const std::shared_ptr<Call>& waiting : waiting_) {
+      Call& call = *waiting;
+      if (!call.HasNext() || !batch->Takes(call)) continue;
+      const int64_t num_tokens = call.NextTokens();
+      if (num_tokens > options_.batch_tokens) {
+        // By itself, and one at a time: the place that is left is for the short ones.
+        if (!batch->parts.empty() || num_oversized_ > 0) continue;
+        batch->oversized = true;
+      } else if (batch->num_tokens + num_tokens > options_.batch_tokens) {
+        return;
+      }
+      if (call.part < 0) {
+        call.part = static_cast<int>(batch->parts.size());
+        batch->parts.push_back({waiting, 0});
+      }
+      batch->windows.push_back(call.TakeNext());
+      batch->num_tokens += num_tokens;
+      ++batch->parts[call.part].num_windows;
+      progress = true;
+      if (batch->oversized) return;
+    }
+  }
+}
+
+void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
+  if (observe_batch_) observe_batch_(batch->num_tokens);
+  const EmbedWork& work = batch->parts[0].call->work;
+  const AttentionSpec* attention = work.attention ? &*work.attention : nullptr;
+  absl::StatusOr<Job> job = PlanEmbedWindows(work.model, std::move(batch->windows), attention, &batch->cancellation);
+  const absl::Time planned = absl::Now();
+  if (!job.ok()) return Settle(*batch, job.status(), planned);
+  for (Phase& phase : job->phases) {
+    phase.run_step = [batch, run_step = std::move(phase.run_step)](int64_t chain, int64_t step) {
+      if (absl::Status status = batch->Check(); !status.ok()) return status;
+      return run_step(chain, step);
+    };
+  }
+  const Cancellation* cancellation = &batch->cancellation;
+  compute_->Submit(*std::move(job), cancellation,
+                   [this, planned, batch = std::move(batch)](absl::Status status, Timing timing) {
+                     Settle(*batch, status, planned + timing.queue_time);
+                     Pump();
+                   });
+}
+
+void EmbedBatcher::Settle(const Batch& batch, const absl::Status& status, absl::Time started) {
+  Calls ended;
+  {
+    absl::MutexLock lock(&mutex_);
+    --num_running_;
+    num_oversized_ -= batch.oversized ? 1 : 0;
+    for (const Batch::Part& part : batch.parts) {
+      Call& call = *part.call;
+      call.num_running -= part.num_windows;
+      call.started = std::min(call.started, started);
+      if (call.status.ok() && !status.ok()) {
+        const absl::Status own = call.cancellation->Check();
+        call.status = own.ok() ? status : own;
+      }
+      if (!call.Ended()) continue;
+      ended.push_back(part.call);
+      waiting_.erase(std::remove(waiting_.begin(), waiting_.end(), part.call), waiting_.end());
+    }
+  }
+  for (const auto& call : ended) Complete(call.get());
+}
+
+void EmbedBatcher::Complete(Call* call) const {
+  const Done done = std::move(call->done);
+  if (!call->status.ok()) {
+    absl::Status status = std::move(call->status);
+    *call = Call();  // before the reservation goes, so does what it stands for
+    return done(std::move(status));
+  }
+  EmbedOutcome& outcome = call->outcome;
+  for (size_t i = 0; i < call->work.inputs.size(); ++i) {
+    const EmbedInput& input = call->work.inputs[i];
+    if (!IsCombined(input, call->work.options)) continue;
+    CombineWindows(input, call->work.options, outcome.dimensions,
+                   call->window_vectors.data() + call->window_vector_begin[i] * outcome.dimensions,
+                   outcome.vectors.data() + outcome.rows[i] * outcome.dimensions);
+  }
+  call->window_vectors = {};
+  call->reservation->Shrink(call->passing_bytes);
+  const absl::Time now = absl::Now();
+  const absl::Time started = std::min(call->started, now);
+  outcome.timing = {started - call->work.arrival, now - started};
+  outcome.inputs = std::move(call->work.inputs);
+  done(std::move(outcome));
+}
+
+}  // namespace favor

@@ -1,0 +1,89 @@
+#ifndef FAVOR_SERVER_EXECUTION_EMBED_BATCHER_H_
+#define FAVOR_SERVER_EXECUTION_EMBED_BATCHER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "favor/base/cancellation.h"
+#include "server/execution/admission.h"
+#include "server/execution/compute.h"
+#include "server/execution/embed_work.h"
+
+namespace favor {
+
+struct EmbedBatcherOptions {
+  int64_t batch_tokens = 4096;   // of a batch; a single window of more is a batch by itself
+  int64_t queue_tokens = 65536;  // that may wait, see Start()
+};
+
+// Runs the inputs of all Embed calls in common batches on the compute pool.
+//
+// No timer: as long as fewer than kMaxRunningBatches run, a batch starts at once with what is there; while they run,
+// inputs gather. Calls take turns, one window each, so that a call of ten thousand inputs does not keep one of a single
+// input waiting, and every call has its turn in every round. Callers who are gone are dropped before they are batched.
+// Thread-safe.
+class EmbedBatcher {
+ public:
+  // While one computes, the other fills the threads that the end of a phase leaves idle.
+  static constexpr int kMaxRunningBatches = 2;
+
+  using Done = std::function<void(absl::StatusOr<EmbedOutcome>)>;
+
+  // Does not own `compute`, which must end first. `observe_batch`, which may be null, is told the tokens of every batch
+  // that starts.
+  EmbedBatcher(const EmbedBatcherOptions& options, Compute* compute,
+               std::function<void(int64_t num_tokens)> observe_batch = nullptr);
+  ~EmbedBatcher();
+  EmbedBatcher(const EmbedBatcher&) = delete;
+  EmbedBatcher& operator=(const EmbedBatcher&) = delete;
+
+  // Never waits. `done` runs once, when all inputs are done: on a compute thread, or on the caller's when the work is
+  // refused or empty. `reservation` grows by what the work needs; it and `cancellation` live until the caller of `done`
+  // drops them.
+  //
+  // ResourceExhaustedError with a retry delay when too many tokens wait. Each call counts for a batch at most, since
+  // that is what a newcomer waits for it at most before its own turn; so one call may be of any size.
+  void Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation, Done done);
+
+  // Tokens that wait, all of them counted.
+  int64_t waiting_tokens() const;
+
+ private:
+  struct Call;
+  struct Batch;
+  using Calls = std::vector<std::shared_ptr<Call>>;
+
+  absl::Status Prepare(Call* call) const;
+  int64_t ScratchBytes(const Call& call) const;
+  // Starts batches while there is room and work, and ends the calls that are found ended.
+  void Pump();
+  void Launch(std::shared_ptr<Batch> batch);
+  void Settle(const Batch& batch, const absl::Status& status, absl::Time started);
+  void Complete(Call* call) const;
+
+  absl::Status CheckQueue(const Call& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Takes callers who are gone out of waiting_; those with nothing under way have ended.
+  Calls DropAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Null when nothing may start now.
+  std::shared_ptr<Batch> FormBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Fill(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const EmbedBatcherOptions options_;
+  Compute* const compute_;
+  const std::function<void(int64_t)> observe_batch_;
+
+  mutable absl::Mutex mutex_;
+  // Calls with windows that are in no batch yet, in the order of their turns.
+  Calls waiting_ ABSL_GUARDED_BY(mutex_);
+  int num_running_ ABSL_GUARDED_BY(mutex_) = 0;
+  int num_oversized_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, batches of one window above batch_tokens
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_EXECUTION_EMBED_BATCHER_H_

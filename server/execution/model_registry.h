@@ -1,0 +1,67 @@
+#ifndef FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_
+#define FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "favor/base/thread_pool.h"
+#include "favor/model/model.h"
+
+namespace favor {
+
+struct NamedModel {
+  std::string name;    // that requests give
+  std::string folder;  // it was loaded from
+  std::shared_ptr<const Model> model;
+};
+
+// The models that requests may name. Whoever holds a model goes on with it after it was replaced or forgotten.
+// Thread-safe.
+class ModelRegistry {
+ public:
+  using Loader = std::function<absl::StatusOr<std::shared_ptr<const Model>>(const std::string& folder)>;
+  using Done = std::function<void(absl::StatusOr<NamedModel>)>;
+
+  // `observe`, which may be null, is told how every load went, on the loading thread.
+  explicit ModelRegistry(Loader loader, std::function<void(const absl::Status&)> observe = nullptr)
+      : loader_(std::move(loader)), observe_(std::move(observe)) {}
+  // Loads that were asked for are finished first.
+  ~ModelRegistry() = default;
+
+  // The model of that name; empty: the only one. NotFoundError lists the names there are.
+  absl::StatusOr<NamedModel> Find(absl::string_view name) const;
+  // In the order of their names.
+  std::vector<NamedModel> List() const;
+
+  // Loads a model, makes it embed something, then puts it in the place of the one of that name, if there is one. When
+  // anything fails the old one stays. An empty folder is the one that the old one came from. Never blocks: loads run
+  // one after the other on a thread of their own, and so does `done`.
+  void Load(const std::string& name, const std::string& folder, Done done);
+  // Loads every model anew; `done` runs for each.
+  void ReloadAll(const Done& done);
+
+  // NotFoundError lists the names there are.
+  absl::Status Unload(absl::string_view name);
+
+ private:
+  absl::StatusOr<NamedModel> LoadNow(const std::string& name, std::string folder);
+  absl::Status UnknownModel(absl::string_view name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const Loader loader_;
+  const std::function<void(const absl::Status&)> observe_;
+  mutable absl::Mutex mutex_;
+  std::map<std::string, NamedModel, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
+  ThreadPool loading_{1};  // last: ends first, and its jobs use the rest
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_

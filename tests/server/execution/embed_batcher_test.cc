@@ -1,0 +1,406 @@
+#include "server/execution/embed_batcher.h"
+
+#include <list>
+#include <memory>
+#include <thread>
+
+#include "absl/synchronization/notification.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/execution/retry_delay.h"
+#include "tests/support/fake_model.h"
+
+namespace favor {
+namespace {
+
+using ::testing::HasSubstr;
+
+// Stops batches at their beginning, and counts them.
+class Gate {
+ public:
+  absl::Status Run(int64_t num_tokens) {
+    absl::MutexLock lock(&mutex_);
+    batches_.push_back(num_tokens);
+    mutex_.Await(absl::Condition(
+        +[](int64_t* open) { return *open > 0; }, &num_open_));
+    --num_open_;
+    return absl::OkStatus();
+  }
+  // Lets so many more batches pass.
+  void Open(int64_t count = int64_t{1} << 40) {
+    absl::MutexLock lock(&mutex_);
+    num_open_ += count;
+  }
+  // Waits until so many batches have begun.
+  void WaitForBatches(size_t count) {
+    absl::MutexLock lock(&mutex_);
+    const auto begun = [this, count] { return batches_.size() >= count; };
+    mutex_.Await(absl::Condition(&begun));
+  }
+  std::vector<int64_t> batches() const {
+    absl::MutexLock lock(&mutex_);
+    return batches_;
+  }
+
+ private:
+  mutable absl::Mutex mutex_;
+  int64_t num_open_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<int64_t> batches_ ABSL_GUARDED_BY(mutex_);
+};
+
+struct Caller {
+  explicit Caller(Admission* admission, absl::Time deadline = absl::InfiniteFuture())
+      : reservation(*admission->Admit(0, "the request")), cancellation(deadline) {}
+
+  Admission::Reservation reservation;
+  Cancellation cancellation;
+  absl::StatusOr<EmbedOutcome> outcome;
+  size_t num_batches = 0;  // begun when it ended
+  absl::Notification done;
+};
+
+struct Fixture {
+  explicit Fixture(const EmbedBatcherOptions& options = {}, int64_t budget = int64_t{1} << 30, int num_threads = 2,
+                   int64_t max_tokens = 0)
+      : admission({budget, 1 << 20}),
+        model(NewModel(max_tokens)),
+        compute(std::make_unique<Compute>(num_threads)),
+        batcher(options, compute.get()) {}
+  ~Fixture() {
+    gate.Open();
+    for (Caller& caller : callers) caller.done.WaitForNotification();
+    compute.reset();  // its jobs use the batcher
+  }
+
+  std::shared_ptr<Model> NewModel(int64_t max_tokens = 0) {
+    testing::FakeEncoderOptions options;
+    options.max_tokens = max_tokens;
+    options.on_run = [this](int64_t num_tokens) { return gate.Run(num_tokens); };
+    return testing::FakeModel(options);
+  }
+
+  EmbedWork Work(int64_t num_inputs, int64_t num_tokens, const PoolOptions& options = {}) {
+    EmbedWork work;
+    work.model = model;
+    work.options = options;
+    work.arrival = absl::Now();
+    std::vector<int32_t> ids(num_tokens);
+    for (int64_t i = 0; i < num_inputs; ++i) {
+      for (int64_t t = 0; t < num_tokens; ++t) ids[t] = static_cast<int32_t>((i + t) % 1000);
+      work.inputs.push_back(*PrepareIds(*model, ids, {OverLength::kWindows, {}}));
+    }
+    return work;
+  }
+
+  Caller* Start(EmbedWork work, absl::Time deadline = absl::InfiniteFuture()) {
+    Caller* caller = &callers.emplace_back(&admission, deadline);
+    batcher.Start(std::move(work), &caller->reservation, &caller->cancellation,
+                  [this, caller](absl::StatusOr<EmbedOutcome> outcome) {
+                    caller->outcome = std::move(outcome);
+                    caller->num_batches = gate.batches().size();
+                    caller->done.Notify();
+                  });
+    return caller;
+  }
+
+  // Two batches that wait at the gate: everything else has to wait.
+  void Occupy() {
+    for (int i = 1; i <= 2; ++i) {
+      Start(Work(1, 5));
+      gate.WaitForBatches(i);
+    }
+  }
+
+  Gate gate;
+  std::list<Caller> callers;
+  Admission admission;
+  std::shared_ptr<Model> model;
+  std::unique_ptr<Compute> compute;
+  EmbedBatcher batcher;
+};
+
+void ExpectEmbedded(Fixture& fixture, const EmbedWork& work, Caller* caller) {
+  caller->done.WaitForNotification();
+  ASSERT_TRUE(caller->outcome.ok()) << caller->outcome.status();
+  const EmbedOutcome& outcome = *caller->outcome;
+  for (size_t i = 0; i < work.inputs.size(); ++i) {
+    const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
+    ASSERT_EQ(num_rows, EmbedRows(work.inputs[i], work.options.pooling));
+    std::vector<float> expected(num_rows * outcome.dimensions);
+    const auto job = PlanEmbed(fixture.model, {{&work.inputs[i], work.options, expected.data()}}, nullptr, nullptr);
+    ASSERT_TRUE(RunInline(*job).ok());
+    const float* vectors = outcome.vectors.data() + outcome.rows[i] * outcome.dimensions;
+    EXPECT_EQ(std::vector<float>(vectors, vectors + expected.size()), expected) << "input " << i;
+  }
+}
+
+TEST(EmbedBatcher, EmbedsAsPlanEmbedDoes) {
+  for (const Pooling pooling : {Pooling::kMean, Pooling::kNone}) {
+    Fixture fixture({40, 1000}, int64_t{1} << 30, 2, 20);
+    fixture.gate.Open();
+    EmbedWork work = fixture.Work(7, 11, {pooling, true, 3});
+    work.inputs.push_back(*PrepareIds(*fixture.model, std::vector<int32_t>(95, 7), {OverLength::kWindows, 5}));
+    work.inputs.push_back(*PrepareIds(*fixture.model, {3}, {}));
+    Caller* caller = fixture.Start(work);
+    ExpectEmbedded(fixture, work, caller);
+    EXPECT_EQ(caller->outcome->inputs.size(), 9u);
+  }
+}
+
+TEST(EmbedBatcher, StartsASingleInputAtOnce) {
+  Fixture fixture;
+  Caller* caller = fixture.Start(fixture.Work(1, 5));
+  fixture.gate.WaitForBatches(1);
+  EXPECT_EQ(fixture.batcher.waiting_tokens(), 0);
+  fixture.gate.Open();
+  caller->done.WaitForNotification();
+  EXPECT_TRUE(caller->outcome.ok());
+}
+
+TEST(EmbedBatcher, GathersTheInputsOfManyCallsWhileBatchesRun) {
+  Fixture fixture({100, 10'000});
+  fixture.Occupy();
+  std::vector<Caller*> callers;
+  for (int i = 0; i < 10; ++i) callers.push_back(fixture.Start(fixture.Work(1, 20)));
+  EXPECT_EQ(fixture.batcher.waiting_tokens(), 200);
+  fixture.gate.Open();
+  for (Caller* caller : callers) caller->done.WaitForNotification();
+  EXPECT_EQ(fixture.gate.batches(), std::vector<int64_t>({5, 5, 100, 100}));
+}
+
+TEST(EmbedBatcher, LeavesOutInputsThatHadErrors) {
+  Fixture fixture;
+  fixture.gate.Open();
+  EmbedWork work = fixture.Work(3, 5);
+  work.inputs[1] = EmbedInput();
+  Caller* caller = fixture.Start(std::move(work));
+  caller->done.WaitForNotification();
+  EXPECT_EQ(caller->outcome->rows, std::vector<int64_t>({0, 1, 1, 2}));
+}
+
+TEST(EmbedBatcher, AnswersACallWithoutInputs) {
+  Fixture fixture;
+  Caller* caller = fixture.Start(fixture.Work(0, 0));
+  ASSERT_TRUE(caller->done.HasBeenNotified());
+  EXPECT_TRUE(caller->outcome.ok());
+}
+
+TEST(EmbedBatcher, DoesNotKeepASmallCallWaitingBehindAHugeOne) {
+  Fixture fixture({300, 10'000});
+  fixture.Occupy();
+  Caller* huge = fixture.Start(fixture.Work(10'000, 3));
+  Caller* small = fixture.Start(fixture.Work(1, 3));
+  fixture.gate.Open();
+  small->done.WaitForNotification();
+  EXPECT_LE(small->num_batches, 4u);  // the two that ran, the one it was in, one beside it
+  huge->done.WaitForNotification();
+  EXPECT_TRUE(huge->outcome.ok());
+  EXPECT_GE(huge->num_batches, 102u);
+}
+
+TEST(EmbedBatcher, GivesAHugeCallItsTurnAmongSmallOnes) {
+  Fixture fixture({30, 100'000});
+  fixture.Occupy();
+  Caller* huge = fixture.Start(fixture.Work(2, 30));
+  std::vector<Caller*> small;
+  for (int i = 0; i < 50; ++i) small.push_back(fixture.Start(fixture.Work(1, 10)));
+  fixture.gate.Open();
+  huge->done.WaitForNotification();
+  for (Caller* caller : small) caller->done.WaitForNotification();
+  // The first half in the first batch after the two that ran, the second when each of the others has had a turn.
+  EXPECT_LE(huge->num_batches, 2u + 1 + 17 + 1 + 1);
+}
+
+TEST(EmbedBatcher, RunsOversizedInputsByThemselvesBesideShortOnes) {
+  Fixture fixture({100, 10'000});
+  Caller* first = fixture.Start(fixture.Work(1, 500));
+  fixture.gate.WaitForBatches(1);
+  Caller* second = fixture.Start(fixture.Work(1, 600));
+  Caller* third = fixture.Start(fixture.Work(1, 10));
+  fixture.gate.WaitForBatches(2);  // the second place is not for another long one
+  EXPECT_EQ(fixture.gate.batches(), std::vector<int64_t>({500, 10}));
+  fixture.gate.Open();
+  for (Caller* caller : {first, second, third}) caller->done.WaitForNotification();
+  EXPECT_EQ(fixture.gate.batches(), std::vector<int64_t>({500, 10, 600}));
+}
+
+TEST(EmbedBatcher, KeepsModelsAndAttentionsApart) {
+  Fixture fixture({100, 10'000});
+  fixture.Occupy();
+  EmbedWork other_model = fixture.Work(1, 11);
+  other_model.model = fixture.NewModel();
+  EmbedWork exact = fixture.Work(1, 12);
+  exact.attention.emplace().mode = AttentionMode::kExact;
+  EmbedWork features = fixture.Work(1, 13);
+  features.attention.emplace().mode = AttentionMode::kFeatures;
+  std::vector<Caller*> callers;
+  for (EmbedWork work : {fixture.Work(1, 10), other_model, exact, features, exact, fixture.Work(1, 10)}) {
+    callers.push_back(fixture.Start(work));
+  }
+  fixture.gate.Open();
+  for (Caller* caller : callers) caller->done.WaitForNotification();
+  std::vector<int64_t> batches = fixture.gate.batches();
+  batches.erase(batches.begin(), batches.begin() + 2);
+  EXPECT_THAT(batches, ::testing::UnorderedElementsAre(20, 11, 24, 13));
+}
+
+TEST(EmbedBatcher, DropsCallersWhoAreGoneBeforeTheyAreBatched) {
+  Fixture fixture({100, 10'000});
+  fixture.Occupy();
+  Caller* gone = fixture.Start(fixture.Work(3, 20));
+  Caller* late = fixture.Start(fixture.Work(1, 20), absl::Now() - absl::Seconds(1));
+  Caller* stays = fixture.Start(fixture.Work(1, 7));
+  gone->cancellation.Cancel();
+  fixture.gate.Open();
+  for (Caller* caller : {gone, late, stays}) caller->done.WaitForNotification();
+  EXPECT_TRUE(absl::IsCancelled(gone->outcome.status()));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(late->outcome.status()));
+  EXPECT_TRUE(stays->outcome.ok());
+  EXPECT_EQ(fixture.gate.batches(), std::vector<int64_t>({5, 5, 7}));
+}
+
+TEST(EmbedBatcher, StopsABatchWhenNobodyWaitsForItAnyMore) {
+  Fixture fixture({100, 10'000});
+  fixture.Occupy();
+  Caller* gone = fixture.Start(fixture.Work(1, 20));
+  Caller* also_gone = fixture.Start(fixture.Work(1, 20));
+  fixture.gate.Open(2);
+  fixture.gate.WaitForBatches(3);
+  gone->cancellation.Cancel();
+  also_gone->cancellation.Cancel();
+  fixture.gate.Open();
+  gone->done.WaitForNotification();
+  also_gone->done.WaitForNotification();
+  EXPECT_TRUE(absl::IsCancelled(gone->outcome.status()));
+  EXPECT_TRUE(absl::IsCancelled(also_gone->outcome.status()));
+}
+
+TEST(EmbedBatcher, GoesOnForThoseWhoStay) {
+  Fixture fixture({100, 10'000});
+  fixture.Occupy();
+  Caller* gone = fixture.Start(fixture.Work(8, 20));
+  EmbedWork work = fixture.Work(1, 20);
+  Caller* stays = fixture.Start(work);
+  fixture.gate.Open(2);
+  fixture.gate.WaitForBatches(3);
+  gone->cancellation.Cancel();
+  fixture.gate.Open();
+  ExpectEmbedded(fixture, work, stays);
+  gone->done.WaitForNotification();
+  EXPECT_TRUE(absl::IsCancelled(gone->outcome.status()));
+}
+
+TEST(EmbedBatcher, ShedsWhatComesWhenTheQueueIsFullAndKeepsWhatWasTaken) {
+  Fixture fixture({100, 250});
+  fixture.Occupy();
+  std::vector<Caller*> taken;
+  for (int i = 0; i < 2; ++i) taken.push_back(fixture.Start(fixture.Work(50, 10)));  // count for 100 each
+  Caller* shed = fixture.Start(fixture.Work(10, 10));
+  ASSERT_TRUE(shed->done.HasBeenNotified());
+  EXPECT_TRUE(absl::IsResourceExhausted(shed->outcome.status()));
+  EXPECT_TRUE(RetryDelayOf(shed->outcome.status()).has_value());
+  EXPECT_THAT(std::string(shed->outcome.status().message()), HasSubstr("100 tokens, 200 tokens wait before them"));
+  taken.push_back(fixture.Start(fixture.Work(1, 50)));
+  fixture.gate.Open();
+  for (Caller* caller : taken) {
+    caller->done.WaitForNotification();
+    EXPECT_TRUE(caller->outcome.ok());
+  }
+}
+
+TEST(EmbedBatcher, AdmitsOutputsAndScratchAndGivesTheScratchBack) {
+  Fixture fixture;
+  fixture.gate.Open();
+  Caller* caller = fixture.Start(fixture.Work(3, 10));
+  caller->done.WaitForNotification();
+  ASSERT_TRUE(caller->outcome.ok());
+  EXPECT_EQ(caller->reservation.bytes(), 3 * 8 * 4);
+}
+
+TEST(EmbedBatcher, RefusesWhatCouldNeverFit) {
+  Fixture fixture({}, 10'000);
+  Caller* caller = fixture.Start(fixture.Work(1, 200));
+  ASSERT_TRUE(caller->done.HasBeenNotified());
+  EXPECT_TRUE(absl::IsInvalidArgument(caller->outcome.status())) << caller->outcome.status();
+  EXPECT_EQ(fixture.gate.batches().size(), 0u);
+}
+
+TEST(EmbedBatcher, RefusesWithARetryDelayWhatDoesNotFitNow) {
+  Fixture fixture({}, 40'000);
+  fixture.Start(fixture.Work(1, 100));
+  Caller* caller = fixture.Start(fixture.Work(1, 150));
+  ASSERT_TRUE(caller->done.HasBeenNotified());
+  EXPECT_TRUE(absl::IsResourceExhausted(caller->outcome.status())) << caller->outcome.status();
+  EXPECT_TRUE(RetryDelayOf(caller->outcome.status()).has_value());
+}
+
+TEST(EmbedBatcher, PaysForTheWindowsThatRunAtOnceNotForAll) {
+  Fixture fixture({100, 10'000}, int64_t{1} << 30, 2, 50);
+  fixture.Occupy();
+  const int64_t before = fixture.admission.stats().admitted_bytes;
+  fixture.Start(fixture.Work(1, 100'000));  // 150 KB a thousand tokens if all ran at once
+  EXPECT_LT(fixture.admission.stats().admitted_bytes - before, 200'000);
+}
+
+TEST(EmbedBatcher, TellsWaitingFromComputing) {
+  Fixture fixture;
+  fixture.Occupy();
+  EmbedWork work = fixture.Work(1, 5);
+  work.arrival = absl::Now() - absl::Seconds(7);
+  Caller* caller = fixture.Start(std::move(work));
+  fixture.gate.Open();
+  caller->done.WaitForNotification();
+  ASSERT_TRUE(caller->outcome.ok());
+  EXPECT_GE(caller->outcome->timing.queue_time, absl::Seconds(7));
+  EXPECT_LT(caller->outcome->timing.compute_time, absl::Seconds(7));
+}
+
+TEST(EmbedBatcher, PassesOnTheErrorOfABatchAndGoesOn) {
+  Fixture fixture({100, 10'000});
+  fixture.gate.Open();
+  testing::FakeEncoderOptions options;
+  options.on_run = [](int64_t) { return absl::InternalError("broken"); };
+  EmbedWork work = fixture.Work(50, 10);
+  work.model = testing::FakeModel(options);
+  Caller* broken = fixture.Start(std::move(work));
+  broken->done.WaitForNotification();
+  EXPECT_EQ(broken->outcome.status(), absl::InternalError("broken"));
+  Caller* caller = fixture.Start(fixture.Work(1, 10));
+  caller->done.WaitForNotification();
+  EXPECT_TRUE(caller->outcome.ok());
+}
+
+TEST(EmbedBatcher, ManyCallersFromManyThreadsAllGetTheirOwn) {
+  Fixture fixture({64, 100'000}, int64_t{1} << 30, 3);
+  fixture.gate.Open();
+  std::vector<EmbedWork> works;
+  for (int i = 0; i < 60; ++i) works.push_back(fixture.Work(1 + i % 5, 1 + i % 13, {Pooling::kMean, true, 0}));
+  std::vector<Caller*> callers(works.size());
+  for (size_t i = 0; i < works.size(); ++i) callers[i] = &fixture.callers.emplace_back(&fixture.admission);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = t; i < works.size(); i += 4) {
+        Caller* caller = callers[i];
+        if (i % 7 == 3) caller->cancellation.Cancel();
+        fixture.batcher.Start(works[i], &caller->reservation, &caller->cancellation,
+                              [caller](absl::StatusOr<EmbedOutcome> outcome) {
+                                caller->outcome = std::move(outcome);
+                                caller->done.Notify();
+                              });
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (size_t i = 0; i < works.size(); ++i) {
+    if (i % 7 == 3) {
+      callers[i]->done.WaitForNotification();
+      EXPECT_TRUE(absl::IsCancelled(callers[i]->outcome.status()));
+    } else {
+      ExpectEmbedded(fixture, works[i], callers[i]);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace favor

@@ -1,0 +1,190 @@
+#include "server/execution/model_registry.h"
+
+#include <atomic>
+#include <limits>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "server/execution/warm_up.h"
+#include "tests/support/fake_model.h"
+
+namespace favor {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using Loaded = absl::StatusOr<std::shared_ptr<const Model>>;
+
+absl::StatusOr<NamedModel> LoadAndWait(ModelRegistry* registry, const std::string& name, const std::string& folder) {
+  absl::StatusOr<NamedModel> result;
+  absl::Notification done;
+  registry->Load(name, folder, [&](absl::StatusOr<NamedModel> loaded) {
+    result = std::move(loaded);
+    done.Notify();
+  });
+  done.WaitForNotification();
+  return result;
+}
+
+Loaded LoadFake(const std::string& folder) {
+  if (folder == "/missing") return absl::NotFoundError("/missing/config.json does not exist");
+  auto model = testing::FakeModel();
+  model->path = folder;
+  return model;
+}
+
+std::vector<std::string> Names(const ModelRegistry& registry) {
+  std::vector<std::string> names;
+  for (const NamedModel& model : registry.List()) names.push_back(model.name);
+  return names;
+}
+
+TEST(ModelRegistry, FindsByNameAndTheOnlyOneWithout) {
+  ModelRegistry registry(LoadFake);
+  ASSERT_TRUE(LoadAndWait(&registry, "b", "/b").ok());
+  EXPECT_EQ(registry.Find("")->name, "b");
+  EXPECT_EQ(registry.Find("b")->model->path, "/b");
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  EXPECT_THAT(Names(registry), ElementsAre("a", "b"));
+  EXPECT_EQ(registry.Find("a")->folder, "/a");
+}
+
+TEST(ModelRegistry, NamesTheModelsThereAreWhenThereIsNoSuchOne) {
+  ModelRegistry registry(LoadFake);
+  EXPECT_EQ(registry.Find("").status(), absl::NotFoundError("no model is loaded"));
+  ASSERT_TRUE(LoadAndWait(&registry, "b", "/b").ok());
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  EXPECT_TRUE(absl::IsNotFound(registry.Find("").status()));
+  const absl::Status status = registry.Find("c").status();
+  EXPECT_EQ(status, absl::NotFoundError("model is 'c', which is not loaded; there are: a, b"));
+  EXPECT_TRUE(absl::IsNotFound(registry.Unload("c")));
+}
+
+TEST(ModelRegistry, ReplacesAModelWhileCallsGoOnWithTheOldOne) {
+  ModelRegistry registry(LoadFake);
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/one").ok());
+  const std::shared_ptr<const Model> old = registry.Find("a")->model;
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "").ok());
+  EXPECT_NE(registry.Find("a")->model, old);
+  EXPECT_EQ(registry.Find("a")->folder, "/one");
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/two").ok());
+  EXPECT_EQ(registry.Find("a")->model->path, "/two");
+  EXPECT_TRUE(WarmUp(old).ok());
+}
+
+TEST(ModelRegistry, KeepsTheOldModelWhenLoadingFails) {
+  ModelRegistry registry(LoadFake);
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/one").ok());
+  const absl::Status status = LoadAndWait(&registry, "a", "/missing").status();
+  EXPECT_EQ(status, absl::NotFoundError("model a: /missing/config.json does not exist"));
+  EXPECT_EQ(registry.Find("a")->folder, "/one");
+}
+
+TEST(ModelRegistry, DoesNotServeAModelThatCannotEmbed) {
+  ModelRegistry registry([](const std::string&) -> Loaded {
+    testing::FakeEncoderOptions options;
+    options.on_run = [](int64_t) { return absl::InternalError("broken"); };
+    return testing::FakeModel(options);
+  });
+  EXPECT_EQ(LoadAndWait(&registry, "a", "/a").status(), absl::InternalError("model a: broken"));
+  EXPECT_THAT(Names(registry), ElementsAre());
+}
+
+TEST(ModelRegistry, ForgetsAModel) {
+  ModelRegistry registry(LoadFake);
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  const std::weak_ptr<const Model> model = registry.Find("a")->model;
+  ASSERT_TRUE(LoadAndWait(&registry, "b", "/b").ok());  // so what the loading thread held of the first is gone
+  EXPECT_TRUE(registry.Unload("a").ok());
+  EXPECT_TRUE(model.expired());
+  EXPECT_TRUE(absl::IsNotFound(registry.Find("a").status()));
+}
+
+TEST(ModelRegistry, NeedsAFolderForANewName) {
+  ModelRegistry registry(LoadFake);
+  EXPECT_TRUE(absl::IsNotFound(LoadAndWait(&registry, "a", "").status()));
+}
+
+TEST(ModelRegistry, LoadsWithoutKeepingItsCallersWaiting) {
+  absl::Notification loading, go_on;
+  ModelRegistry registry([&](const std::string& folder) {
+    loading.Notify();
+    go_on.WaitForNotification();
+    return LoadFake(folder);
+  });
+  absl::Notification done;
+  registry.Load("a", "/a", [&](absl::StatusOr<NamedModel>) { done.Notify(); });
+  loading.WaitForNotification();
+  EXPECT_TRUE(absl::IsNotFound(registry.Find("a").status()));
+  go_on.Notify();
+  done.WaitForNotification();
+  EXPECT_TRUE(registry.Find("a").ok());
+}
+
+TEST(ModelRegistry, ReloadsAllAndTellsOfEach) {
+  std::atomic<int> num_loads = 0, num_failed = 0;
+  bool broken = false;
+  ModelRegistry registry(
+      [&](const std::string& folder) { return LoadFake(broken && folder == "/b" ? "/missing" : folder); },
+      [&](const absl::Status& status) { ++(status.ok() ? num_loads : num_failed); });
+  for (const char* name : {"a", "b"}) ASSERT_TRUE(LoadAndWait(&registry, name, absl::StrCat("/", name)).ok());
+  broken = true;
+  std::atomic<int> num_told = 0;
+  absl::Notification done;
+  registry.ReloadAll([&](const absl::StatusOr<NamedModel>&) {
+    if (++num_told == 2) done.Notify();
+  });
+  done.WaitForNotification();
+  EXPECT_EQ(num_loads, 3);
+  EXPECT_EQ(num_failed, 1);
+  EXPECT_THAT(Names(registry), ElementsAre("a", "b"));
+}
+
+TEST(ModelRegistry, IsAlwaysWholeForThoseWhoRead) {
+  ModelRegistry registry(LoadFake);
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  std::atomic<bool> stop = false;
+  std::atomic<int> num_missing = 0;
+  std::thread reader([&] {
+    while (!stop) num_missing += registry.Find("a").ok() && registry.List().size() == 1 ? 0 : 1;
+  });
+  for (int i = 0; i < 200; ++i) ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  stop = true;
+  reader.join();
+  EXPECT_EQ(num_missing, 0);
+}
+
+TEST(WarmUp, FindsVectorsThatAreNotFinite) {
+  class NotFinite : public testing::FakeEncoder {
+   public:
+    NotFinite() : FakeEncoder({}) {}
+    absl::StatusOr<Job> Plan(const PackedSequences& sequences, const AttentionSpec*, const Cancellation*,
+                             float* vectors) const override {
+      Job job;
+      job.phases.push_back({1, 1, [size = sequences.num_tokens() * dimensions(), vectors](int64_t, int64_t) {
+                              std::fill_n(vectors, size, std::numeric_limits<float>::quiet_NaN());
+                              return absl::OkStatus();
+                            }});
+      return job;
+    }
+  };
+  auto model = testing::FakeModel();
+  model->encoder = std::make_shared<NotFinite>();
+  EXPECT_THAT(std::string(WarmUp(model).message()), HasSubstr("not finite"));
+}
+
+TEST(WarmUp, TakesAModelOfIdsAloneAndASmallWindow) {
+  testing::FakeEncoderOptions options;
+  options.max_tokens = 3;
+  options.vocabulary_size = 5;
+  auto model = testing::FakeModel(options);
+  model->tokenizer = nullptr;
+  EXPECT_TRUE(WarmUp(model).ok());
+}
+
+}  // namespace
+}  // namespace favor
