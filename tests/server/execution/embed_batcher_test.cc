@@ -20,13 +20,13 @@ class Gate {
  public:
   absl::Status Run(int64_t num_tokens) {
     absl::MutexLock lock(&mutex_);
+    const int64_t index = static_cast<int64_t>(batches_.size());
     batches_.push_back(num_tokens);
-    mutex_.Await(absl::Condition(
-        +[](int64_t* open) { return *open > 0; }, &num_open_));
-    --num_open_;
+    const auto open = [this, index] { return index < num_open_; };
+    mutex_.Await(absl::Condition(&open));
     return absl::OkStatus();
   }
-  // Lets so many more batches pass.
+  // Lets so many more batches pass, in the order in which they begin.
   void Open(int64_t count = int64_t{1} << 40) {
     absl::MutexLock lock(&mutex_);
     num_open_ += count;
