@@ -4,13 +4,12 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "client/transport/borrowed_memory.h"
 #include "client/transport/call.h"
 #include "client/transport/channel.h"
-#include "client/transport/retry.h"
+#include "client/transport/client_impl.h"
 #include "client/wire/decode_response.h"
 #include "client/wire/encode_request.h"
 #include "client/wire/field_reader.h"
@@ -29,9 +28,6 @@ constexpr char kHealthWatch[] = "/grpc.health.v1.Health/Watch";
 constexpr int kServiceField = 1;
 constexpr int kStatusField = 1;
 
-// gRPC puts the length of a message before it in 4 bytes.
-constexpr uint64_t kMaxMessageBytes = UINT32_MAX;
-
 absl::Status Validate(const ClientOptions& options) {
   if (options.endpoint.empty()) return absl::InvalidArgumentError("endpoint is empty");
   if (options.deadline <= absl::ZeroDuration()) {
@@ -48,30 +44,16 @@ absl::Status Validate(const ClientOptions& options) {
   return absl::OkStatus();
 }
 
-// Says how often a call was tried.
-absl::Status WithAttempts(const absl::Status& status, int num_attempts) {
-  if (status.ok() || num_attempts == 1) return status;
-  absl::Status result(status.code(), absl::StrCat(status.message(), " (after ", num_attempts, " attempts)"));
-  status.ForEachPayload([&result](absl::string_view url, const absl::Cord& cord) { result.SetPayload(url, cord); });
-  return result;
-}
-
-absl::StatusOr<std::string> Flatten(const grpc::ByteBuffer& buffer) {
-  grpc::Slice slice;
-  if (!buffer.DumpToSingleSlice(&slice).ok()) return absl::InternalError("the server's answer cannot be read");
-  return std::string(reinterpret_cast<const char*>(slice.begin()), slice.size());
-}
-
 grpc::ByteBuffer HealthRequest(absl::string_view service) {
   MessageBuilder builder;
-  builder.AppendBytes(kServiceField,
-                      absl::MakeConstSpan(reinterpret_cast<const std::byte*>(service.data()), service.size()));
+  builder.AppendText(kServiceField, service);
   BorrowedMemory memory;
   return builder.Build(&memory);
 }
 
 ServingStatus ReadServingStatus(const grpc::ByteBuffer& response) {
-  const absl::StatusOr<std::string> bytes = Flatten(response);
+  grpc::Slice slice;
+  const absl::StatusOr<absl::string_view> bytes = Flatten(response, &slice);
   if (!bytes.ok()) return ServingStatus::kUnknown;
   ServingStatus status = ServingStatus::kUnknown;
   FieldReader reader(*bytes);
@@ -82,34 +64,6 @@ ServingStatus ReadServingStatus(const grpc::ByteBuffer& response) {
 }
 
 }  // namespace
-
-class Client::Impl {
- public:
-  Impl(ClientOptions options, std::shared_ptr<grpc::Channel> channel)
-      : options_(std::move(options)), channel_(std::move(channel)) {}
-
-  CallSettings Settings(absl::Duration deadline) const { return {options_.api_key, absl::Now() + deadline}; }
-  const ClientOptions& options() const { return options_; }
-  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
-
-  // A unary call with retries. `on_response` runs for the attempt that succeeds, which began at `start`.
-  absl::Status Call(
-      const std::string& method, const CallSettings& settings, const grpc::ByteBuffer& request, int* num_attempts,
-      const std::function<absl::Status(grpc::ByteBuffer* response, absl::Time start)>& on_response) const {
-    const auto attempt = [&] {
-      const absl::Time start = absl::Now();
-      grpc::ByteBuffer response;
-      const absl::Status status = CallUnary(channel_, method, settings, request, &response);
-      return status.ok() ? on_response(&response, start) : status;
-    };
-    const absl::Status status = RunWithRetries(options_.retries, settings.deadline, attempt, num_attempts);
-    return WithAttempts(status, *num_attempts);
-  }
-
- private:
-  const ClientOptions options_;
-  const std::shared_ptr<grpc::Channel> channel_;
-};
 
 Client::Client(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Client::Client(Client&&) noexcept = default;
@@ -124,12 +78,9 @@ absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
 }
 
 absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const AttendOptions& options) const {
-  const CallSettings settings = impl_->Settings(options.deadline.value_or(impl_->options().deadline));
+  const CallSettings settings = impl_->Settings(options.deadline);
   const MessageBuilder message = EncodeAttendRequest(inputs, options);
-  if (message.size_bytes() > kMaxMessageBytes) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("the request has ", message.size_bytes(), " bytes, a message has at most ", kMaxMessageBytes));
-  }
+  if (absl::Status status = CheckMessageSize(message.size_bytes()); !status.ok()) return status;
   BorrowedMemory memory;
   grpc::ByteBuffer request = message.Build(&memory);
   AttendResult result;
@@ -153,16 +104,11 @@ absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const At
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo() const {
   v1::GetServerInfoResponse wire;
-  int num_attempts = 0;
-  const auto parse = [&wire](grpc::ByteBuffer* response, absl::Time) {
-    const absl::StatusOr<std::string> bytes = Flatten(*response);
-    if (!bytes.ok()) return bytes.status();
-    if (wire.ParseFromString(*bytes)) return absl::OkStatus();
+  const auto parse = [&wire](absl::string_view response) {
+    if (wire.ParseFromArray(response.data(), static_cast<int>(response.size()))) return absl::OkStatus();
     return absl::InternalError("the server's answer is not a favor.v1.GetServerInfoResponse");
   };
-  const grpc::ByteBuffer request = MessageBuilder().Build(nullptr);
-  const absl::Status status =
-      impl_->Call(kGetServerInfo, impl_->Settings(impl_->options().deadline), request, &num_attempts, parse);
+  const absl::Status status = impl_->Call(kGetServerInfo, std::nullopt, MessageBuilder(), parse);
   if (!status.ok()) return status;
   return ServerInfo{.version = wire.version(),
                     .build = wire.build(),
@@ -182,15 +128,13 @@ absl::StatusOr<ServingStatus> Client::CheckHealth(absl::string_view service) con
     serving = ReadServingStatus(*response);
     return absl::OkStatus();
   };
-  const absl::Status status = impl_->Call(kHealthCheck, impl_->Settings(impl_->options().deadline),
-                                          HealthRequest(service), &num_attempts, read);
+  const absl::Status status = impl_->Call(kHealthCheck, impl_->Settings(), HealthRequest(service), &num_attempts, read);
   if (!status.ok()) return status;
   return serving;
 }
 
 absl::Status Client::WatchHealth(absl::string_view service, const std::function<bool(ServingStatus)>& on_status) const {
-  return CallServerStream(impl_->channel(), kHealthWatch, impl_->Settings(impl_->options().deadline),
-                          HealthRequest(service),
+  return CallServerStream(impl_->channel(), kHealthWatch, impl_->Settings(), HealthRequest(service),
                           [&](grpc::ByteBuffer* response) { return on_status(ReadServingStatus(*response)); });
 }
 

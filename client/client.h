@@ -6,13 +6,18 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "client/attend.h"
+#include "client/embed.h"
 #include "client/errors.h"
+#include "client/model_info.h"
+#include "client/tokenize.h"
 
 // The C++ client of favord. A first call:
 //
@@ -99,6 +104,27 @@ class Client {
   // middle of a request. Over TCP such a connection is given up after 20 to 30 s, over a unix socket when the server
   // reads on or goes away.
   absl::StatusOr<AttendResult> Attend(const AttendInputs& inputs, const AttendOptions& options = {}) const;
+
+  // Embeds texts and token ids in one request: client.Embed({"a text", "another"}). What is wrong with one input is the
+  // status of its result and leaves the others alone. NotFoundError for a model that is not loaded. EmbedAll
+  // (embed_all.h) splits what is too much for one request.
+  absl::StatusOr<Embeddings> Embed(absl::Span<const EmbedInput> inputs, const EmbedOptions& options = {}) const;
+
+  // The token ids of texts, and where in the text each one stands; one result for each text, in their order.
+  absl::StatusOr<std::vector<Tokens>> Tokenize(absl::Span<const std::string> texts,
+                                               const TokenizeOptions& options = {}) const;
+
+  // The models of the server, in the order of their names.
+  absl::StatusOr<std::vector<ModelInfo>> ListModels() const;
+
+  // Has the server load a model from a folder on its own disk; `path` empty: from the folder that a model of this name
+  // came from. Returns when it is ready. Errors include PermissionDeniedError or UnimplementedError from a server that
+  // was not told to serve this.
+  absl::StatusOr<ModelInfo> LoadModel(const std::string& name, const std::string& path = "") const;
+
+  // Has the server forget a model. NotFoundError when there is none of this name: after a retry, perhaps because the
+  // first attempt went well and its answer was lost.
+  absl::Status UnloadModel(const std::string& name) const;
 
   // What the server is and what it accepts.
   absl::StatusOr<ServerInfo> GetServerInfo() const;

@@ -1,5 +1,7 @@
 #include "client/errors.h"
 
+#include <string>
+
 #include "absl/strings/cord.h"
 #include "absl/types/optional.h"
 #include "client/wire/field_reader.h"
@@ -17,17 +19,17 @@ constexpr int kRetryDelayField = 1;
 constexpr int kSecondsField = 1;
 constexpr int kNanosField = 2;
 
-FieldViolation ReadFieldViolation(const std::string& bytes) {
+FieldViolation ReadFieldViolation(absl::string_view bytes) {
   FieldViolation violation;
   FieldReader reader(bytes);
-  while (auto field = reader.Next()) {
-    if (field->number == kFieldField) violation.field = std::move(field->bytes);
-    if (field->number == kDescriptionField) violation.description = std::move(field->bytes);
+  while (const auto field = reader.Next()) {
+    if (field->number == kFieldField) violation.field = std::string(field->bytes);
+    if (field->number == kDescriptionField) violation.description = std::string(field->bytes);
   }
   return violation;
 }
 
-absl::Duration ReadDuration(const std::string& bytes) {
+absl::Duration ReadDuration(absl::string_view bytes) {
   absl::Duration duration;
   FieldReader reader(bytes);
   while (const auto field = reader.Next()) {

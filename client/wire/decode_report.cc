@@ -57,7 +57,9 @@ AutoSpec Decode(const v1::AutoSpec& wire) {
   return spec;
 }
 
-AttentionSpec Decode(const v1::AttentionSpec& wire) {
+}  // namespace
+
+AttentionSpec DecodeAttentionSpec(const v1::AttentionSpec& wire) {
   AttentionSpec spec;
   spec.causal = wire.causal();
   if (wire.has_scale()) spec.scale = wire.scale();
@@ -73,11 +75,9 @@ AttentionSpec Decode(const v1::AttentionSpec& wire) {
   return spec;
 }
 
-}  // namespace
-
 AttendReport DecodeReport(const v1::AttendReport& wire) {
   AttendReport report;
-  report.spec = Decode(wire.spec());
+  report.spec = DecodeAttentionSpec(wire.spec());
   report.projection_id = wire.projection_id();
   report.num_features = wire.num_features();
   report.degenerate_rows = wire.degenerate_rows();

@@ -8,6 +8,8 @@ namespace favor::client {
 
 AttendReport DecodeReport(const v1::AttendReport& wire);
 
+AttentionSpec DecodeAttentionSpec(const v1::AttentionSpec& wire);
+
 }  // namespace favor::client
 
 #endif  // FAVOR_CLIENT_WIRE_DECODE_REPORT_H_

@@ -83,7 +83,9 @@ void Encode(const AutoSpec& spec, v1::AutoSpec* wire) {
   wire->set_when_missed(static_cast<v1::AutoSpec::WhenMissed>(spec.when_missed));
 }
 
-MessageBuilder Encode(const AttentionSpec& spec) {
+}  // namespace
+
+MessageBuilder EncodeAttentionSpec(const AttentionSpec& spec) {
   v1::AttentionSpec wire;
   wire.set_causal(spec.causal);
   if (spec.scale) wire.set_scale(*spec.scale);
@@ -99,8 +101,6 @@ MessageBuilder Encode(const AttentionSpec& spec) {
   return builder;
 }
 
-}  // namespace
-
 MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptions& options) {
   v1::AttendRequest wire;
   AddAll(options.query_lengths, wire.mutable_query_lengths());
@@ -111,7 +111,7 @@ MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptio
   wire.set_measure_error_rows(options.measure_error_rows);
 
   MessageBuilder builder;
-  builder.AppendMessage(v1::AttendRequest::kSpecFieldNumber, Encode(options.spec));
+  builder.AppendMessage(v1::AttendRequest::kSpecFieldNumber, EncodeAttentionSpec(options.spec));
   builder.AppendFields(wire.SerializeAsString());
   builder.AppendMessage(v1::AttendRequest::kQueriesFieldNumber, Encode(inputs.queries));
   builder.AppendMessage(v1::AttendRequest::kKeysFieldNumber, Encode(inputs.keys));

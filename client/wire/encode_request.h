@@ -10,6 +10,9 @@ namespace favor::client {
 // server is the one to say what is wrong with a request.
 MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptions& options);
 
+// A favor.v1.AttentionSpec; the memory of a projection matrix is borrowed by the builder.
+MessageBuilder EncodeAttentionSpec(const AttentionSpec& spec);
+
 }  // namespace favor::client
 
 #endif  // FAVOR_CLIENT_WIRE_ENCODE_REQUEST_H_

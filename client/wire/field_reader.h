@@ -3,7 +3,6 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 
 #include <google/protobuf/io/coded_stream.h>
 #include "absl/strings/string_view.h"
@@ -14,19 +13,26 @@ namespace favor::client {
 // packages, and a program that links another copy of their generated code would abort at start with ours beside it.
 class FieldReader {
  public:
-  // The bytes must outlive the reader.
+  // The bytes must outlive the reader; at most 2 GiB, more count as malformed.
   explicit FieldReader(absl::string_view bytes);
 
   struct Field {
     int number = 0;
-    uint64_t varint = 0;  // of a varint field
-    std::string bytes;    // of a length-delimited field
+    bool is_varint = false;
+    uint64_t varint = 0;      // of a varint field
+    absl::string_view bytes;  // of a length-delimited field; lies within the message
   };
   // The next field of one of those two kinds; other kinds are skipped. Nothing at the end, or where the bytes are
   // malformed.
   std::optional<Field> Next();
 
+  // Once Next has returned nothing: whether that was before the end.
+  bool malformed() const { return malformed_; }
+
  private:
+  std::optional<Field> Fail();
+
+  bool malformed_ = false;
   google::protobuf::io::CodedInputStream input_;
 };
 

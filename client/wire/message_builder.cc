@@ -41,6 +41,22 @@ void MessageBuilder::AppendBytes(int field_number, absl::Span<const std::byte> b
   size_bytes_ += bytes.size();
 }
 
+void MessageBuilder::AppendText(int field_number, absl::string_view text) {
+  AppendBytes(field_number, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(text.data()), text.size()));
+}
+
+void MessageBuilder::AppendVarint(int field_number, int64_t value) {
+  AppendRawVarint(static_cast<int64_t>(field_number) << 3);
+  AppendRawVarint(value);
+}
+
+void MessageBuilder::AppendRawVarint(int64_t value) {
+  uint8_t buffer[10];
+  const uint8_t* end =
+      google::protobuf::io::CodedOutputStream::WriteVarint64ToArray(static_cast<uint64_t>(value), buffer);
+  AppendFields(absl::string_view(reinterpret_cast<const char*>(buffer), end - buffer));
+}
+
 void MessageBuilder::AppendMessage(int field_number, MessageBuilder message) {
   AppendLengthDelimitedTag(field_number, message.size_bytes_);
   for (Piece& piece : message.pieces_) {

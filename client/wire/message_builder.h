@@ -24,6 +24,12 @@ class MessageBuilder {
   void AppendFields(absl::string_view serialized);
   // Appends a `bytes` field that stays where it is.
   void AppendBytes(int field_number, absl::Span<const std::byte> bytes);
+  // Appends a `string` field that stays where it is.
+  void AppendText(int field_number, absl::string_view text);
+  // Appends an integer, boolean or enumeration.
+  void AppendVarint(int field_number, int64_t value);
+  // Appends an element of a packed field: a builder of nothing else is that field's content, for AppendMessage.
+  void AppendRawVarint(int64_t value);
   // Appends a submessage.
   void AppendMessage(int field_number, MessageBuilder message);
 
