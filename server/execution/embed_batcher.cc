@@ -178,7 +178,7 @@ int64_t EmbedBatcher::ScratchBytes(const Call& call) const {
     left -= std::min(length, options_.batch_tokens);
     at_once.push_back(length);
   }
-  const AttentionSpec* attention = call.work.attention ? &*call.work.attention : nullptr;
+  const EncoderAttention* attention = call.work.attention ? &*call.work.attention : nullptr;
   return EmbedScratchBytes(*call.work.model, at_once, attention, compute_->num_threads());
 }
 
@@ -269,7 +269,7 @@ void EmbedBatcher::Fill(Batch* batch) {
 void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
   if (observe_batch_) observe_batch_(batch->num_tokens);
   const EmbedWork& work = batch->parts[0].call->work;
-  const AttentionSpec* attention = work.attention ? &*work.attention : nullptr;
+  const EncoderAttention* attention = work.attention ? &*work.attention : nullptr;
   absl::StatusOr<Job> job = PlanEmbedWindows(work.model, std::move(batch->windows), attention, &batch->cancellation);
   const absl::Time planned = absl::Now();
   if (!job.ok()) return Settle(*batch, job.status(), planned);

@@ -17,7 +17,7 @@ namespace favor {
 // One Embed call, checked and tokenised.
 struct EmbedWork {
   std::shared_ptr<const Model> model;
-  std::optional<AttentionSpec> attention;  // unset: the model's own
+  std::optional<EncoderAttention> attention;  // unset: the model's own
   PoolOptions options;
   // In the order of the request. One without windows is an input that had an error: it gets no vector.
   std::vector<EmbedInput> inputs;
@@ -35,7 +35,7 @@ struct EmbedOutcome {
 };
 
 // Whether two calls may share a batch, as far as attention goes.
-bool SameAttention(const std::optional<AttentionSpec>& a, const std::optional<AttentionSpec>& b);
+bool SameAttention(const std::optional<EncoderAttention>& a, const std::optional<EncoderAttention>& b);
 
 }  // namespace favor
 

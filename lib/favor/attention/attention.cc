@@ -13,8 +13,8 @@ namespace favor {
 
 namespace {
 
-absl::StatusOr<Job> PlanLinear(const AttentionSpec& spec, const AttentionCall& call, const Cancellation* cancellation,
-                               AttentionReport* report) {
+absl::StatusOr<Job> PlanLinear(const AttentionSpec& spec, const AttentionOperands& call,
+                               const Cancellation* cancellation, AttentionReport* report) {
   absl::StatusOr<internal::LinearAttention> linear =
       internal::LinearAttention::Create(spec, call.inputs, call.output, report);
   if (!linear.ok()) return linear.status();
@@ -24,15 +24,15 @@ absl::StatusOr<Job> PlanLinear(const AttentionSpec& spec, const AttentionCall& c
 
 }  // namespace
 
-absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionCall> calls,
+absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls,
                                   const Cancellation* cancellation, AttentionReport* report) {
-  for (const AttentionCall& call : calls) {
+  for (const AttentionOperands& call : calls) {
     if (absl::Status status = internal::ValidateAttention(spec, call.inputs, call.output); !status.ok()) return status;
   }
   if (report != nullptr) *report = {};
   if (spec.mode == AttentionMode::kExact) return internal::PlanExactAttention(spec, calls, cancellation, report);
   std::vector<Job> jobs;
-  for (const AttentionCall& call : calls) {
+  for (const AttentionOperands& call : calls) {
     absl::StatusOr<Job> job = PlanLinear(spec, call, cancellation, report);
     if (!job.ok()) return job.status();
     jobs.push_back(*std::move(job));
@@ -43,14 +43,14 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const At
 absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
                                   const MutableTensorView& output, const Cancellation* cancellation,
                                   AttentionReport* report) {
-  const AttentionCall call{inputs, output};
+  const AttentionOperands call{inputs, output};
   return PlanAttention(spec, absl::MakeConstSpan(&call, 1), cancellation, report);
 }
 
-int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionCall> calls, int num_threads) {
+int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls, int num_threads) {
   if (spec.mode == AttentionMode::kExact) return internal::ExactScratchBytes(calls, num_threads);
   int64_t bytes = 0;
-  for (const AttentionCall& call : calls) {
+  for (const AttentionOperands& call : calls) {
     absl::StatusOr<internal::LinearAttention> linear =
         internal::LinearAttention::Create(spec, call.inputs, {}, nullptr);
     if (linear.ok()) bytes += internal::LinearScratchBytes(*linear, num_threads);
@@ -59,7 +59,7 @@ int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const Attent
 }
 
 int64_t AttentionScratchBytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads) {
-  const AttentionCall call{inputs, {}};
+  const AttentionOperands call{inputs, {}};
   return AttentionScratchBytes(spec, absl::MakeConstSpan(&call, 1), num_threads);
 }
 

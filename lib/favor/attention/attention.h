@@ -47,11 +47,11 @@ struct AttentionInputs {
   // Valid rows per sequence, [batch]; empty: all. Rows past them are never read: they may hold anything.
   absl::Span<const int64_t> query_lengths;
   absl::Span<const int64_t> key_lengths;
+  // Null for exact mode and for maps that take none. Row dimension head_dim; one matrix, or one per key head.
+  std::shared_ptr<const Projection> projection;
   // Causal exact attention alone: keys in front of the one that stands at the first query, all of which every query
   // sees. key_length is then query_length + num_earlier_keys.
   int64_t num_earlier_keys = 0;
-  // Null for exact mode and for maps that take none. Row dimension head_dim; one matrix, or one per key head.
-  std::shared_ptr<const Projection> projection;
 };
 
 struct AttentionReport {
@@ -74,20 +74,20 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInpu
                                   AttentionReport* report);
 
 // One of several attentions that are computed together.
-struct AttentionCall {
+struct AttentionOperands {
   AttentionInputs inputs;
   MutableTensorView output;
 };
 
 // Plans attention over sequences of different lengths as one Job: what PlanAttention does for each call. All have the
 // same spec, head_dim and value_dim, and share one report.
-absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionCall> calls,
+absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls,
                                   const Cancellation* cancellation, AttentionReport* report);
 
 // Upper bound of the scratch memory, in bytes, that the planned job holds at once on a pool of num_threads threads.
 // The inputs must be valid for PlanAttention.
 int64_t AttentionScratchBytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads);
-int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionCall> calls, int num_threads);
+int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls, int num_threads);
 
 // Plans and runs on the calling thread.
 absl::Status Attend(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,

@@ -79,7 +79,7 @@ struct Workspace {
 class ExactAttention {
  public:
   // A chain takes num_queries queries at most.
-  ExactAttention(const AttentionSpec& spec, const AttentionCall& call, int64_t num_queries, AttentionReport* report)
+  ExactAttention(const AttentionSpec& spec, const AttentionOperands& call, int64_t num_queries, AttentionReport* report)
       : inputs_(call.inputs),
         output_(call.output),
         report_(report),
@@ -251,9 +251,9 @@ void ExactAttention::StoreOutputs(int64_t chain, const Workspace& work) const {
 
 // Calls that are computed together, their chains one after the other. Their workspaces are of one size.
 struct ExactBatch {
-  ExactBatch(const AttentionSpec& spec, absl::Span<const AttentionCall> calls, AttentionReport* report) {
+  ExactBatch(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls, AttentionReport* report) {
     const int64_t num_queries = QueriesPerChain(calls);
-    for (const AttentionCall& call : calls) {
+    for (const AttentionOperands& call : calls) {
       exact.emplace_back(spec, call, num_queries, report);
       first_chains.push_back(num_chains);
       num_chains += exact.back().num_chains();
@@ -262,13 +262,13 @@ struct ExactBatch {
   }
 
   // Queries of a chain: as many as the longest call has use for, fewer where chains would be too few.
-  static int64_t QueriesPerChain(absl::Span<const AttentionCall> calls) {
+  static int64_t QueriesPerChain(absl::Span<const AttentionOperands> calls) {
     int64_t longest = 0;
-    for (const AttentionCall& call : calls) longest = std::max(longest, call.inputs.queries.shape.length);
+    for (const AttentionOperands& call : calls) longest = std::max(longest, call.inputs.queries.shape.length);
     int64_t queries = std::min(kMostQueries, std::max<int64_t>(CeilDiv(longest, kBlock), 1) * kBlock);
     const auto too_few = [&] {
       int64_t chains = 0;
-      for (const AttentionCall& call : calls) {
+      for (const AttentionOperands& call : calls) {
         const Shape& shape = call.inputs.queries.shape;
         chains += shape.batch_size * shape.num_heads * CeilDiv(shape.length, queries);
       }
@@ -293,7 +293,7 @@ struct ExactBatch {
 
 }  // namespace
 
-Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionCall> calls,
+Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls,
                        const Cancellation* cancellation, AttentionReport* report) {
   if (calls.empty()) return {};
   auto batch = std::make_shared<const ExactBatch>(spec, calls, report);
@@ -331,7 +331,7 @@ Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionCall
   return job;
 }
 
-int64_t ExactScratchBytes(absl::Span<const AttentionCall> calls, int num_threads) {
+int64_t ExactScratchBytes(absl::Span<const AttentionOperands> calls, int num_threads) {
   if (calls.empty()) return 0;
   return num_threads *
          ExactAttention(AttentionSpec(), calls.front(), ExactBatch::QueriesPerChain(calls), nullptr).WorkspaceBytes();

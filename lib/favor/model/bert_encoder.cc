@@ -80,7 +80,7 @@ class BertEncoder : public Encoder {
   int64_t ScratchFloats(const TokenBlocks& blocks) const;
 
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
-  std::vector<AttentionCall> AttentionCalls(const PackedSequences& sequences, const PackedRows& inputs,
+  std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedRows& inputs,
                                             const PackedRows& context,
                                             std::shared_ptr<const Projection> projection) const;
 
@@ -207,13 +207,13 @@ void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) cons
   StoreTokenVectors(Stream(batch, block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
 }
 
-std::vector<AttentionCall> BertEncoder::AttentionCalls(const PackedSequences& sequences, const PackedRows& inputs,
+std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& sequences, const PackedRows& inputs,
                                                        const PackedRows& context,
                                                        std::shared_ptr<const Projection> projection) const {
-  std::vector<AttentionCall> calls;
+  std::vector<AttentionOperands> calls;
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     const int64_t first = sequences.offsets[s], length = sequences.offsets[s + 1] - first;
-    AttentionCall call;
+    AttentionOperands call;
     call.inputs.queries = inputs.Heads(first, length, 0, config_.num_heads, head_dim());
     call.inputs.keys = inputs.Heads(first, length, config_.hidden_size, config_.num_heads, head_dim());
     call.inputs.values = inputs.Heads(first, length, 2 * config_.hidden_size, config_.num_heads, head_dim());
@@ -222,7 +222,7 @@ std::vector<AttentionCall> BertEncoder::AttentionCalls(const PackedSequences& se
     calls.push_back(std::move(call));
   }
   // Long ones first, so that no thread is left alone with one of them at the end.
-  std::stable_sort(calls.begin(), calls.end(), [](const AttentionCall& a, const AttentionCall& b) {
+  std::stable_sort(calls.begin(), calls.end(), [](const AttentionOperands& a, const AttentionOperands& b) {
     return a.inputs.queries.shape.length > b.inputs.queries.shape.length;
   });
   return calls;
@@ -250,8 +250,8 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
     }
   }
 
-  const std::vector<AttentionCall> calls =
-      AttentionCalls(sequences, batch->queries_keys_values, batch->context, chosen.projection);
+  const std::vector<AttentionOperands> calls =
+      OperandsOf(sequences, batch->queries_keys_values, batch->context, chosen.projection);
   const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks), cancellation);
   const auto stage = [this, batch](void (BertEncoder::*run)(const Layer&, Batch&, int64_t, float*) const,
                                    const Layer& layer) {
@@ -283,9 +283,9 @@ int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const Encod
   for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
   const TokenBlocks blocks = Blocks(offsets.back());
   const PackedSequences sequences{{}, offsets};
-  const std::vector<AttentionCall> calls =
-      AttentionCalls(sequences, PackedRows(offsets.back(), 3 * config_.hidden_size),
-                     PackedRows(offsets.back(), config_.hidden_size), chosen.projection);
+  const std::vector<AttentionOperands> calls =
+      OperandsOf(sequences, PackedRows(offsets.back(), 3 * config_.hidden_size),
+                 PackedRows(offsets.back(), config_.hidden_size), chosen.projection);
   const int64_t floats = StreamFloats(blocks) + PackedRows::Floats(offsets.back(), 3 * config_.hidden_size) +
                          PackedRows::Floats(offsets.back(), config_.hidden_size) + num_threads * ScratchFloats(blocks);
   return floats * static_cast<int64_t>(sizeof(float)) +

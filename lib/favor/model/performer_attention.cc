@@ -15,14 +15,14 @@ AttentionSpec LocalSpec(const PerformerConfig& config) {
 }
 
 // Heads [first, first + count) of rows of one sequence: queries [query_begin, query_end) see keys [key_begin, key_end).
-AttentionCall Call(const PerformerConfig& config, const PerformerBatch& batch, int64_t sequence, int64_t first,
-                   int64_t count, std::pair<int64_t, int64_t> queries, std::pair<int64_t, int64_t> keys) {
+AttentionOperands Call(const PerformerConfig& config, const PerformerBatch& batch, int64_t sequence, int64_t first,
+                       int64_t count, std::pair<int64_t, int64_t> queries, std::pair<int64_t, int64_t> keys) {
   const int64_t width = config.num_heads * config.head_dim, column = first * config.head_dim;
   const int64_t row = batch.rows.first_rows[sequence];
   const auto heads = [&](const PackedRows& rows, std::pair<int64_t, int64_t> range, int64_t begin) {
     return rows.Heads(row + range.first, range.second - range.first, begin + column, count, config.head_dim);
   };
-  AttentionCall call;
+  AttentionOperands call;
   call.inputs.queries = heads(batch.queries_keys_values, queries, 0);
   call.inputs.keys = heads(batch.queries_keys_values, keys, width);
   call.inputs.values = heads(batch.queries_keys_values, keys, 2 * width);
@@ -30,10 +30,10 @@ AttentionCall Call(const PerformerConfig& config, const PerformerBatch& batch, i
   return call;
 }
 
-std::vector<AttentionCall> GlobalCalls(const PerformerConfig& config, const PerformerLayer& layer,
-                                       const PerformerBatch& batch) {
+std::vector<AttentionOperands> GlobalCalls(const PerformerConfig& config, const PerformerLayer& layer,
+                                           const PerformerBatch& batch) {
   const int64_t num_heads = config.num_heads - layer.num_local_heads;
-  std::vector<AttentionCall> calls;
+  std::vector<AttentionOperands> calls;
   if (num_heads == 0) return calls;
   for (size_t s = 0; s < batch.rows.lengths.size(); ++s) {
     const std::pair<int64_t, int64_t> whole = {0, batch.rows.lengths[s]};
@@ -43,10 +43,10 @@ std::vector<AttentionCall> GlobalCalls(const PerformerConfig& config, const Perf
   return calls;
 }
 
-std::vector<AttentionCall> LocalCalls(const PerformerConfig& config, const PerformerLayer& layer,
-                                      const PerformerBatch& batch) {
+std::vector<AttentionOperands> LocalCalls(const PerformerConfig& config, const PerformerLayer& layer,
+                                          const PerformerBatch& batch) {
   const int64_t num_heads = layer.num_local_heads, window = config.local_window;
-  std::vector<AttentionCall> calls;
+  std::vector<AttentionOperands> calls;
   if (num_heads == 0) return calls;
   for (size_t s = 0; s < batch.rows.lengths.size(); ++s) {
     const int64_t length = batch.rows.lengths[s], num_keys = batch.rows.padded_lengths[s];
@@ -73,7 +73,7 @@ AttentionSpec PerformerAttentionSpec(const PerformerConfig& config) {
 absl::StatusOr<Job> PlanPerformerAttention(const PerformerConfig& config, const PerformerLayer& layer,
                                            const PerformerBatch& batch, const Cancellation* cancellation) {
   std::vector<Job> jobs;
-  const std::pair<AttentionSpec, std::vector<AttentionCall>> parts[] = {
+  const std::pair<AttentionSpec, std::vector<AttentionOperands>> parts[] = {
       {PerformerAttentionSpec(config), GlobalCalls(config, layer, batch)},
       {LocalSpec(config), LocalCalls(config, layer, batch)}};
   for (const auto& [spec, calls] : parts) {

@@ -230,9 +230,9 @@ TEST(EmbedBatcher, KeepsModelsAndAttentionsApart) {
   EmbedWork other_model = fixture.Work(1, 11);
   other_model.model = fixture.NewModel();
   EmbedWork exact = fixture.Work(1, 12);
-  exact.attention.emplace().mode = AttentionMode::kExact;
+  exact.attention.emplace().spec.mode = AttentionMode::kExact;
   EmbedWork features = fixture.Work(1, 13);
-  features.attention.emplace().mode = AttentionMode::kFeatures;
+  features.attention.emplace().spec.mode = AttentionMode::kFeatures;
   std::vector<Caller*> callers;
   for (EmbedWork work : {fixture.Work(1, 10), other_model, exact, features, exact, fixture.Work(1, 10)}) {
     callers.push_back(fixture.Start(work));

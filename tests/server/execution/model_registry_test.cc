@@ -162,7 +162,7 @@ TEST(WarmUp, FindsVectorsThatAreNotFinite) {
   class NotFinite : public testing::FakeEncoder {
    public:
     NotFinite() : FakeEncoder({}) {}
-    absl::StatusOr<Job> Plan(const PackedSequences& sequences, const AttentionSpec*, const Cancellation*,
+    absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention*, const Cancellation*,
                              float* vectors) const override {
       Job job;
       job.phases.push_back({1, 1, [size = sequences.num_tokens() * dimensions(), vectors](int64_t, int64_t) {
