@@ -5,6 +5,7 @@
 
 #include "favor/tokenizer/bert_characters.h"
 #include "favor/tokenizer/utf8.h"
+#include "favor/tokenizer/white_space.h"
 
 namespace favor {
 namespace {
@@ -15,42 +16,12 @@ std::vector<std::pair<absl::string_view, int32_t>> Entries(const std::vector<Add
   return entries;
 }
 
-// Where the last character of `text`, which is not empty, starts.
-size_t LastCharacter(absl::string_view text) {
-  size_t begin = text.size() - 1;
-  while (begin > 0 && (text[begin] & 0xC0) == 0x80) --begin;
-  return begin;
-}
-
 bool StartsWithWord(absl::string_view text) {
   size_t position = 0;
   return !text.empty() && IsWordCharacter(NextCharacter(text, &position));
 }
 
 bool EndsWithWord(absl::string_view text) { return !text.empty() && StartsWithWord(text.substr(LastCharacter(text))); }
-
-// Where the white space at the end of `text` starts.
-size_t TrailingSpace(absl::string_view text) {
-  size_t begin = text.size();
-  while (begin > 0) {
-    size_t position = LastCharacter(text.substr(0, begin));
-    const size_t character = position;
-    if (!IsWhitespace(NextCharacter(text, &position))) break;
-    begin = character;
-  }
-  return begin;
-}
-
-// Where the white space at the beginning of `text` ends.
-size_t LeadingSpace(absl::string_view text) {
-  size_t end = 0;
-  while (end < text.size()) {
-    size_t position = end;
-    if (!IsWhitespace(NextCharacter(text, &position))) break;
-    end = position;
-  }
-  return end;
-}
 
 }  // namespace
 

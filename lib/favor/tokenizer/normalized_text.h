@@ -18,6 +18,7 @@ struct TextRange {
 struct NormalizedText {
   std::string text;
   std::vector<TextRange> sources;  // [text.size()], bytes of the original text
+  uint32_t begin = 0;              // where in the original the text begins, even if nothing of it is left
 
   void clear() {
     text.clear();

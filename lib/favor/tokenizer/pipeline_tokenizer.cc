@@ -33,7 +33,8 @@ std::vector<AddedToken> TokensOfKind(const Pipeline& pipeline, bool normalized) 
 
 NormalizedText Slice(const NormalizedText& text, TextRange range) {
   return {text.text.substr(range.begin, range.end - range.begin),
-          {text.sources.begin() + range.begin, text.sources.begin() + range.end}};
+          {text.sources.begin() + range.begin, text.sources.begin() + range.end},
+          text.Source(range.begin, range.end).begin};
 }
 
 }  // namespace
@@ -72,6 +73,7 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
                                    std::vector<Token>* tokens) const {
   NormalizedText& normalized = scratch->normalized;
   normalized.clear();
+  normalized.begin = offset;
   if (pipeline_.normalizer != nullptr) {
     pipeline_.normalizer->Normalize(text, offset, &normalized);
   } else {

@@ -44,9 +44,10 @@ class Tokenizer {
 // counts:
 //
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
-//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer; BertPreTokenizer, WhitespaceSplit, Split by
-//                          characters; WordPiece, WordLevel; TemplateProcessing, BertProcessing; added tokens. What
-//                          cuts, pads and decodes (truncation, padding, decoder) is not looked at.
+//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Precompiled, Strip, Replace of spaces;
+//                          BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace; WordPiece, WordLevel,
+//                          Unigram; TemplateProcessing, BertProcessing; added tokens. What cuts, pads and decodes
+//                          (truncation, padding, decoder) is not looked at.
 //   vocab.txt              the older layout of BERT models, with tokenizer_config.json
 //
 // favor_tokenizer.json is {"format_version": 1, "type": "bytes"}: ids are bytes, the vocabulary has 256, texts need not

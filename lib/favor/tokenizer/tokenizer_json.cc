@@ -9,56 +9,16 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "favor/format/json_fields.h"
-#include "favor/tokenizer/bert_normalizer.h"
-#include "favor/tokenizer/bert_pre_tokenizer.h"
+#include "favor/tokenizer/component_json.h"
 #include "favor/tokenizer/pipeline_tokenizer.h"
 #include "favor/tokenizer/post_processor_json.h"
+#include "favor/tokenizer/unigram.h"
 #include "favor/tokenizer/word_piece.h"
 
 namespace favor {
 namespace {
 
 constexpr char kFile[] = "tokenizer.json";
-
-void NotImplemented(const JsonFields& fields, absl::string_view field, absl::string_view known) {
-  fields.FailValue(field, absl::StrCat("which is not implemented; known: ", known));
-}
-
-std::unique_ptr<Normalizer> ReadNormalizer(const JsonFields& root) {
-  if (!root.Has("normalizer")) return nullptr;
-  const JsonFields fields = root.Object("normalizer");
-  if (fields.RequiredString("type") != "BertNormalizer") {
-    NotImplemented(fields, "type", "BertNormalizer");
-    return nullptr;
-  }
-  BertNormalizerOptions options;
-  options.clean_text = fields.RequiredBool("clean_text");
-  options.handle_chinese_chars = fields.RequiredBool("handle_chinese_chars");
-  options.lowercase = fields.RequiredBool("lowercase");
-  options.strip_accents = fields.Bool("strip_accents", options.lowercase);
-  return std::make_unique<BertNormalizer>(options);
-}
-
-// `Split` is known where it makes every character a word.
-std::unique_ptr<PreTokenizer> ReadSplit(const JsonFields& fields) {
-  const JsonFields pattern = fields.RequiredObject("pattern");
-  const std::string regex = pattern.RequiredString("Regex");
-  if (regex != "" && regex != "." && regex != "(?s).") NotImplemented(pattern, "Regex", "\"\", \".\"");
-  if (fields.RequiredString("behavior") != "Isolated") NotImplemented(fields, "behavior", "Isolated");
-  if (fields.Bool("invert", false)) NotImplemented(fields, "invert", "false");
-  return std::make_unique<CharacterPreTokenizer>();
-}
-
-std::unique_ptr<PreTokenizer> ReadPreTokenizer(const JsonFields& root) {
-  if (!root.Has("pre_tokenizer")) return nullptr;
-  const JsonFields fields = root.Object("pre_tokenizer");
-  const std::string type = fields.RequiredString("type");
-  if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
-  if (type == "WhitespaceSplit") return std::make_unique<BertPreTokenizer>(/*isolate_punctuation=*/false);
-  if (type == "Split") return ReadSplit(fields);
-  NotImplemented(fields, "type", "BertPreTokenizer, WhitespaceSplit, Split by characters");
-  return nullptr;
-}
 
 std::unique_ptr<Vocabulary> ReadVocabulary(const JsonFields& model) {
   auto vocabulary = std::make_unique<Vocabulary>();
@@ -80,12 +40,47 @@ std::unique_ptr<Vocabulary> ReadVocabulary(const JsonFields& model) {
   return vocabulary;
 }
 
+// [["<s>", 0.0], ["▁the", -3.2], ...], ids from 0.
+std::vector<double> ReadScoredVocabulary(const JsonFields& model, Vocabulary* vocabulary) {
+  std::vector<double> scores;
+  for (const JsonValue& entry : model.RequiredArray("vocab")) {
+    const JsonValue::Array* pair = entry.array();
+    const std::string* piece = pair != nullptr && pair->size() == 2 ? (*pair)[0].string() : nullptr;
+    const double* real = piece != nullptr ? std::get_if<double>(&(*pair)[1].value) : nullptr;
+    const int64_t* whole = piece != nullptr ? (*pair)[1].integer() : nullptr;
+    if (real == nullptr && whole == nullptr) {
+      model.Fail(absl::StrCat("vocab[", scores.size(), "]"), "is not a token and its score");
+      return scores;
+    }
+    const absl::Status status = vocabulary->AddOrReplace(*piece, static_cast<int64_t>(scores.size()));
+    if (!status.ok()) {
+      model.Fail("vocab", absl::StrCat("is wrong: ", status.message()));
+      return scores;
+    }
+    scores.push_back(real != nullptr ? *real : static_cast<double>(*whole));
+  }
+  return scores;
+}
+
+void ReadUnigram(const JsonFields& fields, Pipeline* pipeline) {
+  pipeline->vocabulary = std::make_unique<Vocabulary>();
+  std::vector<double> scores = ReadScoredVocabulary(fields, pipeline->vocabulary.get());
+  const int64_t last_id = static_cast<int64_t>(scores.size()) - 1;
+  const auto unknown_id = static_cast<int32_t>(fields.RequiredInteger("unk_id", 0, last_id));
+  const bool byte_fallback = fields.Bool("byte_fallback", false);
+  if (!fields.ok()) return;
+  pipeline->model = std::make_unique<Unigram>(*pipeline->vocabulary, std::move(scores), unknown_id, byte_fallback);
+}
+
 void ReadModel(const JsonFields& root, Pipeline* pipeline) {
   const JsonFields fields = root.RequiredObject("model");
   // Files of 2020 do not name the type; this field is WordPiece's own then.
   const bool untyped = !fields.Has("type") && fields.Has("continuing_subword_prefix") && !fields.Has("merges");
   const std::string type = untyped ? "WordPiece" : fields.RequiredString("type");
-  if (type != "WordPiece" && type != "WordLevel") return NotImplemented(fields, "type", "WordPiece, WordLevel");
+  if (type == "Unigram") return ReadUnigram(fields, pipeline);
+  if (type != "WordPiece" && type != "WordLevel") {
+    return NotImplemented(fields, "type", "WordPiece, WordLevel, Unigram");
+  }
   pipeline->vocabulary = ReadVocabulary(fields);
   const std::string unknown = fields.RequiredString("unk_token");
   const int32_t unknown_id = pipeline->vocabulary->Find(unknown);

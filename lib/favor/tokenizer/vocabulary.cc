@@ -1,6 +1,7 @@
 #include "favor/tokenizer/vocabulary.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "favor/format/json.h"
@@ -48,6 +49,13 @@ absl::Status Vocabulary::CheckGaps() const {
 int32_t Vocabulary::Find(absl::string_view piece) const {
   const auto found = ids_.find(piece);
   return found == ids_.end() ? kNone : found->second;
+}
+
+PrefixTrie Vocabulary::MakeTrie() const {
+  std::vector<std::pair<absl::string_view, int32_t>> entries;
+  entries.reserve(ids_.size());
+  for (const auto& [piece, id] : ids_) entries.emplace_back(piece, id);
+  return PrefixTrie(std::move(entries));
 }
 
 const std::string& Vocabulary::Piece(int32_t id) const {

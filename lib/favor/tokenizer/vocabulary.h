@@ -8,6 +8,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "favor/tokenizer/prefix_trie.h"
 
 namespace favor {
 
@@ -40,6 +41,9 @@ class Vocabulary {
   int64_t size() const { return static_cast<int64_t>(size_); }
   int64_t num_pieces() const { return static_cast<int64_t>(ids_.size()); }
   const absl::flat_hash_map<std::string, int32_t>& ids() const { return ids_; }
+
+  // The tokens with their ids as values.
+  PrefixTrie MakeTrie() const;
 
  private:
   absl::flat_hash_map<std::string, int32_t> ids_;

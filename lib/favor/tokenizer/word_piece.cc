@@ -1,18 +1,9 @@
 #include "favor/tokenizer/word_piece.h"
 
-#include <utility>
-
 #include "favor/tokenizer/utf8.h"
 
 namespace favor {
 namespace {
-
-PrefixTrie TrieOf(const Vocabulary& vocabulary) {
-  std::vector<std::pair<absl::string_view, int32_t>> entries;
-  entries.reserve(vocabulary.ids().size());
-  for (const auto& [piece, id] : vocabulary.ids()) entries.emplace_back(piece, id);
-  return PrefixTrie(std::move(entries));
-}
 
 WordPart Whole(absl::string_view word, int32_t id) { return {id, {0, static_cast<uint32_t>(word.size())}}; }
 
@@ -20,7 +11,7 @@ WordPart Whole(absl::string_view word, int32_t id) { return {id, {0, static_cast
 
 WordPiece::WordPiece(const Vocabulary& vocabulary, int32_t unknown_id, absl::string_view continuing_prefix,
                      int64_t max_characters)
-    : trie_(TrieOf(vocabulary)), unknown_id_(unknown_id), max_characters_(max_characters) {
+    : trie_(vocabulary.MakeTrie()), unknown_id_(unknown_id), max_characters_(max_characters) {
   continues_ = trie_.Find(continuing_prefix, &continuing_);
 }
 

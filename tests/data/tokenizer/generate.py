@@ -1,21 +1,26 @@
 #!/usr/bin/env python3
-"""Records what Hugging Face `tokenizers` makes of texts: python3 -m pip install tokenizers==0.23.3, then
+"""Records what Hugging Face `tokenizers` makes of texts: python3 -m pip install tokenizers==0.23.3 sentencepiece==0.2.1, then
 
     python3 generate.py                   # rewrites the files beside this script
     python3 generate.py --cases 20000 --seed 7 --output FILE   # many more cases, to compare once
 
 bert_code_points.txt: what the reference's BertNormalizer and BertPreTokenizer do with every character by itself.
-bert_cases.jsonl: one configuration or case a line.
+bert_cases.jsonl, unigram_cases.jsonl: one configuration or case a line.
     {"config": NAME, "tokenizer": {...}}   a tokenizer.json, with the vocabulary left out
     {"case": NAME, "text": TEXT, "tokens": [id, begin, end, id, begin, end, ...]}   bytes of the text in UTF-8
 """
 import argparse
+import io
 import json
 import pathlib
 import random
 import sys
+import tempfile
+import unicodedata
 
-from tokenizers import AddedToken, Tokenizer, models, normalizers, pre_tokenizers, processors
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
 
 HERE = pathlib.Path(__file__).parent
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -107,6 +112,60 @@ def configurations():
     }
 
 
+def character_rules():
+    """Rules for a small map of characters, as SentencePiece's own maps have them: longer, shorter and empty texts."""
+    rules = [(c, unicodedata.normalize("NFKC", c)) for c in "ﬁﬀ①㌀\u00a0\u3000…ＡａｚＢ½ſ㍿\u2126\u212b\u0958ﾊﾀ²№℃ﷺ"]
+    rules += [(c, "") for c in "\x01\x7f\u200b\u00ad\ufeff"] + [(c, " ") for c in "\t\n\r\u2028"]
+    rules += [(unicodedata.normalize("NFD", c), c) for c in "éàöñüÉễửガ각"] + [("ﾊﾞ", "バ"), ("e\u0302\u0303", "ễ")]
+    return [(a, b) for a, b in rules if a != b]
+
+
+def train_unigram(rules, vocab_size=400, **options):
+    """Pieces with scores and the map of a SentencePiece model of the texts below."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder, "rules.tsv")
+        lines = (" ".join(f"{ord(c):X}" for c in a) + "\t" + " ".join(f"{ord(c):X}" for c in b) + "\n" for a, b in rules)
+        path.write_text("".join(lines), encoding="ascii")
+        model = io.BytesIO()
+        texts = [text.translate({0: " ", 10: " ", 13: " "}) for text in SCRIPTS * 2]
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(texts), model_writer=model, model_type="unigram", vocab_size=vocab_size,
+            hard_vocab_limit=False, character_coverage=0.98, minloglevel=2, normalization_rule_tsv=str(path), **options)
+    proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+    return [(p.piece, round(p.score, 4)) for p in proto.pieces], proto.normalizer_spec.precompiled_charsmap
+
+
+def unigram_configurations(trained=None):
+    pieces, charsmap = trained or train_unigram(character_rules())
+    byte_pieces = pieces + [(f"<0x{i:02X}>", 0.0) for i in range(256)]
+    mask = AddedToken("<mask>", lstrip=True, normalized=False, special=True)
+    metaspace = pre_tokenizers.Metaspace
+    words = pre_tokenizers.Sequence([pre_tokenizers.WhitespaceSplit(), metaspace(prepend_scheme="always")])
+    precompiled = normalizers.Precompiled(charsmap)
+
+    def make(steps, pre, vocab=pieces, byte_fallback=False):
+        unknown = next(i for i, (piece, _) in enumerate(pieces) if piece == "<unk>")
+        tokenizer = Tokenizer(models.Unigram(vocab, unknown, byte_fallback))
+        if steps:
+            tokenizer.normalizer = steps[0] if len(steps) == 1 else normalizers.Sequence(steps)
+        tokenizer.pre_tokenizer = pre
+        tokenizer.add_special_tokens(["<s>", "</s>", "<unk>", mask])
+        return tokenizer
+
+    spaces = normalizers.Replace(Regex(" {2,}"), " ")
+    blocks = normalizers.Replace(Regex(" {2,}"), "\u2581")
+    strip = normalizers.Strip(left=False, right=True)
+    return {
+        "xlm_roberta": make([precompiled], words),
+        "e5": make([precompiled, spaces], words),
+        "albert": make([precompiled, strip, blocks], metaspace(prepend_scheme="always")),
+        "first": make([precompiled], metaspace(prepend_scheme="first")),
+        "never": make([], metaspace(prepend_scheme="never")),
+        "unsplit": make([normalizers.Strip(left=True, right=True)], metaspace(prepend_scheme="always", split=False)),
+        "bytes": make([precompiled], words, byte_pieces, byte_fallback=True),
+    }
+
+
 SCRIPTS = [
     "Hello, world! The unaffable naïve café's coöperation re-embedded 3.14159 tokens; isn't it?",
     "Dziękuję za żółtą łódkę. Příliš žluťoučký kůň úpěl ďábelské ódy. Größe, Straße, GROẞE.",
@@ -135,7 +194,7 @@ ALPHABETS = [
     "👩‍👧🏽🇵🇱❤️🏴\U0001faf0\U0001fadf", "\u1c89\ua7cb\ua7dc\U00010d50\U00010d65\U00016ea0\U00011938\u0898\u0c3c",
 ]
 PIECES = SPECIAL + [
-    "Hello", "hello", "été", "E\u0301TE\u0301", "<left>", "<right>", "<both>", "<leftmost>", "one", "New York", "漢字", "漢",
+    "<mask>", "<s>", "\u2581", "e\u0301", "A\u0301", "ﬁ\u0301", "ﾊﾞ", "①②", "㌀", "\x01", "\u200b", "ﷺ", "\r\n", "Hello", "hello", "été", "E\u0301TE\u0301", "<left>", "<right>", "<both>", "<leftmost>", "one", "New York", "漢字", "漢",
     "##ing", "un", "able", "the", " ", "  ", "\u3000", "a" * 100, "x" * 101]
 
 
@@ -169,16 +228,16 @@ def case_line(name, tokenizer, text):
     return json.dumps({"case": name, "text": text, "tokens": tokens}, separators=(",", ":"))
 
 
-def write_cases(path, num_random, seed):
+def write_cases(path, configs, num_random, seed):
     rng = random.Random(seed)
-    configs = configurations()
     with open(path, "w", encoding="ascii") as file:
         for name, tokenizer in configs.items():
             described = json.loads(tokenizer.to_str())
-            described["model"]["vocab"] = {}
+            if described["model"]["type"] == "WordPiece":
+                described["model"]["vocab"] = {}
             file.write(json.dumps({"config": name, "tokenizer": described}, separators=(",", ":")) + "\n")
         for name, tokenizer in configs.items():
-            texts = SCRIPTS if name in ("uncased", "cased", "added") else []
+            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes") else []
             texts = texts + [random_text(rng) for _ in range(num_random)] + [""]
             file.writelines(case_line(name, tokenizer, text) + "\n" for text in texts)
 
@@ -188,11 +247,14 @@ def main():
     parser.add_argument("--cases", type=int, default=25, help="random texts per configuration")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", help="write only cases, to this file")
+    parser.add_argument("--unigram", action="store_true", help="of Unigram models, not of BERT, to --output")
     args = parser.parse_args()
     if args.output:
-        return write_cases(args.output, args.cases, args.seed)
+        configs = unigram_configurations() if args.unigram else configurations()
+        return write_cases(args.output, configs, args.cases, args.seed)
     write_code_points(HERE / "bert_code_points.txt")
-    write_cases(HERE / "bert_cases.jsonl", args.cases, args.seed)
+    write_cases(HERE / "bert_cases.jsonl", configurations(), args.cases, args.seed)
+    write_cases(HERE / "unigram_cases.jsonl", unigram_configurations(), args.cases, args.seed)
 
 
 if __name__ == "__main__":

@@ -15,19 +15,22 @@ namespace {
 
 const std::string kFolder = FAVOR_TEST_DATA_DIR "/tokenizer/";
 
-TEST(BertTokenizer, EqualsTheReferenceInEveryRecordedCase) {
-  const RecordedCases recorded =
-      ReadRecordedCases(kFolder + "bert_cases.jsonl", ReadText(kFolder + "bert_uncased_vocab.txt"));
+void ExpectAllEqual(const std::string& file, size_t num_configs, size_t least_cases) {
+  const RecordedCases recorded = ReadRecordedCases(kFolder + file, ReadText(kFolder + "bert_uncased_vocab.txt"));
   std::map<std::string, std::unique_ptr<Tokenizer>> tokenizers;
   for (const auto& [name, json] : recorded.configs) tokenizers[name] = TokenizerOf(json);
-  ASSERT_EQ(tokenizers.size(), 12u);
-  ASSERT_GE(recorded.cases.size(), 300u);
+  ASSERT_EQ(tokenizers.size(), num_configs);
+  ASSERT_GE(recorded.cases.size(), least_cases);
   for (const RecordedCase& recorded_case : recorded.cases) {
     const absl::StatusOr<std::vector<Token>> tokens = tokenizers.at(recorded_case.config)->Encode(recorded_case.text);
     ASSERT_TRUE(tokens.ok()) << tokens.status();
     EXPECT_EQ(Show(*tokens), Show(recorded_case.tokens)) << recorded_case.config << ": " << recorded_case.text;
   }
 }
+
+TEST(BertTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("bert_cases.jsonl", 12, 300); }
+
+TEST(UnigramTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("unigram_cases.jsonl", 7, 200); }
 
 // Two thousand texts of another recording, ids only, without added tokens.
 TEST(BertTokenizer, EqualsTheReferenceInIdsOfWordPieces) {

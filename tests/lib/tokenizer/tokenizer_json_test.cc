@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "gmock/gmock.h"
@@ -45,18 +46,20 @@ TEST(LoadTokenizer, TokenizerJsonGoesBeforeVocabTxt) {
 }
 
 TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
-  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Metaspace"})")),
-            "tokenizer.json: pre_tokenizer.type is \"Metaspace\", which is not implemented; known: BertPreTokenizer, "
-            "WhitespaceSplit, Split by characters");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"ByteLevel"})")),
+            "tokenizer.json: pre_tokenizer.type is \"ByteLevel\", which is not implemented; known: BertPreTokenizer, "
+            "WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace");
   EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"NFKC"})")),
-            "tokenizer.json: normalizer.type is \"NFKC\", which is not implemented; known: BertNormalizer");
+            "tokenizer.json: normalizer.type is \"NFKC\", which is not implemented; known: BertNormalizer, "
+            "Precompiled, Replace, Strip, Sequence of these");
   EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"RobertaProcessing"})")),
             "tokenizer.json: post_processor.type is \"RobertaProcessing\", which is not implemented; known: "
             "BertProcessing, TemplateProcessing");
   EXPECT_EQ(ErrorOf(R"({"model":{"type":"BPE"}})"),
-            "tokenizer.json: model.type is \"BPE\", which is not implemented; known: WordPiece, WordLevel");
-  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\s+"},"behavior":"Isolated"})")),
-            "tokenizer.json: pre_tokenizer.pattern.Regex is \"\\s+\", which is not implemented; known: \"\", \".\"");
+            "tokenizer.json: model.type is \"BPE\", which is not implemented; known: WordPiece, WordLevel, Unigram");
+  EXPECT_EQ(
+      ErrorOf(With(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\s+"},"behavior":"Isolated"})")),
+      "tokenizer.json: pre_tokenizer.pattern.Regex is \"\\s+\", which is not implemented; known: \"\", \"(?m).\"");
 }
 
 TEST(TokenizerJson, ModelsWithoutATypeAreWordPiece) {
@@ -143,9 +146,62 @@ TEST(TokenizerJson, EveryBeginningOfAFileIsAnError) {
 
 TEST(TokenizerJson, WordLevelReadsCharacters) {
   const auto tokenizer =
-      Load(R"({"pre_tokenizer":{"type":"Split","pattern":{"Regex":"."},"behavior":"Isolated","invert":false},)"
+      Load(R"({"pre_tokenizer":{"type":"Split","pattern":{"Regex":""},"behavior":"Isolated","invert":false},)"
            R"("model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"M":1,"K":2}}})");
   EXPECT_EQ(Show(*tokenizer->Encode("MK\xC3\xA9M")), "1[0,1) 2[1,2) 0[2,4) 1[4,5)");
+}
+
+// Two keys, "a" (to "b") and "c" (to nothing), as Darts would lay them out: units 0, 'a' and 'c', each with its leaf.
+std::string SmallMap() {
+  std::string units(4 * 256, '\0');
+  const auto set = [&](size_t unit, uint32_t value) {
+    for (size_t i = 0; i < 4; ++i) units[4 * unit + i] = static_cast<char>(value >> (8 * i));
+  };
+  set(0, 0);                           // offset 0: children at their own bytes
+  set('a', 'a' | 1 << 8 | 0x1 << 10);  // a leaf at 'a' ^ 1
+  set('a' ^ 1, 1u << 31 | 0);          // text 0
+  set('c', 'c' | 1 << 8 | 0x1 << 10);
+  set('c' ^ 1, 1u << 31 | 1);
+  return std::string("\0\x04\0\0", 4) + units + std::string("b\0", 2);
+}
+
+std::string Unigram(absl::string_view map, absl::string_view model) {
+  return absl::StrCat(R"({"normalizer":{"type":"Precompiled","precompiled_charsmap":")", absl::Base64Escape(map),
+                      R"("},"pre_tokenizer":{"type":"Metaspace","replacement":"_","add_prefix_space":true},"model":)",
+                      R"({"type":"Unigram",)", model, "}}");
+}
+constexpr char kPieces[] = R"("unk_id":0,"vocab":[["u",0],["_b",-1.5],["_",-2]])";
+
+TEST(UnigramJson, MapsAndCuts) {
+  const auto tokenizer = Load(Unigram(SmallMap(), kPieces));
+  EXPECT_EQ(Show(*tokenizer->Encode("a xyc")), "1[0,1) 2[1,2) 0[2,4)");
+  EXPECT_EQ(tokenizer->vocabulary_size(), 3);
+}
+
+TEST(UnigramJson, MalformedFilesAreRefused) {
+  EXPECT_EQ(ErrorOf(Unigram("abc", kPieces)),
+            "tokenizer.json: normalizer.precompiled_charsmap is shorter than the 4 bytes of its trie's length");
+  EXPECT_THAT(ErrorOf(Unigram(SmallMap().substr(0, 500), kPieces)), HasSubstr("has a trie of 1024 bytes, in 496"));
+  EXPECT_THAT(ErrorOf(Unigram(SmallMap() + "\xFF", kPieces)), HasSubstr("text is not UTF-8: byte 2"));
+  EXPECT_EQ(ErrorOf(Unigram(SmallMap(), R"("unk_id":3,"vocab":[["u",0]])")),
+            "tokenizer.json: model.unk_id is 3, not an integer from 0 to 0");
+  EXPECT_EQ(ErrorOf(Unigram(SmallMap(), R"("vocab":[["u",0]])")), "tokenizer.json: model.unk_id is missing");
+  EXPECT_EQ(ErrorOf(Unigram(SmallMap(), R"("unk_id":0,"vocab":[])")),
+            "tokenizer.json: model.unk_id is 0, not an integer from 0 to -1");
+  EXPECT_EQ(ErrorOf(Unigram(SmallMap(), R"("unk_id":0,"vocab":[["u",0],["v"]])")),
+            "tokenizer.json: model.vocab[1] is not a token and its score");
+  EXPECT_EQ(ErrorOf(Unigram(SmallMap(), R"("unk_id":0,"vocab":[["u","0"]])")),
+            "tokenizer.json: model.vocab[0] is not a token and its score");
+}
+
+TEST(UnigramJson, MapsThatPointOutsideFindNothing) {
+  for (const uint32_t unit : {0xFFFFFFFFu, 0x7FFFFFFFu, 0x80000000u | 3, 0x61u | 1 << 8 | 0x3FFFFFu << 10}) {
+    for (const char where : {'a', static_cast<char>('a' ^ 1)}) {
+      std::string map = SmallMap();
+      for (size_t i = 0; i < 4; ++i) map[4 + 4 * where + i] = static_cast<char>(unit >> (8 * i));
+      EXPECT_TRUE(Load(Unigram(map, kPieces))->Encode("a b c").ok());
+    }
+  }
 }
 
 TEST(PipelineTokenizer, TextMustBeUtf8) {

@@ -1,0 +1,135 @@
+#include "favor/tokenizer/component_json.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/escaping.h"
+#include "absl/strings/str_cat.h"
+#include "favor/tokenizer/bert_normalizer.h"
+#include "favor/tokenizer/bert_pre_tokenizer.h"
+#include "favor/tokenizer/metaspace.h"
+#include "favor/tokenizer/normalizer_sequence.h"
+#include "favor/tokenizer/precompiled_normalizer.h"
+#include "favor/tokenizer/utf8.h"
+
+namespace favor {
+namespace {
+
+std::unique_ptr<Normalizer> ReadBertNormalizer(const JsonFields& fields) {
+  BertNormalizerOptions options;
+  options.clean_text = fields.RequiredBool("clean_text");
+  options.handle_chinese_chars = fields.RequiredBool("handle_chinese_chars");
+  options.lowercase = fields.RequiredBool("lowercase");
+  options.strip_accents = fields.Bool("strip_accents", options.lowercase);
+  return std::make_unique<BertNormalizer>(options);
+}
+
+std::unique_ptr<Normalizer> ReadPrecompiled(const JsonFields& fields) {
+  std::string bytes;
+  if (!absl::Base64Unescape(fields.RequiredString("precompiled_charsmap"), &bytes)) {
+    fields.Fail("precompiled_charsmap", "is not base64");
+    return nullptr;
+  }
+  absl::StatusOr<CharacterMap> map = CharacterMap::Parse(bytes);
+  if (!map.ok()) {
+    fields.Fail("precompiled_charsmap", map.status().message());
+    return nullptr;
+  }
+  return std::make_unique<PrecompiledNormalizer>(*std::move(map));
+}
+
+std::unique_ptr<Normalizer> ReadReplace(const JsonFields& fields) {
+  const JsonFields pattern = fields.RequiredObject("pattern");
+  if (pattern.RequiredString("Regex") != " {2,}") NotImplemented(pattern, "Regex", "\" {2,}\"");
+  return std::make_unique<ReplaceSpaces>(fields.RequiredString("content"));
+}
+
+std::unique_ptr<Normalizer> ReadNormalizerStep(const JsonFields& fields) {
+  const std::string type = fields.RequiredString("type");
+  if (type == "BertNormalizer") return ReadBertNormalizer(fields);
+  if (type == "Precompiled") return ReadPrecompiled(fields);
+  if (type == "Replace") return ReadReplace(fields);
+  if (type == "Strip") {
+    return std::make_unique<StripSpaces>(fields.RequiredBool("strip_left"), fields.RequiredBool("strip_right"));
+  }
+  NotImplemented(fields, "type", "BertNormalizer, Precompiled, Replace, Strip, Sequence of these");
+  return nullptr;
+}
+
+// `Split` is known where it makes every character a word.
+std::unique_ptr<PreTokenizer> ReadSplit(const JsonFields& fields) {
+  const JsonFields pattern = fields.RequiredObject("pattern");
+  if (const std::string regex = pattern.RequiredString("Regex"); regex != "" && regex != "(?m).") {
+    NotImplemented(pattern, "Regex", "\"\", \"(?m).\"");
+  }
+  if (fields.RequiredString("behavior") != "Isolated") NotImplemented(fields, "behavior", "Isolated");
+  if (fields.Bool("invert", false)) NotImplemented(fields, "invert", "false");
+  return std::make_unique<CharacterPreTokenizer>();
+}
+
+std::unique_ptr<PreTokenizer> ReadMetaspace(const JsonFields& fields, bool split_white_space) {
+  MetaspaceOptions options;
+  options.split_white_space = split_white_space;
+  options.replacement = fields.RequiredString("replacement");
+  if (fields.ok() && CountCharacters(options.replacement) != 1) fields.FailValue("replacement", "not one character");
+  options.split = fields.Bool("split", true);
+  // Older files have add_prefix_space instead.
+  const bool add_prefix_space = fields.Bool("add_prefix_space", true);
+  const std::string scheme = fields.String("prepend_scheme", add_prefix_space ? "always" : "never");
+  if (scheme == "never") {
+    options.prepend = MetaspaceOptions::Prepend::kNever;
+  } else if (scheme == "first") {
+    options.prepend = MetaspaceOptions::Prepend::kFirst;
+  } else if (scheme != "always") {
+    NotImplemented(fields, "prepend_scheme", "never, first, always");
+  }
+  return std::make_unique<Metaspace>(std::move(options));
+}
+
+// WhitespaceSplit and then Metaspace is the one sequence that is known.
+std::unique_ptr<PreTokenizer> ReadPreTokenizerSequence(const JsonFields& fields) {
+  const std::vector<JsonFields> steps = fields.Objects("pretokenizers");
+  if (steps.size() == 2 && steps[0].String("type", "") == "WhitespaceSplit" &&
+      steps[1].String("type", "") == "Metaspace") {
+    return ReadMetaspace(steps[1], /*split_white_space=*/true);
+  }
+  fields.Fail("pretokenizers", "is a sequence that is not implemented; known: WhitespaceSplit with Metaspace");
+  return nullptr;
+}
+
+}  // namespace
+
+void NotImplemented(const JsonFields& fields, absl::string_view field, absl::string_view known) {
+  fields.FailValue(field, absl::StrCat("which is not implemented; known: ", known));
+}
+
+std::unique_ptr<Normalizer> ReadNormalizer(const JsonFields& root) {
+  if (!root.Has("normalizer")) return nullptr;
+  const JsonFields fields = root.Object("normalizer");
+  if (fields.String("type", "") != "Sequence") return ReadNormalizerStep(fields);
+  std::vector<std::unique_ptr<Normalizer>> steps;
+  constexpr size_t kMaxSteps = 16;
+  for (const JsonFields& step : fields.Objects("normalizers")) {
+    if (!root.ok()) return nullptr;
+    if (steps.size() == kMaxSteps) fields.Fail("normalizers", absl::StrCat("has more than ", kMaxSteps, " steps"));
+    steps.push_back(ReadNormalizerStep(step));
+  }
+  return std::make_unique<NormalizerSequence>(std::move(steps));
+}
+
+std::unique_ptr<PreTokenizer> ReadPreTokenizer(const JsonFields& root) {
+  if (!root.Has("pre_tokenizer")) return nullptr;
+  const JsonFields fields = root.Object("pre_tokenizer");
+  const std::string type = fields.RequiredString("type");
+  if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
+  if (type == "WhitespaceSplit") return std::make_unique<BertPreTokenizer>(/*isolate_punctuation=*/false);
+  if (type == "Split") return ReadSplit(fields);
+  if (type == "Metaspace") return ReadMetaspace(fields, /*split_white_space=*/false);
+  if (type == "Sequence") return ReadPreTokenizerSequence(fields);
+  NotImplemented(fields, "type",
+                 "BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace");
+  return nullptr;
+}
+
+}  // namespace favor

@@ -1,0 +1,50 @@
+#ifndef FAVOR_TOKENIZER_NORMALIZER_SEQUENCE_H_
+#define FAVOR_TOKENIZER_NORMALIZER_SEQUENCE_H_
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "favor/tokenizer/pipeline.h"
+
+namespace favor {
+
+// One normalizer after the other.
+class NormalizerSequence : public Normalizer {
+ public:
+  explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
+
+  void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+
+ private:
+  std::vector<std::unique_ptr<Normalizer>> steps_;
+};
+
+// `Replace` of Hugging Face with the pattern " {2,}": two and more spaces become `content`.
+class ReplaceSpaces : public Normalizer {
+ public:
+  explicit ReplaceSpaces(std::string content) : content_(std::move(content)) {}
+
+  void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+
+ private:
+  std::string content_;
+};
+
+// `Strip` of Hugging Face: drops the white space around a text.
+class StripSpaces : public Normalizer {
+ public:
+  StripSpaces(bool left, bool right) : left_(left), right_(right) {}
+
+  void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+
+ private:
+  bool left_;
+  bool right_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_TOKENIZER_NORMALIZER_SEQUENCE_H_
