@@ -10,7 +10,7 @@ from typing import cast
 import grpc
 import grpc.aio
 
-from favor._methods import Method, Request, Response
+from favor._methods import Method, Response
 from favor._retry import Attempts
 from favor.errors import FailedCall, from_call
 from favor.options import ClientOptions, channel_arguments, credentials, metadata
@@ -38,19 +38,19 @@ class AsyncTransport:
                 self._channel = grpc.aio.secure_channel(self._options.endpoint, self._credentials, arguments)
         return self._channel
 
-    async def call(self, method: Method[Request, Response], request: Request, deadline: float | None) -> Response:
-        """One call, retries included; FavorError."""
+    async def call(self, method: Method[Response], request: bytes, deadline: float | None) -> Response:
+        """One call of an encoded request, retries included; FavorError."""
         return (await self.call_all(method, [request], deadline))[0]
 
     async def call_all(
-        self, method: Method[Request, Response], requests: Sequence[Request], deadline: float | None
+        self, method: Method[Response], requests: Sequence[bytes], deadline: float | None
     ) -> list[Response]:
         """A call for each request, some at once; answers in their order. The first FavorError ends all of them."""
         deadline = self._options.deadline if deadline is None else deadline
         end = None if deadline is None else time.monotonic() + deadline
         places = asyncio.Semaphore(self._options.embed_requests_in_flight)
 
-        async def run(request: Request) -> Response:
+        async def run(request: bytes) -> Response:
             async with places:
                 left = None if end is None else end - time.monotonic()
                 return await self._call(method, request, Attempts(self._options.retries, left))
@@ -64,12 +64,11 @@ class AsyncTransport:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _call(self, method: Method[Request, Response], request: Request, attempts: Attempts) -> Response:
+    async def _call(self, method: Method[Response], request: bytes, attempts: Attempts) -> Response:
         callable_ = self._open().unary_unary(method.path, request_serializer=None, response_deserializer=None)
-        payload = method.serialize(request)
         while True:
             try:
-                answer = await callable_(payload, timeout=attempts.timeout(), metadata=self._metadata)
+                answer = await callable_(request, timeout=attempts.timeout(), metadata=self._metadata)
                 return method.parse(cast(bytes, answer))
             except grpc.aio.AioRpcError as failure:
                 delay = attempts.delay_after(from_call(cast(FailedCall, failure)))

@@ -47,12 +47,36 @@ def data_type(argument: str, dtype: Any) -> tensor_pb2.DataType:
     return _TYPES[dtype_name(argument, dtype, tuple(_TYPES))]
 
 
-def to_wire(argument: str, values: ArrayLike) -> tensor_pb2.Tensor:
-    """Copies an array; TypeError for an element type that the wire does not have."""
+def _little_endian(argument: str, values: ArrayLike) -> tuple[tensor_pb2.DataType, Array]:
     array = np.asarray(values)
     kind = data_type(argument, array.dtype)
-    array = np.ascontiguousarray(array, numpy_dtype(array.dtype.name))
+    return kind, np.ascontiguousarray(array, numpy_dtype(array.dtype.name))
+
+
+def to_wire(argument: str, values: ArrayLike) -> tensor_pb2.Tensor:
+    """Copies an array; TypeError for an element type that the wire does not have."""
+    kind, array = _little_endian(argument, values)
     return tensor_pb2.Tensor(data_type=kind, shape=array.shape, data=array.tobytes())
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def encode_field(number: int, argument: str, values: ArrayLike) -> list[bytes | memoryview]:
+    """The pieces of an encoded field that holds an array as a Tensor, without a copy of its elements. protobuf itself
+    copies large bytes several times: 280 ms for 25 MB where joining the pieces takes 10."""
+    kind, array = _little_endian(argument, values)
+    data = array.reshape(-1).view(np.uint8).data
+    length_delimited = 2
+    head = tensor_pb2.Tensor(data_type=kind, shape=array.shape).SerializeToString()
+    head += _varint(tensor_pb2.Tensor.DATA_FIELD_NUMBER << 3 | length_delimited) + _varint(data.nbytes)
+    return [_varint(number << 3 | length_delimited) + _varint(len(head) + data.nbytes) + head, data]
 
 
 def from_bytes(data: bytes, name: str, shape: tuple[int, ...]) -> Array:

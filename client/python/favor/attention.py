@@ -192,8 +192,8 @@ def attend_request(
     key_lengths: Sequence[int] | None = None,
     output_dtype: DTypeLike | None = None,
     **features: Any,
-) -> attention_pb2.AttendRequest:
-    """The request of `attend`, of AttendOptions."""
+) -> bytes:
+    """The encoded request of `attend`, of AttendOptions."""
     given = [name for name, value in features.items() if value is not None]
     if mode == "exact" and given:
         raise ValueError(f'{given[0]} is given, and means nothing with mode="exact"')
@@ -205,19 +205,17 @@ def attend_request(
     spec.precision = _enums.value(  # type: ignore[assignment]
         "precision", attention_pb2.Precision, "PRECISION_", precision
     )
-    request = attention_pb2.AttendRequest(
-        queries=_tensors.to_wire("queries", queries),
-        keys=_tensors.to_wire("keys", keys),
-        values=_tensors.to_wire("values", values),
-        spec=spec,
-        query_lengths=query_lengths,
-        key_lengths=key_lengths,
-    )
+    request = attention_pb2.AttendRequest(spec=spec, query_lengths=query_lengths, key_lengths=key_lengths)
     if output_dtype is not None:
         request.output_type = _tensors.data_type("output_dtype", output_dtype)
-    elif request.queries.data_type == tensor_pb2.DATA_TYPE_BF16:
-        _tensors.numpy_dtype("bfloat16")
-    return request
+    pieces: list[bytes | memoryview] = [request.SerializeToString()]
+    for number, argument, tensor in (
+        (attention_pb2.AttendRequest.QUERIES_FIELD_NUMBER, "queries", queries),
+        (attention_pb2.AttendRequest.KEYS_FIELD_NUMBER, "keys", keys),
+        (attention_pb2.AttendRequest.VALUES_FIELD_NUMBER, "values", values),
+    ):
+        pieces += _tensors.encode_field(number, argument, tensor)
+    return b"".join(pieces)
 
 
 def attend_result(response: attention_pb2.AttendResponse) -> AttendResult:

@@ -172,29 +172,29 @@ class Client:
 
     def models(self, *, deadline: float | None = None) -> list[ModelInfo]:
         """The models of the server, in the order of their names."""
-        request = model_pb2.ListModelsRequest()
+        request = model_pb2.ListModelsRequest().SerializeToString()
         response = self._transport.call(_methods.LIST_MODELS, request, deadline)
         return [_server.model_info(model) for model in response.models]
 
     def load_model(self, name: str, path: str | None = None, *, deadline: float | None = None) -> ModelInfo:
         """Loads a model from the server's disk, or loads it anew (path None: from where it came). Answers when it is
         ready; servers allow this only when told to."""
-        request = model_pb2.LoadModelRequest(name=name, path=path or "")
+        request = model_pb2.LoadModelRequest(name=name, path=path or "").SerializeToString()
         response = self._transport.call(_methods.LOAD_MODEL, request, deadline)
         return _server.model_info(response.model)
 
     def unload_model(self, name: str, *, deadline: float | None = None) -> None:
         """Forgets a model; calls under way finish."""
-        request = model_pb2.UnloadModelRequest(name=name)
+        request = model_pb2.UnloadModelRequest(name=name).SerializeToString()
         self._transport.call(_methods.UNLOAD_MODEL, request, deadline)
 
     def info(self, *, deadline: float | None = None) -> ServerInfo:
         """What the server is and what it accepts."""
-        request = info_pb2.GetServerInfoRequest()
+        request = info_pb2.GetServerInfoRequest().SerializeToString()
         return _server.server_info(self._transport.call(_methods.GET_SERVER_INFO, request, deadline))
 
     def health(self, service: str = "", *, deadline: float | None = None) -> ServingStatus:
         """Whether a service (full name; empty: the whole server) takes calls. NotFoundError for one the server does not
         know."""
-        request = health_pb2.HealthCheckRequest(service=service)
+        request = health_pb2.HealthCheckRequest(service=service).SerializeToString()
         return _server.serving_status(self._transport.call(_methods.CHECK_HEALTH, request, deadline))

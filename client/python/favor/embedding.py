@@ -178,17 +178,17 @@ def split_by_bytes(sizes: Sequence[int], bytes_at_most: int) -> Iterator[slice]:
 
 def embed_requests(
     request: embedding_pb2.EmbedRequest, inputs: Sequence[Input], bytes_at_most: int
-) -> list[embedding_pb2.EmbedRequest]:
-    """The requests that together ask for all inputs, in their order."""
+) -> list[bytes]:
+    """The encoded requests that together ask for all inputs, in their order."""
     _check_is_list("inputs", inputs)
     if request.pooling == embedding_pb2.POOLING_NONE:
         bytes_at_most = max(bytes_at_most // 8, 1)
     messages = [_embed_input(i, value) for i, value in enumerate(inputs)]
     requests = []
     for part in split_by_bytes([message.ByteSize() + 6 for message in messages], bytes_at_most):
-        requests.append(embedding_pb2.EmbedRequest())
-        requests[-1].CopyFrom(request)
-        requests[-1].inputs.extend(messages[part])
+        # Encoded messages one after the other are one message: here, of what is the same and of the inputs.
+        inputs_alone = embedding_pb2.EmbedRequest(inputs=messages[part])
+        requests.append(request.SerializeToString() + inputs_alone.SerializeToString())
     return requests
 
 
@@ -265,13 +265,13 @@ def stack(rows: list[Array]) -> Array:
 
 def tokenize_requests(
     texts: Sequence[str], model: str | None, special_tokens: bool, pieces: bool, bytes_at_most: int
-) -> list[embedding_pb2.TokenizeRequest]:
-    """The requests that together ask for all texts, in their order."""
+) -> list[bytes]:
+    """The encoded requests that together ask for all texts, in their order."""
     _check_is_list("texts", texts)
     return [
         embedding_pb2.TokenizeRequest(
             model=model or "", texts=texts[part], without_special_tokens=not special_tokens, with_pieces=pieces
-        )
+        ).SerializeToString()
         for part in split_by_bytes([len(text.encode()) + 6 for text in texts], bytes_at_most)
     ]
 

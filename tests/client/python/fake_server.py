@@ -73,7 +73,7 @@ class FakeServer(grpc.GenericRpcHandler):
     def __exit__(self, *exception: object) -> None:
         self._server.stop(0).wait()
 
-    def on(self, method: _methods.Method[Any, Any], answer: Callable[[Any], Any]) -> None:
+    def on(self, method: _methods.Method[Any], answer: Callable[[Any], Any]) -> None:
         self.methods[method.path] = answer
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:

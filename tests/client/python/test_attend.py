@@ -46,6 +46,16 @@ def test_strided_and_big_endian_arrays_are_the_values_they_show(server, client):
     np.testing.assert_array_equal(_tensors.from_wire(server.requests[0].keys), keys)
 
 
+def test_sequences_may_be_empty(client):
+    queries, keys, values = (array[:, :, :0] for array in arrays())
+    assert client.attend(queries, keys, values).output.shape == (1, 2, 0, 4)
+
+
+def test_sizes_that_take_several_bytes_to_encode_arrive(server, client):
+    queries = np.arange(3 * 5 * 70 * 40, dtype=np.float32).reshape(3, 5, 70, 40)
+    np.testing.assert_array_equal(client.attend(queries, queries, queries).output, queries)
+
+
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_arrays_travel(client, dtype):
     if dtype == "bfloat16":
