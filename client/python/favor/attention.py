@@ -62,33 +62,33 @@ class Features:
 
 
 class AttendOptions(TypedDict, total=False):
-    """What `attend` can be told beyond its tensors. What is left out is the server's to choose."""
+    """What `attend` can be told beyond its tensors. What is left out or None is the server's to choose."""
 
     causal: bool
     mode: Mode
     """"features" (the default) is FAVOR+, or what the arguments that favor.Features describes make of it; "exact" is
     softmax attention itself, at quadratic cost."""
-    scale: float
+    scale: float | None
     """Left out: 1 / sqrt(head_dim)."""
-    layout: Layout
+    layout: Layout | None
     """Order of the axes of all tensors."""
-    precision: Precision
-    query_lengths: Sequence[int]
+    precision: Precision | None
+    query_lengths: Sequence[int] | None
     """Valid queries of each sequence, [batch]; left out: all. Rows past it are zero in the output."""
-    key_lengths: Sequence[int]
+    key_lengths: Sequence[int] | None
     """Valid keys of each sequence, [batch]; left out: all."""
     output_dtype: DTypeLike
     """Left out: the queries'."""
-    kernel: Kernel
-    estimator: Estimator
-    num_features: int
-    seed: int
-    projection: ProjectionKind
-    row_norms: RowNorms
-    projection_matrix: ArrayLike
-    nonlinearity: Nonlinearity
-    polynomial_offset: float
-    epsilon_parity: EpsilonParity
+    kernel: Kernel | None
+    estimator: Estimator | None
+    num_features: int | None
+    seed: int | None
+    projection: ProjectionKind | None
+    row_norms: RowNorms | None
+    projection_matrix: ArrayLike | None
+    nonlinearity: Nonlinearity | None
+    polynomial_offset: float | None
+    epsilon_parity: EpsilonParity | None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,25 +30,25 @@ _NAMES = {number: name for name, number in _TYPES.items()}
 
 
 class EmbedOptions(TypedDict, total=False):
-    """What `embed` can be told beside inputs and pooling. What is left out is as the model says."""
+    """What `embed` can be told beside inputs and pooling. What is left out or None is as the model says."""
 
-    model: str
+    model: str | None
     """Left out: the only one loaded."""
-    normalize: bool
+    normalize: bool | None
     """Scales every vector to length 1."""
-    over_length: OverLength
+    over_length: OverLength | None
     """What happens to an input of more tokens than the model's window; left out: it has no embedding but an error."""
-    window_overlap: int
+    window_overlap: int | None
     """Tokens that neighbouring windows share; left out: an eighth of a window."""
     dtype: DTypeLike
     """How vectors travel: float32 (the default), float16, bfloat16, or int8 with a scale for each vector."""
-    dimensions: int
+    dimensions: int | None
     """Keeps the first so many coordinates of every vector."""
-    prompt: str
+    prompt: str | None
     """Text put in front of every text."""
-    prompt_name: str
+    prompt_name: str | None
     """Name of one of the model's own prompts."""
-    attention: Mode | Features
+    attention: Mode | Features | None
     """How attention is computed; only for models of exact attention. Left out: as the model was trained."""
 
 
@@ -73,7 +73,7 @@ class EmbedResult:
 class EmbedReport:
     """How one request went."""
 
-    model: str
+    model: str | None
     model_id: str
     """Identity of the model's files."""
     attention: dict[str, Any]
@@ -118,7 +118,7 @@ def embed_request(
     normalize: bool | None = None,
     over_length: OverLength | None = None,
     window_overlap: int | None = None,
-    dtype: DTypeLike = "float32",
+    dtype: DTypeLike | None = None,
     dimensions: int | None = None,
     prompt: str | None = None,
     prompt_name: str | None = None,
@@ -134,7 +134,7 @@ def embed_request(
             "over_length", embedding_pb2.OverLength, "OVER_LENGTH_", over_length
         ),
         window_overlap=window_overlap,
-        output_type=_TYPES[_tensors.dtype_name("dtype", dtype, tuple(_TYPES))],
+        output_type=_TYPES[_tensors.dtype_name("dtype", "float32" if dtype is None else dtype, tuple(_TYPES))],
         dimensions=dimensions or 0,
         prompt=prompt or "",
         prompt_name=prompt_name or "",

@@ -159,7 +159,7 @@ def test_every_option_lands_in_its_field(server, client):
 
 
 def test_what_is_not_asked_for_is_not_sent(server, client):
-    client.embed(["ab"])
+    client.embed(["ab"], model=None, normalize=None, dtype=None, dimensions=None, prompt=None, attention=None)
     assert not server.requests[0].HasField("normalize") and not server.requests[0].HasField("attention")
     client.embed(["ab"], attention=favor.Features(num_features=64, seed=3))
     assert server.requests[1].attention.features.num_features == 64
