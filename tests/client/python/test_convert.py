@@ -3,49 +3,29 @@
 import json
 import pickle
 import struct
-from pathlib import Path
 
 import numpy as np
 import pytest
+from favord import DATA, load, save
 
 from favor.convert import ConvertError, check_kwargs, convert, main
 from favor.convert.checkpoint import read_safetensors
 
-GOLDENS = Path(__file__).resolve().parents[2] / "data" / "models" / "performer"
+GOLDENS = DATA / "models" / "performer"
 SMALL = {"num_tokens": 20, "max_seq_len": 40, "dim": 20, "depth": 1, "heads": 2, "dim_head": 8, "ff_mult": 1}
 
 
 def golden(name):
     """The kwargs and the state_dict of a golden, as numpy arrays."""
-    path = GOLDENS / f"{name}.safetensors"
-    data = path.read_bytes()
-    (size,) = struct.unpack_from("<Q", data)
-    metadata = json.loads(data[8 : 8 + size])["__metadata__"]
-    tensors = {}
-    for key, stored in read_safetensors(path).items():
-        if not key.startswith("golden."):
-            dtype = {"F32": np.float32, "I64": np.int64}[stored.dtype]
-            tensors[key] = stored.data.view(dtype).reshape(stored.shape)
+    metadata, tensors = load(GOLDENS / f"{name}.safetensors")
+    tensors = {key: array for key, array in tensors.items() if not key.startswith("golden.")}
     return json.loads(metadata["kwargs"]), tensors
-
-
-def write(path, tensors):
-    """A safetensors file."""
-    names = {"float32": "F32", "float64": "F64", "int64": "I64"}
-    header, offset = {}, 0
-    for key, array in tensors.items():
-        end = offset + array.nbytes
-        header[key] = {"dtype": names[array.dtype.name], "shape": array.shape, "data_offsets": [offset, end]}
-        offset = end
-    text = json.dumps(header).encode()
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(array.tobytes() for array in tensors.values()))
-    return path
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
     """Makes a checkpoint of tensors: FILE = checkpoint(tensors)."""
-    return lambda tensors: write(tmp_path / "model.safetensors", tensors)
+    return lambda tensors: save(tmp_path / "model.safetensors", tensors)
 
 
 def converted(folder):
@@ -79,6 +59,16 @@ def test_prefixes_of_wrappers_are_found(prefix, checkpoint, tmp_path):
     wrapped = {prefix + key: array for key, array in tensors.items()} | {"other.weight": np.zeros(3, np.float32)}
     convert(checkpoint(wrapped), kwargs, tmp_path / "out")
     assert "token_emb.weight" in converted(tmp_path / "out")[1]
+
+
+def test_of_several_models_one_must_be_chosen(checkpoint, tmp_path):
+    kwargs, tensors = golden("gelu")
+    averaged = {"ema." + key: array * 0 for key, array in tensors.items()}
+    both = checkpoint({"model." + key: array for key, array in tensors.items()} | averaged)
+    with pytest.raises(ConvertError, match="several models, below ema., model.: choose one"):
+        convert(both, kwargs, tmp_path / "out")
+    convert(both, kwargs, tmp_path / "out", prefix="ema.")
+    assert not converted(tmp_path / "out")[1]["norm.weight"].values().any()
 
 
 def test_a_performer_takes_its_embedding_along(checkpoint, tmp_path):

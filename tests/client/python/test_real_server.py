@@ -1,37 +1,20 @@
 """Against the real favord: set FAVORD_BINARY to the program."""
 
 import asyncio
-import json
-import os
-import struct
-import subprocess
-import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from favord import BINARY, DATA, load, running_favord
 
 import favor
-
-BINARY = os.environ.get("FAVORD_BINARY")
-DATA = Path(__file__).resolve().parents[2] / "data"
 
 pytestmark = pytest.mark.skipif(not BINARY, reason="FAVORD_BINARY is not set")
 
 
 @pytest.fixture(scope="module")
 def endpoint(tmp_path_factory):
-    port_file = tmp_path_factory.mktemp("favord") / "port"
-    command = [BINARY, "--address", "127.0.0.1:0", "--metrics-address", "", "--port-file", str(port_file)]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            end = time.monotonic() + 30
-            while not (port_file.exists() and port_file.read_text().strip()):
-                assert process.poll() is None and time.monotonic() < end, "favord did not start"
-                time.sleep(0.01)
-            yield f"127.0.0.1:{port_file.read_text().strip()}"
-        finally:
-            process.terminate()
+    with running_favord(tmp_path_factory.mktemp("favord")) as endpoint:
+        yield endpoint
 
 
 @pytest.fixture(scope="module")
@@ -40,32 +23,18 @@ def client(endpoint):
         yield client
 
 
-def load(name):
-    """Tensors of a file of tests/data."""
-    data = (DATA / name).read_bytes()
-    (size,) = struct.unpack_from("<Q", data)
-    header = json.loads(data[8 : 8 + size])
-    dtypes = {"F32": "<f4", "F64": "<f8"}
-    tensors = {}
-    for key, entry in header.items():
-        if key != "__metadata__":
-            begin, end = (8 + size + offset for offset in entry["data_offsets"])
-            tensors[key] = np.frombuffer(data[begin:end], dtypes[entry["dtype"]]).reshape(entry["shape"])
-    return tensors
-
-
 def relative_error(actual, expected):
     return np.linalg.norm(actual - expected) / np.linalg.norm(expected)
 
 
 def test_exact_attention_is_softmax_attention(client):
-    tensors = load("qkv_rxnmapper_layer0.safetensors")
+    _, tensors = load(DATA / "qkv_rxnmapper_layer0.safetensors")
     output = client.attend(tensors["queries"], tensors["keys"], tensors["values"], mode="exact").output
     assert relative_error(output, tensors["exact_softmax_output"]) < 1e-5  # float32 against float64
 
 
 def test_performer_is_reproduced(client):
-    tensors = load("attention_softmax_causal.safetensors")
+    _, tensors = load(DATA / "attention_softmax_causal.safetensors")
     result = client.attend(
         tensors["queries"],
         tensors["keys"],

@@ -131,15 +131,20 @@ def read_checkpoint(path: Path, key: str | None) -> Tensors:
     return {str(name): _store(str(name), value) for name, value in chosen.items() if _is_tensor(value)}
 
 
+def _find_prefix(tensors: Tensors, expected: Mapping[str, Any]) -> str:
+    wanted = next(name for name in expected if name.endswith("to_q.weight"))
+    prefixes = sorted(name[: -len(wanted)] for name in tensors if name.endswith(wanted))
+    prefixes = [prefix for prefix in prefixes if prefix == "" or prefix.endswith(".")]
+    if len(prefixes) > 1 and prefixes[0] != "":
+        raise ConvertError(f"the checkpoint holds several models, below {', '.join(prefixes)}: choose one with --prefix")
+    return prefixes[0] if prefixes else ""
+
+
 def strip_prefix(tensors: Tensors, expected: Mapping[str, Any], prefix: str | None) -> Tensors:
-    """The tensors below a prefix, without it. None: the one under which most of the expected names are found, as
-    wrappers put one in front ("module." of DataParallel, "net." of AutoregressiveWrapper)."""
+    """The tensors below a prefix, without it. None: the one under which the expected names are found, as wrappers put
+    one in front ("module." of DataParallel, "net." of AutoregressiveWrapper)."""
     if prefix is None:
-        probe = "to_q.weight"
-        wanted = next(name for name in expected if name.endswith(probe))
-        found = [name[: -len(wanted)] for name in tensors if name.endswith(wanted)]
-        # Copies of the names, below proj_updater.instance, come with longer prefixes.
-        prefix = min((p for p in found if p == "" or p.endswith(".")), key=len, default="")
+        prefix = _find_prefix(tensors, expected)
     return {name[len(prefix) :]: tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 

@@ -1,0 +1,58 @@
+"""Starts the real favord, the program that FAVORD_BINARY names, and reads files of tests/data."""
+
+import contextlib
+import json
+import os
+import struct
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+BINARY = os.environ.get("FAVORD_BINARY")
+DATA = Path(__file__).resolve().parents[2] / "data"
+
+
+@contextlib.contextmanager
+def running_favord(folder: Path, *flags: str) -> Iterator[str]:
+    """The endpoint of a server that runs meanwhile."""
+    port_file, log = folder / "port", folder / "log"
+    command = [BINARY, "--address", "127.0.0.1:0", "--metrics-address", "", "--port-file", str(port_file), *flags]
+    with log.open("w") as errors, subprocess.Popen([*command, "--drain-delay", "0s"], stderr=errors) as process:
+        try:
+            end = time.monotonic() + 60
+            while not (port_file.exists() and port_file.read_text().strip()):
+                assert process.poll() is None and time.monotonic() < end, f"favord did not start: {log.read_text()}"
+                time.sleep(0.01)
+            yield f"127.0.0.1:{port_file.read_text().strip()}"
+        finally:
+            process.terminate()
+
+
+def load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
+    """Metadata and tensors of a safetensors file."""
+    data = path.read_bytes()
+    (size,) = struct.unpack_from("<Q", data)
+    header = json.loads(data[8 : 8 + size])
+    metadata = header.pop("__metadata__", {})
+    dtypes = {"F32": "<f4", "F64": "<f8", "I64": "<i8"}
+    tensors = {}
+    for key, entry in header.items():
+        begin, end = (8 + size + offset for offset in entry["data_offsets"])
+        tensors[key] = np.frombuffer(data[begin:end], dtypes[entry["dtype"]]).reshape(entry["shape"])
+    return metadata, tensors
+
+
+def save(path: Path, tensors: dict[str, np.ndarray]) -> Path:
+    """Writes a safetensors file."""
+    names = {"float32": "F32", "float64": "F64", "int64": "I64"}
+    header, offset = {}, 0
+    for key, array in tensors.items():
+        end = offset + array.nbytes
+        header[key] = {"dtype": names[array.dtype.name], "shape": array.shape, "data_offsets": [offset, end]}
+        offset = end
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(array.tobytes() for array in tensors.values()))
+    return path
