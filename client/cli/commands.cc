@@ -9,6 +9,7 @@
 #include "client/cli/bench_command.h"
 #include "client/cli/closest_name.h"
 #include "client/cli/echo_server_command.h"
+#include "client/cli/embed_command.h"
 #include "client/cli/health_command.h"
 #include "client/cli/info_command.h"
 #include "client/cli/json.h"
@@ -28,6 +29,7 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"attend", "attention of queries, keys and values", RunAttend},
+    {"embed", "embeddings of texts or token ids", RunEmbed},
     {"bench", "latency and throughput of a server under load", RunBench},
     {"info", "what a server is and what it accepts", RunInfo},
     {"health", "whether a server takes calls; for checks", RunHealth},
@@ -51,13 +53,14 @@ ExitCode FailUnknown(const std::string& name, const Console& console) {
 
 std::string Overview() {
   std::string text = absl::StrCat("favor ", kVersion,
-                                  ": linear attention as a service, from the command line.\n\n"
+                                  ": linear attention and embeddings as a service, from the command line.\n\n"
                                   "Usage: favor COMMAND [flags]\n\nCommands:\n");
   for (const Command& command : kCommands) absl::StrAppendFormat(&text, "  %-13s%s\n", command.name, command.summary);
   absl::StrAppend(&text,
                   "\nExamples:\n"
                   "  favor health\n"
                   "  favor attend --input qkv.safetensors --compare\n"
+                  "  favor embed \"a cat on a mat\" \"a kitten on a rug\" --nearest\n"
                   "  favor bench --rate 100 --length 16\n"
                   "  favor attend --help\n"
                   "\nThe server is --endpoint, or FAVOR_ENDPOINT, or 127.0.0.1:50051.\n"

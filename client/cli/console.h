@@ -1,7 +1,7 @@
 #ifndef FAVOR_CLIENT_CLI_CONSOLE_H_
 #define FAVOR_CLIENT_CLI_CONSOLE_H_
 
-#include <ostream>
+#include <iostream>
 
 namespace favor::cli {
 
@@ -11,6 +11,8 @@ struct Console {
   std::ostream& error;
   // Whether somebody watches `error`: only then a progress bar is drawn.
   bool error_is_terminal = false;
+  // What "-" reads in place of a file.
+  std::istream& in = std::cin;
 };
 
 // What the command returns to its caller.

@@ -11,6 +11,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "client/cli/closest_name.h"
@@ -40,12 +41,12 @@ std::string Choices() {
   return absl::StrJoin(NamesOf<E>(), ", ", [](std::string* out, const Named<E>& it) { absl::StrAppend(out, it.name); });
 }
 
-// One of the enumeration's names, in any case.
+// One of the enumeration's names, in any case, and with '-' for '_' if one likes.
 template <typename E>
 requires std::is_enum_v<E> absl::Status ParseValue(absl::string_view text, E* value) {
   std::vector<std::string> names;
   for (const Named<E>& it : NamesOf<E>()) {
-    if (absl::AsciiStrToLower(text) == absl::AsciiStrToLower(it.name)) {
+    if (absl::AsciiStrToLower(absl::StrReplaceAll(text, {{"-", "_"}})) == absl::AsciiStrToLower(it.name)) {
       *value = it.value;
       return absl::OkStatus();
     }

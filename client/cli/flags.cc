@@ -62,7 +62,15 @@ absl::Status FlagSet::Parse(absl::Span<const std::string> arguments) {
       help_wanted_ = true;
       return absl::OkStatus();
     }
+    if (arguments_ != nullptr && argument == "--") {
+      arguments_->insert(arguments_->end(), arguments.begin() + i + 1, arguments.end());
+      return absl::OkStatus();
+    }
     if (!absl::ConsumePrefix(&argument, "--")) {
+      if (arguments_ != nullptr) {
+        arguments_->emplace_back(argument);
+        continue;
+      }
       return absl::InvalidArgumentError(
           absl::StrCat("\"", argument, "\" is not a flag", DidYouMean(argument, Names(), "--")));
     }

@@ -39,6 +39,10 @@ class FlagSet {
   // A switch.
   void Add(std::string name, std::string help, bool* target);
 
+  // Takes arguments that are no flags, in their order; what follows a lone "--" is none. Without this there may be
+  // none.
+  void AddArguments(std::vector<std::string>* target) { arguments_ = target; }
+
   // Until Parse, every flag added since the last BeginSection also takes its value from the environment: FAVOR_CA for
   // --ca. The command line wins.
   void ReadEnvironment(const std::function<const char*(const char*)>& get);
@@ -69,6 +73,7 @@ class FlagSet {
   std::vector<std::string> Names() const;
 
   std::string section_;
+  std::vector<std::string>* arguments_ = nullptr;
   std::vector<Flag> flags_;
   std::vector<std::pair<std::string, std::string>> environment_;  // name of a flag, its value
   bool help_wanted_ = false;

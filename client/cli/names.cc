@@ -2,10 +2,13 @@
 
 namespace favor::cli {
 
+using client::EmbeddingType;
 using client::Estimator;
 using client::Kernel;
 using client::Layout;
 using client::Nonlinearity;
+using client::OverLength;
+using client::Pooling;
 using client::Precision;
 using client::ProjectionKind;
 using client::RowNorms;
@@ -104,6 +107,34 @@ absl::Span<const Named<ServingStatus>> NamesOf<ServingStatus>() {
                                                     {ServingStatus::kServing, "SERVING"},
                                                     {ServingStatus::kNotServing, "NOT_SERVING"},
                                                     {ServingStatus::kServiceUnknown, "SERVICE_UNKNOWN"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<Pooling>> NamesOf<Pooling>() {
+  static constexpr Named<Pooling> kNames[] = {{Pooling::kMean, "mean"},
+                                              {Pooling::kCls, "cls"},
+                                              {Pooling::kLast, "last"},
+                                              {Pooling::kMax, "max"},
+                                              {Pooling::kNone, "none"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<OverLength>> NamesOf<OverLength>() {
+  static constexpr Named<OverLength> kNames[] = {{OverLength::kRefuse, "refuse"},
+                                                 {OverLength::kTruncateRight, "truncate_right"},
+                                                 {OverLength::kTruncateLeft, "truncate_left"},
+                                                 {OverLength::kWindows, "windows"}};
+  return kNames;
+}
+
+template <>
+absl::Span<const Named<EmbeddingType>> NamesOf<EmbeddingType>() {
+  static constexpr Named<EmbeddingType> kNames[] = {{EmbeddingType::kFloat32, "f32"},
+                                                    {EmbeddingType::kFloat16, "f16"},
+                                                    {EmbeddingType::kBFloat16, "bf16"},
+                                                    {EmbeddingType::kInt8, "i8"}};
   return kNames;
 }
 

@@ -47,6 +47,12 @@ template <>
 absl::Span<const Named<DataType>> NamesOf<DataType>();
 template <>
 absl::Span<const Named<client::ServingStatus>> NamesOf<client::ServingStatus>();
+template <>
+absl::Span<const Named<client::Pooling>> NamesOf<client::Pooling>();
+template <>
+absl::Span<const Named<client::OverLength>> NamesOf<client::OverLength>();
+template <>
+absl::Span<const Named<client::EmbeddingType>> NamesOf<client::EmbeddingType>();
 
 // The name of a value; "unspecified" for one that has none.
 template <typename E>

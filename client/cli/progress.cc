@@ -21,6 +21,12 @@ int BlockStart(absl::Duration elapsed) {
   return static_cast<int>(phase <= kRange ? phase : 2 * kRange - phase);
 }
 
+std::string FilledBar(double fraction) {
+  std::string bar(static_cast<size_t>(std::clamp(fraction, 0.0, 1.0) * kBarWidth), '=');
+  bar.resize(kBarWidth, ' ');
+  return bar;
+}
+
 }  // namespace
 
 std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::Duration deadline) {
@@ -34,12 +40,16 @@ std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::
 }
 
 std::string FractionLine(const std::string& step, absl::Duration elapsed, absl::Duration total) {
-  const double fraction = std::clamp(absl::FDivDuration(elapsed, total), 0.0, 1.0);
-  std::string bar(static_cast<size_t>(fraction * kBarWidth), '=');
-  bar.resize(kBarWidth, ' ');
-  return absl::StrCat("[", bar, "] ", step,
+  return absl::StrCat("[", FilledBar(absl::FDivDuration(elapsed, total)), "] ", step,
                       absl::StrFormat(", %.1f of %.1f s", absl::ToDoubleSeconds(std::min(elapsed, total)),
                                       absl::ToDoubleSeconds(total)));
+}
+
+std::string CountLine(const std::string& step, absl::Duration elapsed, int64_t done, int64_t total,
+                      const std::string& things) {
+  const double fraction = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 1;
+  return absl::StrCat("[", FilledBar(fraction), "] ", step, ", ", done, " of ", total, " ", things,
+                      absl::StrFormat(", %.1f s", absl::ToDoubleSeconds(elapsed)));
 }
 
 Progress::Progress(const Console& console, std::string step, absl::Duration deadline, absl::Duration patience)

@@ -1,6 +1,7 @@
 #ifndef FAVOR_CLIENT_CLI_PROGRESS_H_
 #define FAVOR_CLIENT_CLI_PROGRESS_H_
 
+#include <cstdint>
 #include <functional>
 #include <ostream>
 #include <string>
@@ -45,6 +46,10 @@ std::string ProgressLine(const std::string& step, absl::Duration elapsed, absl::
 
 // The same for work that takes as long as it was told to: the bar fills.
 std::string FractionLine(const std::string& step, absl::Duration elapsed, absl::Duration total);
+
+// The same for work of which so much is known to be done: "[==  ] embedding, 12 of 50 inputs, 1.5 s".
+std::string CountLine(const std::string& step, absl::Duration elapsed, int64_t done, int64_t total,
+                      const std::string& things);
 
 }  // namespace favor::cli
 

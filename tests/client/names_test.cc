@@ -8,6 +8,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "favor/v1/attention.pb.h"
+#include "favor/v1/embedding.pb.h"
 #include "grpc/health/v1/health.pb.h"
 
 namespace favor::cli {
@@ -38,6 +39,9 @@ TEST(Names, MirrorTheProto) {
   ExpectMirrors<client::Precision>(v1::Precision_descriptor(), "PRECISION_");
   ExpectMirrors<client::Layout>(v1::Layout_descriptor(), "LAYOUT_");
   ExpectMirrors<client::WhenMissed>(v1::AutoSpec::WhenMissed_descriptor(), "WHEN_MISSED_");
+  ExpectMirrors<client::Pooling>(v1::Pooling_descriptor(), "POOLING_");
+  ExpectMirrors<client::OverLength>(v1::OverLength_descriptor(), "OVER_LENGTH_");
+  ExpectMirrors<client::EmbeddingType>(v1::EmbeddingType_descriptor(), "EMBEDDING_TYPE_");
   ExpectMirrors<client::ServingStatus>(grpc::health::v1::HealthCheckResponse::ServingStatus_descriptor(), "");
 }
 

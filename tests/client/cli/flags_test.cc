@@ -79,6 +79,21 @@ TEST_F(Flags, UnknownOnesAreRefusedWithASuggestion) {
   EXPECT_EQ(ErrorOf({"causal"}), "\"causal\" is not a flag; did you mean --causal?");
 }
 
+TEST_F(Flags, NamesMayHaveDashesForUnderscores) {
+  EXPECT_TRUE(flags_.Parse({"--kernel", "Softmax-Regularized"}).ok());
+  EXPECT_EQ(kernel_, client::Kernel::kSoftmaxRegularized);
+}
+
+TEST_F(Flags, ArgumentsAreTakenInOrderAndAllAfterTwoDashesAreSome) {
+  EXPECT_THAT(ErrorOf({"text"}), HasSubstr("\"text\" is not a flag"));
+  std::vector<std::string> arguments;
+  flags_.AddArguments(&arguments);
+  ASSERT_TRUE(flags_.Parse({"one", "--causal", "-", "--name", "Ann", "two", "--", "--kernel", "-x"}).ok());
+  EXPECT_THAT(arguments, ElementsAre("one", "-", "two", "--kernel", "-x"));
+  EXPECT_TRUE(causal_);
+  EXPECT_EQ(name_, "Ann");
+}
+
 TEST_F(Flags, BadValuesNameFlagValueAndWhatIsAllowed) {
   EXPECT_EQ(ErrorOf({"--num-features", "many"}), "--num-features is \"many\", it must be an integer of 64 bits");
   EXPECT_EQ(ErrorOf({"--lengths", "1,,2"}),

@@ -16,7 +16,8 @@ using favor::testing::RunFavor;
 using ::testing::HasSubstr;
 
 TEST(Help, OfEveryCommandHasExamplesAndGoesToStandardOutput) {
-  for (const std::string command : {"attend", "bench", "info", "health"}) {
+  for (const std::string command :
+       {"attend", "embed", "bench", "info", "health"}) {
     const FavorRun run = RunFavor({command, "--help"});
     EXPECT_EQ(run.exit_code, kExitOk);
     EXPECT_EQ(run.error, "");
@@ -31,7 +32,8 @@ TEST(Help, OfTheProgramListsTheCommands) {
   for (const char* flag : {"help", "--help", "-h"}) {
     const FavorRun run = RunFavor({flag});
     EXPECT_EQ(run.exit_code, kExitOk);
-    for (const char* command : {"attend", "bench", "info", "health", "echo-server", "version", "help"})
+    for (const char* command : {"attend", "embed", "bench", "info", "health",
+                                "echo-server", "version", "help"})
       EXPECT_THAT(run.out, HasSubstr(command));
   }
 }
@@ -73,6 +75,15 @@ TEST(Help, AttendNamesEveryFieldOfTheRequest) {
                            "num-exact-keys",
                            "num-anchors",
                            "num-fit-rows"}) {
+    EXPECT_THAT(help, HasSubstr(std::string("  --") + flag + " "));
+  }
+}
+
+TEST(Help, EmbedNamesEveryFieldOfTheRequest) {
+  const std::string help = RunFavor({"embed", "--help"}).out;
+  for (const char* flag :
+       {"input", "ids", "model", "pooling", "normalize", "no-normalize", "over-length", "overlap", "type", "dimensions",
+        "prompt", "prompt-name", "attention", "num-features", "output", "nearest"}) {
     EXPECT_THAT(help, HasSubstr(std::string("  --") + flag + " "));
   }
 }

@@ -54,6 +54,12 @@ class SignallingBuffer : public std::stringbuf {
   bool drawn_ = false;
 };
 
+TEST(CountLine, FillsWithWhatIsDone) {
+  EXPECT_EQ(CountLine("embedding", absl::Milliseconds(1500), 12, 48, "inputs"),
+            "[======                  ] embedding, 12 of 48 inputs, 1.5 s");
+  EXPECT_THAT(CountLine("embedding", absl::ZeroDuration(), 0, 0, "inputs"), HasSubstr("[========================]"));
+}
+
 TEST(Progress, IsDrawnAndWipedOnATerminal) {
   SignallingBuffer buffer;
   std::ostream error(&buffer);

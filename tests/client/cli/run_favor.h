@@ -15,10 +15,11 @@ struct FavorRun {
   std::string error;
 };
 
-// Runs the command in this process.
-inline FavorRun RunFavor(const std::vector<std::string>& arguments) {
+// Runs the command in this process, `input` on its standard input.
+inline FavorRun RunFavor(const std::vector<std::string>& arguments, const std::string& input = "") {
   std::ostringstream out, error;
-  const int exit_code = cli::RunFavor(arguments, {out, error, false});
+  std::istringstream in(input);
+  const int exit_code = cli::RunFavor(arguments, {out, error, false, in});
   return {exit_code, out.str(), error.str()};
 }
 
