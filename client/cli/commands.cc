@@ -13,6 +13,8 @@
 #include "client/cli/health_command.h"
 #include "client/cli/info_command.h"
 #include "client/cli/json.h"
+#include "client/cli/models_command.h"
+#include "client/cli/tokenize_command.h"
 #include "favor/base/version.h"
 
 namespace favor::cli {
@@ -30,6 +32,8 @@ struct Command {
 constexpr Command kCommands[] = {
     {"attend", "attention of queries, keys and values", RunAttend},
     {"embed", "embeddings of texts or token ids", RunEmbed},
+    {"tokenize", "how a model cuts texts into tokens", RunTokenize},
+    {"models", "the models of a server; loads and unloads them", RunModels},
     {"bench", "latency and throughput of a server under load", RunBench},
     {"info", "what a server is and what it accepts", RunInfo},
     {"health", "whether a server takes calls; for checks", RunHealth},
