@@ -13,6 +13,7 @@
 #include "client/cli/bench_report.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/failure.h"
+#include "client/cli/load_turn.h"
 #include "client/cli/progress.h"
 #include "client/load/attend_load.h"
 #include "client/load/echo_load.h"
@@ -51,18 +52,6 @@ Exit code: 0 all calls succeeded, 1 a call failed or no server was reached, 2 th
 // With an echo, how many times the two take turns: what else the machine does then falls on both alike.
 constexpr int kTurns = 4;
 
-// Runs one turn of a plan with a bar that shows how far it is.
-load::LoadResult RunTurn(const load::LoadPlan& plan, const std::string& what, const load::LoadCall& call,
-                         const Console& console) {
-  load::LoadProgress counts;
-  const Progress progress(console, [&](absl::Duration elapsed) {
-    const std::string step = absl::StrCat(what, ", ", counts.succeeded.load(), " calls",
-                                          counts.failed > 0 ? absl::StrCat(", ", counts.failed.load(), " failed") : "");
-    return FractionLine(step, elapsed, plan.warm_up + plan.duration);
-  });
-  return load::RunLoad(plan, call, load::MonotonicClock(), &counts);
-}
-
 // The server to compare with, and calls of it.
 struct Echo {
   std::unique_ptr<load::EchoProcess> process;
@@ -82,7 +71,7 @@ absl::Status StartEcho(const BenchFlags& bench, const ConnectionFlags& connectio
     echo->endpoint = echo->process->address();
   }
   auto load = load::EchoLoad::Create({.endpoint = echo->endpoint,
-                                      .num_connections = bench.connections,
+                                      .num_connections = bench.load.connections,
                                       .request_bytes = report.request_bytes,
                                       .response_bytes = report.response_bytes,
                                       .deadline = connection.deadline});
@@ -113,12 +102,12 @@ void RunTurns(const load::AttendLoad& attend, const load::EchoLoad* echo, const 
 absl::Status Bench(const BenchFlags& bench, const ConnectionFlags& connection, const Console& console,
                    BenchReport* report) {
   std::vector<client::Client> clients;
-  for (int i = 0; i < bench.connections; ++i) {
+  for (int i = 0; i < bench.load.connections; ++i) {
     absl::StatusOr<client::Client> client = Connect(connection);
     if (!client.ok()) return client.status();
     clients.push_back(*std::move(client));
   }
-  const load::AttendLoad attend(bench.shape, bench.options, std::move(clients), bench.plan.seed);
+  const load::AttendLoad attend(bench.shape, bench.options, std::move(clients), bench.load.plan.seed);
   {
     const Progress progress(console, "first call", connection.deadline);
     const absl::StatusOr<client::AttendResult> first = attend.Attend(0);
@@ -127,8 +116,8 @@ absl::Status Bench(const BenchFlags& bench, const ConnectionFlags& connection, c
     report->request_bytes = first->request_bytes;
     report->response_bytes = first->response_bytes;
   }
-  report->plan = bench.plan;
-  report->connections = bench.connections;
+  report->plan = bench.load.plan;
+  report->connections = bench.load.connections;
   report->endpoint = connection.endpoint;
   report->shape = bench.shape;
   if (!bench.echo && bench.echo_endpoint.empty()) {
@@ -140,19 +129,6 @@ absl::Status Bench(const BenchFlags& bench, const ConnectionFlags& connection, c
   report->echo_endpoint = echo.endpoint;
   RunTurns(attend, echo.load.get(), console, report);
   return absl::OkStatus();
-}
-
-// Whether all went well; says on standard error what did not.
-bool SayWhatFailed(const load::LoadResult& result, absl::string_view what, const Console& console) {
-  for (const auto& [code, failures] : result.failures) {
-    console.error << "favor bench: " << failures.count << " of " << result.sent << " " << what
-                  << " calls failed: " << code << ": " << failures.first_message << "\n";
-  }
-  if (result.stopped_early) {
-    console.error << "favor bench: stopped early: the last " << load::kGoneAfter << " " << what
-                  << " calls did not reach a server\n";
-  }
-  return result.failures.empty() && !result.stopped_early;
 }
 
 }  // namespace
@@ -181,8 +157,8 @@ ExitCode RunBench(absl::Span<const std::string> arguments, const Console& consol
   } else {
     PrintText(report, console.out);
   }
-  bool all_well = SayWhatFailed(report.attend, "attend", console);
-  if (report.echo) all_well = SayWhatFailed(*report.echo, "echo", console) && all_well;
+  bool all_well = SayWhatFailed(report.attend, "bench", "attend", console);
+  if (report.echo) all_well = SayWhatFailed(*report.echo, "bench", "echo", console) && all_well;
   return all_well ? kExitOk : kExitFailure;
 }
 

@@ -9,21 +9,15 @@
 #include "client/attend.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/flags.h"
+#include "client/cli/load_flags.h"
 #include "client/cli/names.h"
 #include "client/load/attend_load.h"
-#include "client/load/load_plan.h"
 
 namespace favor::cli {
 
-template <>
-absl::Span<const Named<load::Arrivals>> NamesOf<load::Arrivals>();
-
 // Every flag of `favor bench` but those of the connection.
 struct BenchFlags {
-  load::LoadPlan plan;
-  bool closed_loop = false;
-  std::optional<int> concurrency;
-  int connections = 1;
+  LoadFlags load;
 
   load::AttendShape shape;
   std::optional<int64_t> key_heads, key_length, value_dim;

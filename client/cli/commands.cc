@@ -7,6 +7,7 @@
 #include "absl/strings/str_format.h"
 #include "client/cli/attend_command.h"
 #include "client/cli/bench_command.h"
+#include "client/cli/bench_embed_command.h"
 #include "client/cli/closest_name.h"
 #include "client/cli/echo_server_command.h"
 #include "client/cli/embed_command.h"
@@ -35,6 +36,7 @@ constexpr Command kCommands[] = {
     {"tokenize", "how a model cuts texts into tokens", RunTokenize},
     {"models", "the models of a server; loads and unloads them", RunModels},
     {"bench", "latency and throughput of a server under load", RunBench},
+    {"bench-embed", "the same with embeddings", RunBenchEmbed},
     {"info", "what a server is and what it accepts", RunInfo},
     {"health", "whether a server takes calls; for checks", RunHealth},
     {"echo-server", "a plain gRPC echo, for favor bench to compare with", RunEchoServer},

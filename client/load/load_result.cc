@@ -17,6 +17,7 @@ void LoadResult::Merge(const LoadResult& other) {
   elapsed += other.elapsed;
   request_bytes += other.request_bytes;
   response_bytes += other.response_bytes;
+  num_tokens += other.num_tokens;
   latency.Merge(other.latency);
   round_trip.Merge(other.round_trip);
   queue.Merge(other.queue);

@@ -19,6 +19,7 @@ struct CallOutcome {
   absl::Duration compute_time = absl::ZeroDuration();
   int64_t request_bytes = 0;
   int64_t response_bytes = 0;
+  int64_t num_tokens = 0;  // that were embedded
 };
 
 // What a load found out, warm-up left out. Every call that was planned was either sent or dropped, and every call that
@@ -43,6 +44,7 @@ struct LoadResult {
   absl::Duration elapsed = absl::ZeroDuration();  // from the end of the warm-up to the last answer
   int64_t request_bytes = 0;                      // of all calls that succeeded
   int64_t response_bytes = 0;
+  int64_t num_tokens = 0;
   DurationHistogram latency;         // from the planned arrival to the answer
   DurationHistogram round_trip;      // from sending to the answer
   DurationHistogram queue;           // in the server, before its threads took the work up

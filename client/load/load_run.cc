@@ -75,6 +75,7 @@ class Load {
     if (progress_ != nullptr) ++progress_->succeeded;
     result_.request_bytes += outcome.request_bytes;
     result_.response_bytes += outcome.response_bytes;
+    result_.num_tokens += outcome.num_tokens;
     result_.latency.Record(answered - arrival);
     result_.round_trip.Record(answered - sent);
     result_.queue.Record(outcome.queue_time);

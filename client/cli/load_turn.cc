@@ -1,0 +1,33 @@
+#include "client/cli/load_turn.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "client/cli/progress.h"
+
+namespace favor::cli {
+
+load::LoadResult RunTurn(const load::LoadPlan& plan, const std::string& what, const load::LoadCall& call,
+                         const Console& console) {
+  load::LoadProgress counts;
+  const Progress progress(console, [&](absl::Duration elapsed) {
+    const std::string step = absl::StrCat(what, ", ", counts.succeeded.load(), " calls",
+                                          counts.failed > 0 ? absl::StrCat(", ", counts.failed.load(), " failed") : "");
+    return FractionLine(step, elapsed, plan.warm_up + plan.duration);
+  });
+  return load::RunLoad(plan, call, load::MonotonicClock(), &counts);
+}
+
+bool SayWhatFailed(const load::LoadResult& result, absl::string_view command, absl::string_view what,
+                   const Console& console) {
+  for (const auto& [code, failures] : result.failures) {
+    console.error << "favor " << command << ": " << failures.count << " of " << result.sent << " " << what
+                  << " calls failed: " << code << ": " << failures.first_message << "\n";
+  }
+  if (result.stopped_early) {
+    console.error << "favor " << command << ": stopped early: the last " << load::kGoneAfter << " " << what
+                  << " calls did not reach a server\n";
+  }
+  return result.failures.empty() && !result.stopped_early;
+}
+
+}  // namespace favor::cli
