@@ -50,8 +50,21 @@ int Serve(const CommandLine& command_line, StopSignals* signals) {
              {"metrics_address", (*server)->metrics_address()},
              {"settings", SettingsInForce(command_line)}});
 
-  log.Write(LogLevel::kInfo, "stop_signal", {{"number", signals->Wait()}});
-  (*server)->Drain([signals](absl::Duration time) { return signals->WaitFor(time); });
+  const auto stop_waiting = [signals](absl::Duration time) { return signals->WaitFor(time); };
+  const absl::Status loaded = (*server)->LoadModels(stop_waiting);
+  if (!loaded.ok()) {
+    const bool stopped = absl::IsCancelled(loaded);
+    if (!stopped) log.Write(LogLevel::kError, "start_failed", {{"message", std::string(loaded.message())}});
+    (*server)->Drain([](absl::Duration) { return true; });
+    return stopped ? 0 : kExitWrongSettings;
+  }
+  int signal = signals->Wait();
+  for (; signal == SIGHUP; signal = signals->Wait()) {
+    log.Write(LogLevel::kInfo, "reload_signal", {{"number", signal}});
+    (*server)->ReloadModels();
+  }
+  log.Write(LogLevel::kInfo, "stop_signal", {{"number", signal}});
+  (*server)->Drain(stop_waiting);
   return 0;
 }
 

@@ -7,6 +7,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
 #include "favor/attention/attention.h"
 #include "favor/base/version.h"
 #include "favor/kernels/cpu_target.h"
@@ -79,38 +80,100 @@ v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
 
 }  // namespace
 
-Server::Server(const ServerConfig& config, const Log* log)
+Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader load_model)
     : config_(config),
       log_(log),
       admission_({config.memory_budget_bytes, config.max_calls}),
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
-      execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get())) {
-  metrics_->SetSources({[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); }});
+      execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get())),
+      models_(std::make_unique<ModelRegistry>(std::move(load_model), [metrics = metrics_](const absl::Status& status) {
+        metrics->RecordModelLoad(status);
+      })) {
+  batcher_ = std::make_unique<EmbedBatcher>(
+      EmbedBatcherOptions{config.embed_batch_tokens, config.embed_queue_tokens}, compute_.get(),
+      [metrics = metrics_](int64_t num_tokens) { metrics->RecordEmbedBatch(num_tokens); });
+  metrics_->SetSources({[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); },
+                        [this] { return batcher_->waiting_tokens(); },
+                        [this] { return static_cast<int64_t>(models_->List().size()); }});
   attention_service_ =
       std::make_unique<AttentionService>(AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(),
                                                                         metrics_.get(), config.max_message_bytes},
                                          Observers());
+  embedding_service_ = std::make_unique<EmbeddingService>(
+      EmbeddingDependencies{&admission_, compute_.get(), models_.get(), batcher_.get(), metrics_.get(),
+                            config.max_message_bytes},
+      Observers());
+  model_service_ = std::make_unique<ModelService>(models_.get(), config.model_admin, Observers());
   info_service_ = std::make_unique<InfoService>(InfoOf(config, compute_->num_threads()), Observers());
 }
 
-absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, const Log* log) {
+absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, const Log* log,
+                                                      ModelRegistry::Loader load_model) {
   const absl::StatusOr<RpcServerOptions> options = OptionsOf(config);
   if (!options.ok()) return options.status();
-  std::unique_ptr<Server> server(new Server(config, log));
+  std::unique_ptr<Server> server(new Server(config, log, std::move(load_model)));
 
   if (!config.metrics_address.empty()) {
     auto endpoint = MetricsEndpoint::Start(config.metrics_address, server->metrics_);
     if (!endpoint.ok()) return endpoint.status();
     server->endpoint_ = *std::move(endpoint);
   }
-  auto rpc = RpcServer::Start(*options, {server->attention_service_->ForServer(), server->info_service_->ForServer()},
+  auto rpc = RpcServer::Start(*options,
+                              {server->attention_service_->ForServer(), server->embedding_service_->ForServer(),
+                               server->model_service_->ForServer(), server->info_service_->ForServer()},
                               &server->calls_in_flight_, &server->calls_alive_);
   if (!rpc.ok()) return rpc.status();
   server->rpc_ = *std::move(rpc);
   if (absl::Status status = WritePortFile(config.port_file, server->addresses()); !status.ok()) return status;
-  server->rpc_->SetServing(true);
   return server;
+}
+
+absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_waiting) {
+  constexpr absl::Duration kLook = absl::Milliseconds(20);
+  // Shared: after a stop the last load may come to its end when this function has.
+  struct Progress {
+    absl::Mutex mutex;
+    size_t num_done ABSL_GUARDED_BY(mutex) = 0;
+    absl::Status status ABSL_GUARDED_BY(mutex);
+  };
+  auto progress = std::make_shared<Progress>();
+  for (const ModelSetting& model : config_.models) {
+    models_->Load(model.name, model.folder, [this, progress](const absl::StatusOr<NamedModel>& loaded) {
+      LogLoad(loaded);
+      absl::MutexLock lock(&progress->mutex);
+      progress->status.Update(loaded.status());
+      ++progress->num_done;
+    });
+  }
+  while (true) {
+    {
+      absl::MutexLock lock(&progress->mutex);
+      if (!progress->status.ok()) {
+        models_->Stop();
+        return progress->status;
+      }
+      if (progress->num_done == config_.models.size()) break;
+    }
+    if (stop_waiting(kLook)) {
+      models_->Stop();
+      return absl::CancelledError("stopped while models were loading");
+    }
+  }
+  rpc_->SetServing(true);
+  return absl::OkStatus();
+}
+
+void Server::ReloadModels() {
+  models_->ReloadAll([this](const absl::StatusOr<NamedModel>& model) { LogLoad(model); });
+}
+
+void Server::LogLoad(const absl::StatusOr<NamedModel>& model) const {
+  if (!model.ok()) {
+    return log_->Write(LogLevel::kError, "model_load_failed", {{"message", std::string(model.status().message())}});
+  }
+  log_->Write(LogLevel::kInfo, "model_loaded",
+              {{"name", model->name}, {"folder", model->folder}, {"model_id", model->model->id}});
 }
 
 void Server::Drain(const std::function<bool(absl::Duration)>& stop_waiting) {

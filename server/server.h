@@ -11,6 +11,8 @@
 #include "server/execution/admission.h"
 #include "server/execution/attend_execution.h"
 #include "server/execution/compute.h"
+#include "server/execution/embed_batcher.h"
+#include "server/execution/model_registry.h"
 #include "server/execution/projection_draws.h"
 #include "server/observability/log.h"
 #include "server/observability/metrics.h"
@@ -18,27 +20,39 @@
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/rpc_server.h"
 #include "server/services/attention_service.h"
+#include "server/services/embedding_service.h"
 #include "server/services/info_service.h"
+#include "server/services/model_service.h"
 
 namespace favor {
 
 // favord without its process: everything that serves, put together.
 class Server {
  public:
-  // Listens and serves. The log must outlive the server. An error tells what cannot be had: an address, a file.
-  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config, const Log* log);
+  // Listens and answers; health is NOT_SERVING until LoadModels(). The log must outlive the server. An error tells what
+  // cannot be had: an address, a file. `load_model` reads a model's folder.
+  static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config, const Log* log,
+                                                       ModelRegistry::Loader load_model = &LoadModel);
   ~Server() = default;
 
   const std::vector<std::string>& addresses() const { return rpc_->addresses(); }
   // Empty when metrics are off.
   std::string metrics_address() const { return endpoint_ == nullptr ? "" : endpoint_->address(); }
 
+  // Loads the models of the settings, then says that it serves. An error names the model that cannot be loaded.
+  // CancelledError when `stop_waiting`, which is asked again and again and waits up to the time given, returns true.
+  absl::Status LoadModels(const std::function<bool(absl::Duration)>& stop_waiting);
+  // Loads every model anew and logs how it went. Never blocks.
+  void ReloadModels();
+
   // Stops serving as config.drain_delay and drain_timeout say. `stop_waiting` waits up to the time given and returns
   // true when both waits are to be cut short.
   void Drain(const std::function<bool(absl::Duration)>& stop_waiting);
 
  private:
-  Server(const ServerConfig& config, const Log* log);
+  Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader load_model);
+
+  void LogLoad(const absl::StatusOr<NamedModel>& model) const;
 
   CallObservers Observers() { return {metrics_.get(), log_, &calls_in_flight_, &calls_alive_}; }
 
@@ -53,10 +67,14 @@ class Server {
   std::unique_ptr<MetricsEndpoint> endpoint_;
   std::unique_ptr<AttentionService> attention_service_;
   std::unique_ptr<InfoService> info_service_;
+  std::unique_ptr<EmbeddingService> embedding_service_;
+  std::unique_ptr<ModelService> model_service_;
   std::unique_ptr<RpcServer> rpc_;
+  std::unique_ptr<EmbedBatcher> batcher_;
   std::unique_ptr<Compute> compute_;
   std::unique_ptr<ProjectionDraws> draws_;
   std::unique_ptr<AttendExecution> execution_;
+  std::unique_ptr<ModelRegistry> models_;
 };
 
 }  // namespace favor

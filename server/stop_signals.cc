@@ -11,6 +11,7 @@ StopSignals::StopSignals() {
   sigemptyset(&signals_);
   sigaddset(&signals_, SIGTERM);
   sigaddset(&signals_, SIGINT);
+  sigaddset(&signals_, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
   signal(SIGPIPE, SIG_IGN);
 }
@@ -26,7 +27,9 @@ bool StopSignals::WaitFor(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
     const timespec left = absl::ToTimespec(std::max(deadline - absl::Now(), absl::ZeroDuration()));
-    if (sigtimedwait(&signals_, nullptr, &left) > 0) return true;
+    const int number = sigtimedwait(&signals_, nullptr, &left);
+    if (number == SIGHUP) continue;
+    if (number > 0) return true;
     if (errno != EINTR) return false;  // a debugger interrupts; EAGAIN is the timeout
   }
 }

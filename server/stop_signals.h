@@ -7,16 +7,17 @@
 
 namespace favor {
 
-// SIGTERM and SIGINT, waited for instead of handled: a handler could do next to nothing safely.
+// SIGTERM and SIGINT, which stop, and SIGHUP, which reloads: waited for instead of handled: a handler could do next to
+// nothing safely.
 class StopSignals {
  public:
   // Blocks the signals, and ignores SIGPIPE, for this thread and all that it starts: to be called before any other
   // thread exists.
   StopSignals();
 
-  // Waits for one; its number.
+  // Waits for any of them; its number.
   int Wait();
-  // Waits for one, at most for `timeout`; whether it came.
+  // Waits for one that stops, at most for `timeout`; whether it came. A SIGHUP meanwhile is dropped.
   bool WaitFor(absl::Duration timeout);
 
  private:

@@ -92,9 +92,13 @@ absl::Status ReadConfigFile(const std::string& path, Values* values) {
     const std::pair<absl::string_view, absl::string_view> split = absl::StrSplit(text, absl::MaxSplits('=', 1));
     if (!absl::StrContains(text, '=')) return UsageError(absl::StrCat(place, "'", text, "' is not name = value"));
     const std::string name(absl::StripAsciiWhitespace(split.first));
-    if (FindSetting(name) == nullptr) return UsageError(absl::StrCat(place, "there is no setting ", name));
-    if (values->count(name) > 0) return UsageError(absl::StrCat(place, name, " is set twice"));
-    (*values)[name] = {std::string(absl::StripAsciiWhitespace(split.second)), path, absl::StrCat(place, name)};
+    const Setting* setting = FindSetting(name);
+    if (setting == nullptr) return UsageError(absl::StrCat(place, "there is no setting ", name));
+    std::string value(absl::StripAsciiWhitespace(split.second));
+    const auto [entry, is_first] = values->try_emplace(name);
+    if (!is_first && !setting->is_list) return UsageError(absl::StrCat(place, name, " is set twice"));
+    if (!is_first) value = absl::StrCat(entry->second.value, ",", value);
+    entry->second = {std::move(value), path, absl::StrCat(place, name)};
   }
   return absl::OkStatus();
 }
@@ -157,7 +161,7 @@ absl::StatusOr<CommandLine> ParseCommandLine(const std::vector<std::string>& arg
 std::string HelpText() {
   std::string text =
       absl::StrCat("favord ", kVersion,
-                   ": FAVOR+ linear attention as a gRPC service\n\n"
+                   ": FAVOR+ linear attention and embeddings as a gRPC service\n\n"
                    "Usage: favord [--SETTING VALUE | --SETTING=VALUE]...\n\n"
                    "  --config FILE    read settings from lines `name = value`; # starts a comment line [",
                    kConfigVariable,
@@ -175,15 +179,17 @@ std::string HelpText() {
     absl::StrAppend(&text, "      Default: ", setting.default_value.empty() ? "none" : setting.default_value, range,
                     ".\n");
   }
-  absl::StrAppend(&text,
-                  "\nExamples\n"
-                  "  favord\n"
-                  "  favord --address 0.0.0.0:50051 --metrics-address 0.0.0.0:9464\n"
-                  "  favord --address 127.0.0.1:50051,unix:/run/favord/favord.sock --max-message-size 1GiB\n"
-                  "  FAVORD_THREADS=4 favord --config /etc/favord.conf --check\n\n"
-                  "SIGTERM and SIGINT drain: health turns NOT_SERVING, calls go on for drain-delay, then calls in\n"
-                  "flight have drain-timeout to finish. A second signal ends the waiting.\n"
-                  "Exit codes: 0 after a drain, 1 when the server cannot start, 2 for wrong settings.\n");
+  absl::StrAppend(
+      &text,
+      "\nExamples\n"
+      "  favord\n"
+      "  favord --address 0.0.0.0:50051 --metrics-address 0.0.0.0:9464\n"
+      "  favord --address 127.0.0.1:50051,unix:/run/favord/favord.sock --max-message-size 1GiB\n"
+      "  favord --model minilm=/models/all-MiniLM-L6-v2\n"
+      "  FAVORD_THREADS=4 favord --config /etc/favord.conf --check\n\n"
+      "SIGTERM and SIGINT drain: health turns NOT_SERVING, calls go on for drain-delay, then calls in\n"
+      "flight have drain-timeout to finish. A second signal ends the waiting. SIGHUP loads all models anew.\n"
+      "Exit codes: 0 after a drain, 1 when the server cannot start, 2 for wrong settings.\n");
   return text;
 }
 

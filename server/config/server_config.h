@@ -10,6 +10,12 @@
 
 namespace favor {
 
+// A model to load at the start.
+struct ModelSetting {
+  std::string name;    // that requests give
+  std::string folder;  // it is loaded from
+};
+
 // Everything that can be set about favord. Names, defaults, ranges and help stand in settings.cc, one entry each.
 struct ServerConfig {
   std::vector<std::string> addresses;
@@ -26,6 +32,11 @@ struct ServerConfig {
   int64_t max_calls = 0;
   int64_t max_concurrent_streams = 0;
   int64_t projection_cache_bytes = 0;
+
+  std::vector<ModelSetting> models;
+  bool model_admin = false;
+  int64_t embed_batch_tokens = 0;
+  int64_t embed_queue_tokens = 0;
 
   absl::Duration drain_delay;
   absl::Duration drain_timeout;

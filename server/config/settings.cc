@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
@@ -112,6 +113,63 @@ Setting MetricsAddressSetting() {
   return setting;
 }
 
+Setting SwitchSetting(std::string name, bool ServerConfig::*field, std::string help) {
+  Setting setting{std::move(name), "BOOL", "false", "true or false", std::move(help)};
+  setting.set = [=](absl::string_view text, ServerConfig* config) {
+    if (text != "true" && text != "false") {
+      return absl::InvalidArgumentError(absl::StrCat("'", text, "' is neither true nor false"));
+    }
+    config->*field = text == "true";
+    return absl::OkStatus();
+  };
+  setting.show = [=](const ServerConfig& config) { return config.*field ? "true" : "false"; };
+  return setting;
+}
+
+// "NAME=FOLDER", or a folder whose last part is the name.
+absl::StatusOr<ModelSetting> ParseModel(absl::string_view text) {
+  const size_t equals = text.find('=');
+  const bool has_name = equals != text.npos;
+  absl::string_view folder = has_name ? text.substr(equals + 1) : text;
+  absl::string_view name = text.substr(0, has_name ? equals : text.size());
+  if (!has_name) {
+    while (absl::EndsWith(name, "/")) name.remove_suffix(1);
+    name = name.substr(name.rfind('/') + 1);  // npos + 1 is 0
+  }
+  if (name.empty() || folder.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no model, expected NAME=FOLDER or FOLDER"));
+  }
+  return ModelSetting{std::string(name), std::string(folder)};
+}
+
+Setting ModelsSetting() {
+  Setting setting{
+      "model", "NAME=FOLDER", "", "NAME=FOLDER or FOLDER",
+      "A model to load at the start and at SIGHUP; without a name, the last part of the folder is its name. "
+      "May be repeated, and lists may be separated by commas or blanks."};
+  setting.is_list = true;
+  setting.set = [](absl::string_view text, ServerConfig* config) {
+    config->models.clear();
+    for (const absl::string_view item : absl::StrSplit(text, absl::ByAnyChar(", \t\n"), absl::SkipEmpty())) {
+      absl::StatusOr<ModelSetting> model = ParseModel(item);
+      if (!model.ok()) return model.status();
+      for (const ModelSetting& other : config->models) {
+        if (other.name != model->name) continue;
+        return absl::InvalidArgumentError(
+            absl::StrCat("two models have the name ", model->name, ": ", other.folder, " and ", model->folder));
+      }
+      config->models.push_back(*std::move(model));
+    }
+    return absl::OkStatus();
+  };
+  setting.show = [](const ServerConfig& config) {
+    return absl::StrJoin(config.models, ",", [](std::string* out, const ModelSetting& model) {
+      absl::StrAppend(out, model.name, "=", model.folder);
+    });
+  };
+  return setting;
+}
+
 Setting LogLevelSetting() {
   static constexpr const char* kNames[] = {"error", "warning", "info", "debug"};  // in the order of LogLevel
   Setting setting{"log-level", "LEVEL", "info", "error, warning, info, debug",
@@ -155,6 +213,13 @@ std::vector<Setting> MakeSettings() {
                      "Calls of one connection at once; more wait in the client."),
       BytesSetting("projection-cache-size", "256MiB", &ServerConfig::projection_cache_bytes, 0, kMaxMemoryBytes,
                    "Memory for projections that were drawn, beside the memory budget."),
+      ModelsSetting(),
+      SwitchSetting("model-admin", &ServerConfig::model_admin,
+                    "Serve LoadModel and UnloadModel, which read any folder that this process can read."),
+      IntegerSetting("embed-batch-tokens", "4096", &ServerConfig::embed_batch_tokens, 1, 1 << 20,
+                     "Tokens of inputs that are embedded together; a longer input is a batch by itself."),
+      IntegerSetting("embed-queue-tokens", "65536", &ServerConfig::embed_queue_tokens, 1, 1 << 30,
+                     "Tokens that may wait for a batch, a call counted for one batch at most; more are refused."),
       DelaySetting("drain-delay", "5s", &ServerConfig::drain_delay,
                    "After SIGTERM: time to go on serving with health NOT_SERVING, so that balancers notice."),
       DelaySetting("drain-timeout", "30s", &ServerConfig::drain_timeout,

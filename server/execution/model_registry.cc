@@ -54,6 +54,7 @@ absl::StatusOr<NamedModel> ModelRegistry::LoadNow(const std::string& name, std::
   const auto about = [&name](const absl::Status& status) {
     return absl::Status(status.code(), absl::StrCat("model ", name, ": ", status.message()));
   };
+  if (stopping_) return about(absl::CancelledError("the server stops"));
   if (folder.empty()) {
     const absl::StatusOr<NamedModel> old = Find(name);
     if (!old.ok()) return old.status();

@@ -1,6 +1,7 @@
 #ifndef FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_
 #define FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_
 
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
@@ -33,8 +34,8 @@ class ModelRegistry {
   // `observe`, which may be null, is told how every load went, on the loading thread.
   explicit ModelRegistry(Loader loader, std::function<void(const absl::Status&)> observe = nullptr)
       : loader_(std::move(loader)), observe_(std::move(observe)) {}
-  // Loads that were asked for are finished first.
-  ~ModelRegistry() = default;
+  // Stops, then waits for the load under way.
+  ~ModelRegistry() { Stop(); }
 
   // The model of that name; empty: the only one. NotFoundError lists the names there are.
   absl::StatusOr<NamedModel> Find(absl::string_view name) const;
@@ -48,6 +49,9 @@ class ModelRegistry {
   // Loads every model anew; `done` runs for each.
   void ReloadAll(const Done& done);
 
+  // Loads that have not begun, now and from now on, end as cancelled.
+  void Stop() { stopping_ = true; }
+
   // NotFoundError lists the names there are.
   absl::Status Unload(absl::string_view name);
 
@@ -57,6 +61,7 @@ class ModelRegistry {
 
   const Loader loader_;
   const std::function<void(const absl::Status&)> observe_;
+  std::atomic<bool> stopping_ = false;
   mutable absl::Mutex mutex_;
   std::map<std::string, NamedModel, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
   ThreadPool loading_{1};  // last: ends first, and its jobs use the rest

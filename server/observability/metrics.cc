@@ -24,6 +24,10 @@ using prometheus::Registry;
 const Histogram::BucketBoundaries kSeconds = {50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3,
                                               0.1,   0.25,   0.5,    1,      2.5,  5,      10,   30,    60};
 
+// A single short text to a long document by itself.
+const Histogram::BucketBoundaries kTokens = {16,   32,   64,    128,   256,   512,    1024,   2048,
+                                             4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576};
+
 Family<Counter>& CounterFamily(Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
@@ -100,7 +104,25 @@ Metrics::Metrics()
       tokens_(CounterFamily(registry_, "favor_tokens_total", "Query positions answered, heads not counted.").Add({})),
       degenerate_rows_(CounterFamily(registry_, "favor_degenerate_rows_total",
                                      "Output rows set to zero: no visible key, or no valid denominator.")
-                           .Add({})) {}
+                           .Add({})),
+      embed_inputs_(CounterFamily(registry_, "favor_embed_inputs_total", "Inputs of Embed calls answered.").Add({})),
+      embed_tokens_(CounterFamily(registry_, "favor_embed_tokens_total",
+                                  "Tokens that encoders ran over for Embed calls answered.")
+                        .Add({})),
+      embed_batch_tokens_(
+          HistogramFamily(registry_, "favor_embed_batch_tokens", "Tokens of a batch of inputs.").Add({}, kTokens)),
+      embed_queue_wait_seconds_(HistogramFamily(registry_, "favor_embed_queue_wait_seconds",
+                                                "Time from the arrival of an Embed call to its first kernel.")
+                                    .Add({}, kSeconds)),
+      embed_compute_seconds_(HistogramFamily(registry_, "favor_embed_compute_seconds",
+                                             "Time from the first kernel of an Embed call to its last.")
+                                 .Add({}, kSeconds)),
+      embed_tokenize_seconds_(HistogramFamily(registry_, "favor_embed_tokenize_seconds",
+                                              "Time to read and tokenise the inputs of an Embed or Tokenize call.")
+                                  .Add({}, kSeconds)),
+      model_loads_(CounterFamily(registry_, "favor_model_loads_total", "Attempts to load a model.")),
+      models_loaded_(model_loads_.Add({{"result", "ok"}})),
+      models_failed_(model_loads_.Add({{"result", "error"}})) {}
 
 MethodMetrics Metrics::ForMethod(const std::string& service, const std::string& method, const std::string& type) {
   const prometheus::Labels labels = {{"grpc_type", type}, {"grpc_service", service}, {"grpc_method", method}};
@@ -124,6 +146,13 @@ void Metrics::RecordAttend(const Timing& timing, int64_t num_tokens, int64_t deg
   degenerate_rows_.Increment(static_cast<double>(degenerate_rows));
 }
 
+void Metrics::RecordEmbed(const Timing& timing, int64_t num_inputs, int64_t num_tokens) {
+  embed_queue_wait_seconds_.Observe(absl::ToDoubleSeconds(timing.queue_time));
+  embed_compute_seconds_.Observe(absl::ToDoubleSeconds(timing.compute_time));
+  embed_inputs_.Increment(static_cast<double>(num_inputs));
+  embed_tokens_.Increment(static_cast<double>(num_tokens));
+}
+
 std::vector<MetricFamily> Metrics::Collect() const {
   std::vector<MetricFamily> families = registry_.Collect();
   families.push_back(FamilyOf(MetricType::Gauge, "favor_build_info", "Always 1; the labels tell what runs.",
@@ -137,6 +166,14 @@ std::vector<MetricFamily> Metrics::Collect() const {
   if (sources_.calls_in_flight) {
     families.push_back(GaugeOf("favor_calls_in_flight", "RPCs that have arrived and are not answered yet.",
                                static_cast<double>(sources_.calls_in_flight())));
+  }
+  if (sources_.embed_waiting_tokens) {
+    families.push_back(GaugeOf("favor_embed_queue_tokens", "Tokens that wait for a batch.",
+                               static_cast<double>(sources_.embed_waiting_tokens())));
+  }
+  if (sources_.models) {
+    families.push_back(
+        GaugeOf("favor_models_loaded", "Models that requests may name.", static_cast<double>(sources_.models())));
   }
   AppendProcess(ReadProcessStats(), families);
   return families;

@@ -39,10 +39,21 @@ class Metrics : public prometheus::Collectable {
   // One Attend call that was answered.
   void RecordAttend(const Timing& timing, int64_t num_tokens, int64_t degenerate_rows);
 
+  // One Embed call that was answered: its inputs, and the tokens that the encoder ran over for it.
+  void RecordEmbed(const Timing& timing, int64_t num_inputs, int64_t num_tokens);
+  // One batch of inputs that started.
+  void RecordEmbedBatch(int64_t num_tokens) { embed_batch_tokens_.Observe(static_cast<double>(num_tokens)); }
+  // The inputs of one call that were read and tokenised.
+  void RecordTokenize(absl::Duration time) { embed_tokenize_seconds_.Observe(absl::ToDoubleSeconds(time)); }
+  // One attempt to load a model.
+  void RecordModelLoad(const absl::Status& status) { (status.ok() ? models_loaded_ : models_failed_).Increment(); }
+
   // Where to read, at every scrape, what others count. To be called before the first Collect().
   struct Sources {
     std::function<AdmissionStats()> admission;
     std::function<int64_t()> calls_in_flight;
+    std::function<int64_t()> embed_waiting_tokens;
+    std::function<int64_t()> models;
   };
   void SetSources(Sources sources) { sources_ = std::move(sources); }
 
@@ -60,6 +71,15 @@ class Metrics : public prometheus::Collectable {
   prometheus::Histogram& compute_seconds_;
   prometheus::Counter& tokens_;
   prometheus::Counter& degenerate_rows_;
+  prometheus::Counter& embed_inputs_;
+  prometheus::Counter& embed_tokens_;
+  prometheus::Histogram& embed_batch_tokens_;
+  prometheus::Histogram& embed_queue_wait_seconds_;
+  prometheus::Histogram& embed_compute_seconds_;
+  prometheus::Histogram& embed_tokenize_seconds_;
+  prometheus::Family<prometheus::Counter>& model_loads_;
+  prometheus::Counter& models_loaded_;
+  prometheus::Counter& models_failed_;
   Sources sources_;
 };
 

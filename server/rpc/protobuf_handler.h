@@ -12,10 +12,11 @@
 
 namespace favor {
 
-// Handles a method of small messages with a plain function from message to message, on the completion queue's thread.
+// Handles a method of small messages with a function that takes the request, on the completion queue's thread, and a
+// callback for the answer, which may come from any thread.
 template <typename Request, typename Response>
-std::function<void(std::shared_ptr<UnaryCall>)> ProtobufHandler(
-    std::function<absl::StatusOr<Response>(const Request&)> answer) {
+std::function<void(std::shared_ptr<UnaryCall>)> AsyncProtobufHandler(
+    std::function<void(const Request&, std::function<void(absl::StatusOr<Response>)>)> answer) {
   return [answer = std::move(answer)](std::shared_ptr<UnaryCall> call) {
     Request request;
     grpc::ByteBuffer bytes = call->TakeRequest();
@@ -23,11 +24,22 @@ std::function<void(std::shared_ptr<UnaryCall>)> ProtobufHandler(
       return call->Fail(absl::InvalidArgumentError(
           absl::StrCat("the request is no ", Request::descriptor()->name(), ": Protobuf cannot parse it")));
     }
-    const absl::StatusOr<Response> response = answer(request);
-    if (!response.ok()) return call->Fail(response.status());
-    const grpc::Slice slice(response->SerializeAsString());
-    call->Reply(grpc::ByteBuffer(&slice, 1));
+    answer(request, [call](absl::StatusOr<Response> response) {
+      if (!response.ok()) return call->Fail(response.status());
+      const grpc::Slice slice(response->SerializeAsString());
+      call->Reply(grpc::ByteBuffer(&slice, 1));
+    });
   };
+}
+
+// The same with a plain function from message to message.
+template <typename Request, typename Response>
+std::function<void(std::shared_ptr<UnaryCall>)> ProtobufHandler(
+    std::function<absl::StatusOr<Response>(const Request&)> answer) {
+  return AsyncProtobufHandler<Request, Response>(
+      [answer = std::move(answer)](const Request& request, std::function<void(absl::StatusOr<Response>)> reply) {
+        reply(answer(request));
+      });
 }
 
 }  // namespace favor

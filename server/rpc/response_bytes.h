@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "favor/base/aligned_buffer.h"
 #include "grpcpp/support/byte_buffer.h"
@@ -14,6 +15,10 @@ namespace favor {
 // reservation shrunk to their size, until gRPC has sent them.
 grpc::ByteBuffer ResponseBytes(const std::string& header, AlignedBuffer<std::byte> data,
                                Admission::Reservation reservation);
+
+// A message in parts, which are not copied: it owns them and the reservation, shrunk to their size (it must hold at
+// least that), until gRPC has sent them.
+grpc::ByteBuffer ResponseBytes(std::vector<std::string> parts, Admission::Reservation reservation);
 
 }  // namespace favor
 

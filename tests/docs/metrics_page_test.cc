@@ -29,7 +29,8 @@ TEST(MetricsPage, ListsEveryMetricWithItsTypeAndNoOther) {
       documented.insert(absl::StrCat(name, " ", row[1]));
   }
   Metrics metrics;
-  metrics.SetSources({[] { return AdmissionStats(); }, [] { return int64_t{0}; }});
+  const auto zero = [] { return int64_t{0}; };
+  metrics.SetSources({[] { return AdmissionStats(); }, zero, zero, zero});
   metrics.ForMethod("service", "Method", "unary");
   for (const prometheus::MetricFamily& family : metrics.Collect()) {
     actual.insert(absl::StrCat("`", family.name, "` ", TypeName(family.type)));

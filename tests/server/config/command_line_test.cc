@@ -110,5 +110,41 @@ TEST(Settings, EachIsInTheHelpWithItsVariableAndDefault) {
   }
 }
 
+std::vector<std::string> Models(const CommandLine& command_line) {
+  std::vector<std::string> models;
+  for (const ModelSetting& model : command_line.config.models) {
+    models.push_back(absl::StrCat(model.name, " in ", model.folder));
+  }
+  return models;
+}
+
+TEST(CommandLine, ModelsHaveANameOrTheLastPartOfTheirFolder) {
+  const auto parsed = ParseCommandLine({"--model", "a=/models/x", "--model=/models/b/", "--model", "c"}, {});
+  ASSERT_TRUE(parsed.ok()) << parsed.status();
+  EXPECT_THAT(Models(*parsed), ElementsAre("a in /models/x", "b in /models/b/", "c in c"));
+  EXPECT_THAT(EffectiveSettings(*parsed), HasSubstr("model = a=/models/x,b=/models/b/,c=c\n"));
+}
+
+TEST(CommandLine, ModelsComeFromTheEnvironmentAndFromManyLinesOfAFile) {
+  EXPECT_THAT(Models(*ParseCommandLine({}, {"FAVORD_MODEL=a=/x, b=/y\tc=/z"})),
+              ElementsAre("a in /x", "b in /y", "c in /z"));
+  EXPECT_THAT(Models(*ParseCommandLine({"--config", WriteFile("model = a=/x\nmodel = b=/y\n")}, {})),
+              ElementsAre("a in /x", "b in /y"));
+  EXPECT_THAT(Models(*ParseCommandLine({}, {})), ElementsAre());
+}
+
+TEST(CommandLine, RefusesModelsThatHaveNoNameNoFolderOrTheNameOfAnother) {
+  EXPECT_THAT(ErrorOf({"--model", "=/x"}), HasSubstr("flag --model: '=/x' is no model"));
+  EXPECT_THAT(ErrorOf({"--model", "a="}), HasSubstr("'a=' is no model"));
+  EXPECT_THAT(ErrorOf({"--model", "/"}), HasSubstr("'/' is no model"));
+  EXPECT_THAT(ErrorOf({"--model", "/x/a", "--model", "/y/a"}), HasSubstr("two models have the name a: /x/a and /y/a"));
+}
+
+TEST(CommandLine, ModelsAreAdministeredOnlyWhenToldSo) {
+  EXPECT_FALSE(ParseCommandLine({}, {})->config.model_admin);
+  EXPECT_TRUE(ParseCommandLine({"--model-admin", "true"}, {})->config.model_admin);
+  EXPECT_THAT(ErrorOf({"--model-admin", "yes"}), HasSubstr("'yes' is neither true nor false"));
+}
+
 }  // namespace
 }  // namespace favor

@@ -125,6 +125,28 @@ TEST(ModelRegistry, LoadsWithoutKeepingItsCallersWaiting) {
   EXPECT_TRUE(registry.Find("a").ok());
 }
 
+TEST(ModelRegistry, BeginsNoLoadOnceItStops) {
+  absl::Notification loading, go_on;
+  std::atomic<int> num_loads = 0;
+  absl::Status first, second;
+  {
+    ModelRegistry registry([&](const std::string& folder) {
+      ++num_loads;
+      loading.Notify();
+      go_on.WaitForNotification();
+      return LoadFake(folder);
+    });
+    registry.Load("a", "/a", [&](const absl::StatusOr<NamedModel>& model) { first = model.status(); });
+    registry.Load("b", "/b", [&](const absl::StatusOr<NamedModel>& model) { second = model.status(); });
+    loading.WaitForNotification();
+    registry.Stop();
+    go_on.Notify();
+  }
+  EXPECT_TRUE(first.ok());
+  EXPECT_TRUE(absl::IsCancelled(second)) << second;
+  EXPECT_EQ(num_loads, 1);
+}
+
 TEST(ModelRegistry, ReloadsAllAndTellsOfEach) {
   std::atomic<int> num_loads = 0, num_failed = 0;
   bool broken = false;

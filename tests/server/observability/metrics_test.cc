@@ -42,6 +42,29 @@ TEST(Metrics, RecordQueueComputeTokensAndDegenerateRows) {
   EXPECT_THAT(page, HasSubstr("favor_degenerate_rows_total 3\n"));
 }
 
+TEST(Metrics, RecordEmbeddingsBatchesAndLoads) {
+  Metrics metrics;
+  metrics.RecordEmbed({absl::Microseconds(60), absl::Seconds(50)}, 3, 128);
+  metrics.RecordEmbedBatch(4096);
+  metrics.RecordTokenize(absl::Milliseconds(3));
+  metrics.RecordModelLoad(absl::OkStatus());
+  metrics.RecordModelLoad(absl::NotFoundError("config.json"));
+  metrics.RecordModelLoad(absl::NotFoundError("config.json"));
+  metrics.SetSources({nullptr, nullptr, [] { return int64_t{77}; }, [] { return int64_t{2}; }});
+  const std::string page = Page(metrics);
+  EXPECT_THAT(page, HasSubstr("favor_embed_inputs_total 3\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_tokens_total 128\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_batch_tokens_bucket{le=\"2048\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_batch_tokens_bucket{le=\"4096\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_queue_wait_seconds_bucket{le=\"0.0001\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_compute_seconds_bucket{le=\"30\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_tokenize_seconds_bucket{le=\"0.0025\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("favor_model_loads_total{result=\"ok\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_model_loads_total{result=\"error\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("favor_embed_queue_tokens 77\n"));
+  EXPECT_THAT(page, HasSubstr("favor_models_loaded 2\n"));
+}
+
 TEST(Metrics, ReadAdmissionAndTheProcessAtEveryScrape) {
   Metrics metrics;
   int64_t bytes = 5;

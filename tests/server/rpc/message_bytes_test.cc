@@ -53,5 +53,24 @@ TEST(ResponseBytes, HoldsTheReservationOfTheDataUntilItIsSent) {
   EXPECT_EQ(admission.stats().admitted_calls, 0);
 }
 
+TEST(ResponseBytes, HoldsTheReservationOfItsPartsUntilAllAreSent) {
+  Admission admission({.memory_budget_bytes = 10'000, .max_calls = 1});
+  Admission::Reservation reservation = *admission.Admit(9'000, "the request");
+  std::vector<std::string> parts = {std::string(1000, '1'), std::string(), std::string(500, '2')};
+  const void* address = parts[2].data();
+  std::vector<grpc::Slice> slices;
+  {
+    const grpc::ByteBuffer response = ResponseBytes(std::move(parts), std::move(reservation));
+    EXPECT_EQ(response.Length(), 1500u);
+    EXPECT_EQ(admission.stats().admitted_bytes, 1500);
+    ASSERT_TRUE(response.Dump(&slices).ok());
+    EXPECT_EQ(slices.back().begin(), address);  // not copied
+  }
+  slices.erase(slices.begin());
+  EXPECT_EQ(admission.stats().admitted_bytes, 1500);
+  slices.clear();
+  EXPECT_EQ(admission.stats().admitted_calls, 0);
+}
+
 }  // namespace
 }  // namespace favor

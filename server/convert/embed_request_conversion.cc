@@ -1,0 +1,213 @@
+#include "server/convert/embed_request_conversion.h"
+
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
+#include "server/convert/feature_spec_conversion.h"
+#include "server/convert/field_error.h"
+
+namespace favor {
+namespace {
+
+using google::protobuf::internal::WireFormatLite;
+using google::protobuf::io::CodedInputStream;
+
+absl::Status NoSuchValue(const char* field, int value, const char* type) {
+  return FieldError(field, absl::StrCat(field, " is ", value, ", which is no ", type));
+}
+
+absl::Status ReadPooling(v1::Pooling wire, const Model& model, Pooling* pooling) {
+  switch (wire) {
+    case v1::POOLING_UNSPECIFIED:
+      *pooling = model.pooling;
+      return absl::OkStatus();
+    case v1::POOLING_MEAN:
+      *pooling = Pooling::kMean;
+      return absl::OkStatus();
+    case v1::POOLING_CLS:
+      *pooling = Pooling::kCls;
+      return absl::OkStatus();
+    case v1::POOLING_LAST:
+      *pooling = Pooling::kLast;
+      return absl::OkStatus();
+    case v1::POOLING_MAX:
+      *pooling = Pooling::kMax;
+      return absl::OkStatus();
+    case v1::POOLING_NONE:
+      *pooling = Pooling::kNone;
+      return absl::OkStatus();
+    default:
+      return NoSuchValue("pooling", wire, "Pooling");
+  }
+}
+
+absl::Status ReadOverLength(v1::OverLength wire, OverLength* over_length) {
+  switch (wire) {
+    case v1::OVER_LENGTH_UNSPECIFIED:
+    case v1::OVER_LENGTH_REFUSE:
+      *over_length = OverLength::kRefuse;
+      return absl::OkStatus();
+    case v1::OVER_LENGTH_TRUNCATE_RIGHT:
+      *over_length = OverLength::kTruncateRight;
+      return absl::OkStatus();
+    case v1::OVER_LENGTH_TRUNCATE_LEFT:
+      *over_length = OverLength::kTruncateLeft;
+      return absl::OkStatus();
+    case v1::OVER_LENGTH_WINDOWS:
+      *over_length = OverLength::kWindows;
+      return absl::OkStatus();
+    default:
+      return NoSuchValue("over_length", wire, "OverLength");
+  }
+}
+
+absl::Status ReadDimensions(int64_t wire, const Model& model, int64_t* dimensions) {
+  *dimensions = wire;
+  const int64_t all = model.encoder->dimensions();
+  if (wire >= 0 && wire <= all) return absl::OkStatus();
+  return FieldError("dimensions", absl::StrCat("dimensions is ", wire, ", must be 0 to ", all, ", those of the model"));
+}
+
+absl::Status ReadPrompt(const v1::EmbedRequest& request, const Model& model, std::string* prompt) {
+  if (!request.prompt().empty() && !request.prompt_name().empty()) {
+    return FieldError("prompt_name", "prompt and prompt_name are both set, at most one of them may be");
+  }
+  *prompt = request.prompt();
+  if (!prompt->empty()) return absl::OkStatus();
+  const std::string& name = request.prompt_name().empty() ? model.default_prompt : request.prompt_name();
+  if (name.empty()) return absl::OkStatus();
+  const auto found = model.prompts.find(name);
+  if (found != model.prompts.end()) {
+    *prompt = found->second;
+    return absl::OkStatus();
+  }
+  const std::string names = absl::StrJoin(
+      model.prompts, ", ", [](std::string* out, const auto& entry) { absl::StrAppend(out, entry.first); });
+  return FieldError("prompt_name",
+                    absl::StrCat("prompt_name is '", name, "', the model has ", names.empty() ? "no prompts" : names));
+}
+
+// Errors of the attention's own conversion speak of "spec".
+absl::Status AboutAttention(const absl::Status& status) {
+  const auto rename = [](absl::string_view text) { return absl::StrReplaceAll(text, {{"spec.", "attention."}}); };
+  return FieldError(rename(FieldOf(status)), rename(status.message()));
+}
+
+absl::Status CheckModeAlone(const v1::AttentionSpec& wire) {
+  const std::pair<const char*, bool> others[] = {{"causal", wire.causal()},
+                                                 {"scale", wire.has_scale()},
+                                                 {"layout", wire.layout() != 0},
+                                                 {"precision", wire.precision() != 0}};
+  for (const auto& [name, is_set] : others) {
+    if (!is_set) continue;
+    const std::string field = absl::StrCat("attention.", name);
+    return FieldError(field,
+                      absl::StrCat(field, " is set, only the mode of attention may be: the rest is the model's"));
+  }
+  if (wire.has_auto_()) return UnservedFieldError("attention.auto", "set");
+  if (wire.features().has_projection()) return UnservedFieldError("attention.features.projection", "set");
+  if (wire.features().num_features() != 0) {
+    return UnservedFieldError("attention.features.num_features", absl::StrCat(wire.features().num_features()));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadAttention(const v1::EmbedRequest& request, const Encoder& encoder,
+                           std::optional<AttentionSpec>* attention) {
+  const v1::AttentionSpec& wire = request.attention();
+  if (absl::Status status = CheckModeAlone(wire); !status.ok()) return status;
+  if (wire.mode_case() == v1::AttentionSpec::MODE_NOT_SET) return absl::OkStatus();
+  AttentionSpec spec = encoder.attention();
+  spec.mode = wire.has_exact() ? AttentionMode::kExact : AttentionMode::kFeatures;
+  if (wire.has_features()) {
+    const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features());
+    if (!features.ok())
+      return absl::IsUnimplemented(features.status()) ? features.status() : AboutAttention(features.status());
+    spec.features = *features;
+  }
+  if (absl::Status status = encoder.CheckAttention(spec); !status.ok()) {
+    return AboutField(std::move(status), "attention");
+  }
+  *attention = spec;
+  return absl::OkStatus();
+}
+
+// An EmbedInput by hand: Protobuf would refuse the whole message for a text that is not UTF-8, and copy it.
+struct WireInput {
+  bool has_text = false;
+  bool has_ids = false;
+  absl::string_view text;
+  v1::TokenIds ids;
+};
+
+bool ParseInput(absl::string_view wire, WireInput* parsed) {
+  CodedInputStream input(reinterpret_cast<const uint8_t*>(wire.data()), static_cast<int>(wire.size()));
+  while (const uint32_t tag = input.ReadTag()) {
+    const int field = WireFormatLite::GetTagFieldNumber(tag);
+    const bool is_known = field == v1::EmbedInput::kTextFieldNumber || field == v1::EmbedInput::kIdsFieldNumber;
+    if (!is_known || WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
+      if (!WireFormatLite::SkipField(&input, tag)) return false;
+      continue;
+    }
+    uint32_t size = 0;
+    if (!input.ReadVarint32(&size)) return false;
+    const size_t begin = static_cast<size_t>(input.CurrentPosition());
+    if (size > wire.size() - begin || !input.Skip(static_cast<int>(size))) return false;
+    const absl::string_view bytes = wire.substr(begin, size);
+    parsed->has_text = field == v1::EmbedInput::kTextFieldNumber;  // of a oneof the last one counts
+    parsed->has_ids = !parsed->has_text;
+    if (parsed->has_text) {
+      parsed->text = bytes;
+    } else if (!parsed->ids.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      return false;
+    }
+  }
+  return input.ConsumedEntireMessage();
+}
+
+}  // namespace
+
+absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request, NamedModel model) {
+  EmbedSettings settings;
+  const Model& asked = *model.model;
+  absl::Status status = ReadPooling(request.pooling(), asked, &settings.options.pooling);
+  status.Update(ReadOverLength(request.over_length(), &settings.windows.over_length));
+  status.Update(ReadDimensions(request.dimensions(), asked, &settings.options.dimensions));
+  status.Update(ReadPrompt(request, asked, &settings.prompt));
+  if (!status.ok()) return status;
+  if (status = ReadAttention(request, *asked.encoder, &settings.attention); !status.ok()) return status;
+
+  settings.options.normalize = request.has_normalize() ? request.normalize() : asked.normalizes;
+  if (request.has_window_overlap()) settings.windows.overlap = request.window_overlap();
+  if (status = CheckWindowOptions(asked, settings.windows); !status.ok()) {
+    return AboutField(std::move(status), "window_overlap");
+  }
+  if (!v1::EmbeddingType_IsValid(request.output_type())) {
+    return NoSuchValue("output_type", request.output_type(), "EmbeddingType");
+  }
+  if (request.output_type() != v1::EMBEDDING_TYPE_UNSPECIFIED) settings.type = request.output_type();
+  settings.model = std::move(model);
+  return settings;
+}
+
+absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, int64_t index, const EmbedSettings& settings) {
+  std::string field = absl::StrCat("inputs[", index, "]");
+  WireInput input;
+  if (!ParseInput(wire, &input))
+    return FieldError(field, absl::StrCat(field, " is malformed: Protobuf cannot parse it"));
+  if (!input.has_text && !input.has_ids) return FieldError(field, absl::StrCat(field, " has neither text nor ids"));
+  const Model& model = *settings.model.model;
+  absl::StatusOr<EmbedInput> prepared =
+      input.has_text
+          ? PrepareText(model, settings.prompt, input.text, settings.windows)
+          : PrepareIds(model, absl::MakeConstSpan(input.ids.ids().data(), input.ids.ids().size()), settings.windows);
+  if (prepared.ok() || !absl::IsInvalidArgument(prepared.status())) return prepared;
+  const std::string message = absl::StrCat(field, ": ", prepared.status().message());
+  return FieldError(absl::StrCat(field, input.has_text ? ".text" : ".ids"), message);
+}
+
+}  // namespace favor

@@ -1,0 +1,35 @@
+#ifndef FAVOR_SERVER_CONVERT_EMBED_REQUEST_CONVERSION_H_
+#define FAVOR_SERVER_CONVERT_EMBED_REQUEST_CONVERSION_H_
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "favor/model/embedder.h"
+#include "favor/v1/embedding.pb.h"
+#include "server/execution/model_registry.h"
+
+namespace favor {
+
+// What an Embed request asks for all its inputs, every default filled in.
+struct EmbedSettings {
+  NamedModel model;
+  std::optional<AttentionSpec> attention;  // unset: the model's own
+  PoolOptions options;
+  WindowOptions windows;
+  std::string prompt;
+  v1::EmbeddingType type = v1::EMBEDDING_TYPE_F32;
+};
+
+// Reads the request, its inputs aside. Every Status names the field.
+absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request, NamedModel model);
+
+// Reads, tokenises and cuts inputs[index], from its bytes on the wire. Every Status names the field and is the input's
+// own error.
+absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, int64_t index, const EmbedSettings& settings);
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_CONVERT_EMBED_REQUEST_CONVERSION_H_

@@ -1,0 +1,151 @@
+#include "server/convert/embed_response_conversion.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "absl/types/span.h"
+#include "favor/base/version.h"
+#include "favor/format/half_float.h"
+#include "favor/kernels/cpu_target.h"
+#include "google/protobuf/duration.pb.h"
+#include "server/convert/feature_spec_conversion.h"
+#include "server/convert/status_details.h"
+
+namespace favor {
+namespace {
+
+// Tags, lengths, numbers and shape of a result.
+constexpr int64_t kMaxResultHeaderBytes = 128;
+// What holds the largest error: its message twice, 1 KiB each at most, the path of the field, and type URLs.
+constexpr int64_t kMaxErrorBytes = 2560;
+constexpr int64_t kMaxReportBytes = 4096;
+
+int64_t SizeOf(v1::EmbeddingType type) {
+  switch (type) {
+    case v1::EMBEDDING_TYPE_F16:
+    case v1::EMBEDDING_TYPE_BF16:
+      return 2;
+    case v1::EMBEDDING_TYPE_I8:
+      return 1;
+    default:
+      return 4;
+  }
+}
+
+template <uint16_t (*kNarrow)(float)>
+void Narrow(absl::Span<const float> values, std::string* data) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    const uint16_t bits = kNarrow(values[i]);
+    std::memcpy(&(*data)[2 * i], &bits, 2);
+  }
+}
+
+// The scale; the largest value becomes 127.
+float Quantize(absl::Span<const float> vector, char* integers) {
+  float largest = 0;
+  for (const float value : vector) largest = std::max(largest, std::fabs(value));  // passes NaN over
+  const float scale = largest / 127;
+  const double factor = largest > 0 ? 127.0 / largest : 0;
+  for (size_t i = 0; i < vector.size(); ++i) {
+    const double scaled = vector[i] * factor;
+    integers[i] = static_cast<char>(std::isfinite(scaled) ? std::lrint(std::clamp(scaled, -127.0, 127.0)) : 0);
+  }
+  return scale;
+}
+
+void WriteVectors(absl::Span<const float> values, int64_t dimensions, v1::Embedding* wire) {
+  std::string* data = wire->mutable_data();
+  data->resize(values.size() * SizeOf(wire->type()));
+  switch (wire->type()) {
+    case v1::EMBEDDING_TYPE_F16:
+      return Narrow<Float16FromFloat32>(values, data);
+    case v1::EMBEDDING_TYPE_BF16:
+      return Narrow<BFloat16FromFloat32>(values, data);
+    case v1::EMBEDDING_TYPE_I8:
+      for (size_t begin = 0; begin < values.size(); begin += dimensions) {
+        wire->add_scale(Quantize(values.subspan(begin, dimensions), &(*data)[begin]));
+      }
+      return;
+    default:
+      std::memcpy(data->data(), values.data(), data->size());
+  }
+}
+
+void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
+  const int64_t nanoseconds = absl::ToInt64Nanoseconds(duration);
+  wire->set_seconds(nanoseconds / 1'000'000'000);
+  wire->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
+}
+
+void WriteAttention(const AttentionSpec& spec, v1::AttentionSpec* wire) {
+  wire->set_causal(spec.causal);
+  if (spec.scale) wire->set_scale(*spec.scale);
+  wire->set_precision(spec.precision == Precision::kBFloat16 ? v1::PRECISION_BF16 : v1::PRECISION_F32);
+  if (spec.mode == AttentionMode::kExact) {
+    wire->mutable_exact();
+  } else {
+    WriteFeatureSpec(spec.features, wire->mutable_features());
+  }
+}
+
+}  // namespace
+
+int64_t MaxEmbedResultBytes(const EmbedSettings& settings, int64_t num_rows, const absl::Status& error) {
+  if (!error.ok()) return kMaxResultHeaderBytes + kMaxErrorBytes;
+  const int64_t scale_bytes = settings.type == v1::EMBEDDING_TYPE_I8 ? sizeof(float) : 0;
+  const int64_t dimensions = EmbedDimensions(*settings.model.model, settings.options);
+  return kMaxResultHeaderBytes + num_rows * (dimensions * SizeOf(settings.type) + scale_bytes);
+}
+
+int64_t MaxEmbedResponseBytes(const EmbedSettings& settings, const std::vector<EmbedInput>& inputs,
+                              const std::vector<absl::Status>& errors) {
+  int64_t bytes = kMaxReportBytes;
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    bytes += MaxEmbedResultBytes(settings, EmbedRows(inputs[i], settings.options.pooling), errors[i]);
+  }
+  return bytes;
+}
+
+std::string EmbedResultsPart(const EmbedAnswer& answer, int64_t begin, int64_t end) {
+  const EmbedOutcome& outcome = answer.outcome;
+  v1::EmbedResponse part;
+  for (int64_t i = begin; i < end; ++i) {
+    v1::EmbedResult* result = part.add_results();
+    if (!answer.errors[i].ok()) {
+      *result->mutable_error() = ToRpcStatus(answer.errors[i]);
+      continue;
+    }
+    const EmbedInput& input = outcome.inputs[i];
+    result->set_num_tokens(input.num_tokens);
+    result->set_num_tokens_used(input.num_used_tokens());
+    result->set_num_windows(static_cast<int64_t>(input.windows.size()));
+    v1::Embedding* embedding = result->mutable_embedding();
+    embedding->set_type(answer.settings.type);
+    const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
+    if (answer.settings.options.pooling == Pooling::kNone) embedding->add_shape(num_rows);
+    embedding->add_shape(outcome.dimensions);
+    const float* vectors = outcome.vectors.data() + outcome.rows[i] * outcome.dimensions;
+    WriteVectors(absl::MakeConstSpan(vectors, num_rows * outcome.dimensions), outcome.dimensions, embedding);
+  }
+  return part.SerializeAsString();
+}
+
+std::string EmbedReportPart(const EmbedAnswer& answer) {
+  const EmbedSettings& settings = answer.settings;
+  const EmbedOutcome& outcome = answer.outcome;
+  v1::EmbedResponse part;
+  v1::EmbedReport* report = part.mutable_report();
+  report->set_model(settings.model.name);
+  report->set_model_id(settings.model.model->id);
+  const AttentionSpec own = settings.model.model->encoder->attention();
+  WriteAttention(settings.attention.value_or(own), report->mutable_attention());
+  report->set_num_tokens(outcome.num_tokens);
+  SetDuration(outcome.timing.queue_time, report->mutable_queue_time());
+  SetDuration(outcome.timing.compute_time, report->mutable_compute_time());
+  report->set_server_version(kVersion);
+  report->set_cpu_target(CpuTargetName());
+  return part.SerializeAsString();
+}
+
+}  // namespace favor

@@ -1,0 +1,160 @@
+#include "server/services/embed_method.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "server/convert/embed_request_conversion.h"
+#include "server/convert/embed_response_conversion.h"
+#include "server/convert/field_error.h"
+#include "server/rpc/response_bytes.h"
+#include "server/services/item_reception.h"
+
+namespace favor {
+namespace {
+
+// For every byte of an input: its text twice, its tokens in a vector that grows, their ids.
+constexpr int64_t kPassingBytesPerByte = 96;
+// What is kept of an input besides its ids: itself, its error, its place in the lists of the batcher.
+constexpr int64_t kBytesPerInput = 512;
+constexpr int64_t kBytesPerError = 1024;
+// Of an answer, that are made in one step.
+constexpr int64_t kPartBytes = 256 << 10;
+
+// A call under way. Its stages run one after the other, each on the thread that ended the one before.
+struct EmbedCall {
+  EmbedCall(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall> call,
+            Admission::Reservation reservation)
+      : dependencies(dependencies), call(std::move(call)), reservation(std::move(reservation)) {}
+
+  const EmbeddingDependencies& dependencies;
+  const std::shared_ptr<UnaryCall> call;
+  Admission::Reservation reservation;
+  const absl::Time arrival = absl::Now();
+  std::vector<EmbedInput> inputs;
+  EmbedAnswer answer;
+  std::vector<int64_t> part_begins;  // first input of each part of the answer, and the number of inputs
+  std::vector<std::string> parts;
+
+  absl::StatusOr<ItemHandling::Cost> ReadSettings(const ItemSummary& summary) {
+    v1::EmbedRequest request;
+    if (!request.ParseFromString(summary.beside)) {
+      return absl::InvalidArgumentError("the request is no EmbedRequest: Protobuf cannot parse it");
+    }
+    absl::StatusOr<NamedModel> model = dependencies.models->Find(request.model());
+    if (!model.ok()) return model.status();
+    absl::StatusOr<EmbedSettings> settings = ReadEmbedSettings(request, *std::move(model));
+    if (!settings.ok()) return settings.status();
+    absl::Status admitted = reservation.Grow(summary.num_items * kBytesPerInput, "the list of inputs");
+    if (!admitted.ok()) return admitted;
+    answer.settings = *std::move(settings);
+    inputs.reserve(summary.num_items);
+    answer.errors.reserve(summary.num_items);
+    return ItemHandling::Cost{static_cast<int64_t>(answer.settings.prompt.size()), kPassingBytesPerByte};
+  }
+
+  absl::Status TakeInput(const std::string& item, int64_t index) {
+    absl::StatusOr<EmbedInput> input = ReadEmbedInput(item, index, answer.settings);
+    if (!input.ok() && !absl::IsInvalidArgument(input.status())) return input.status();
+    const int64_t bytes =
+        input.ok() ? input->num_computed_tokens() * static_cast<int64_t>(sizeof(int32_t)) +
+                         static_cast<int64_t>(input->windows.size() * (sizeof(input->windows[0]) + sizeof(int64_t)))
+                   : kBytesPerError;
+    if (absl::Status status = reservation.Grow(bytes, "the token ids"); !status.ok()) return status;
+    answer.errors.push_back(input.status());
+    inputs.push_back(input.ok() ? *std::move(input) : EmbedInput());
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckResponseFits() const {
+    const int64_t bytes = MaxEmbedResponseBytes(answer.settings, inputs, answer.errors);
+    if (bytes <= dependencies.max_message_bytes) return absl::OkStatus();
+    return FieldError("inputs", absl::StrCat("inputs has ", inputs.size(), " entries, whose embeddings take up to ",
+                                             bytes, " bytes, a message has at most ", dependencies.max_message_bytes));
+  }
+
+  EmbedWork TakeWork() {
+    return {answer.settings.model.model, answer.settings.attention, answer.settings.options, std::move(inputs),
+            arrival};
+  }
+
+  // Divides the answer into parts; their bytes at most.
+  int64_t PlanParts() {
+    const std::vector<int64_t>& rows = answer.outcome.rows;
+    int64_t all_bytes = 0, part_bytes = kPartBytes;
+    for (size_t i = 0; i + 1 < rows.size(); ++i) {
+      if (part_bytes >= kPartBytes) {
+        part_begins.push_back(static_cast<int64_t>(i));
+        part_bytes = 0;
+      }
+      const int64_t bytes = MaxEmbedResultBytes(answer.settings, rows[i + 1] - rows[i], answer.errors[i]);
+      part_bytes += bytes;
+      all_bytes += bytes;
+    }
+    part_begins.push_back(static_cast<int64_t>(rows.size()) - 1);
+    parts.resize(part_begins.size());
+    parts.back() = EmbedReportPart(answer);
+    return all_bytes + static_cast<int64_t>(parts.back().size());
+  }
+
+  void MakePart(int64_t part) { parts[part] = EmbedResultsPart(answer, part_begins[part], part_begins[part + 1]); }
+
+  void Reply() {
+    answer = {};  // before the reservation shrinks, so does what it stands for
+    call->Reply(ResponseBytes(std::move(parts), std::move(reservation)));
+  }
+};
+
+void Answer(std::shared_ptr<EmbedCall> embed, EmbedOutcome outcome) {
+  embed->answer.outcome = std::move(outcome);
+  absl::Status admitted = embed->reservation.Grow(embed->PlanParts(), "the response");
+  if (!admitted.ok()) return embed->call->Fail(admitted);
+  const int64_t num_parts = static_cast<int64_t>(embed->parts.size()) - 1;  // the report is there
+  if (num_parts <= 1) {
+    if (num_parts == 1) embed->MakePart(0);
+    return embed->Reply();
+  }
+  Job job;
+  job.phases.push_back({num_parts, 1, [embed](int64_t part, int64_t) {
+                          embed->MakePart(part);
+                          return embed->call->cancellation()->Check();
+                        }});
+  embed->dependencies.compute->Submit(std::move(job), embed->call->cancellation(),
+                                      [embed](const absl::Status& status, Timing) {
+                                        if (!status.ok()) return embed->call->Fail(status);
+                                        embed->Reply();
+                                      });
+}
+
+void Execute(std::shared_ptr<EmbedCall> embed) {
+  if (absl::Status status = embed->CheckResponseFits(); !status.ok()) return embed->call->Fail(status);
+  embed->dependencies.batcher->Start(embed->TakeWork(), &embed->reservation, embed->call->cancellation(),
+                                     [embed](absl::StatusOr<EmbedOutcome> outcome) {
+                                       if (!outcome.ok()) return embed->call->Fail(outcome.status());
+                                       embed->call->set_timing(outcome->timing);
+                                       embed->dependencies.metrics->RecordEmbed(
+                                           outcome->timing, static_cast<int64_t>(outcome->inputs.size()),
+                                           outcome->num_tokens);
+                                       Answer(embed, *std::move(outcome));
+                                     });
+}
+
+}  // namespace
+
+void Embed(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall> call) {
+  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request");
+  if (!admitted.ok()) return call->Fail(admitted.status());
+  auto embed = std::make_shared<EmbedCall>(dependencies, call, *std::move(admitted));
+  ReceiveItems(std::move(call), dependencies.compute, &embed->reservation,
+               {"inputs", [embed](const ItemSummary& summary) { return embed->ReadSettings(summary); },
+                [embed](const std::string& item, int64_t index) { return embed->TakeInput(item, index); },
+                [embed](const absl::Status& status, Timing timing) {
+                  if (!status.ok()) return embed->call->Fail(status);
+                  embed->dependencies.metrics->RecordTokenize(timing.compute_time);
+                  Execute(embed);
+                }});
+}
+
+}  // namespace favor

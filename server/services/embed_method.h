@@ -1,0 +1,17 @@
+#ifndef FAVOR_SERVER_SERVICES_EMBED_METHOD_H_
+#define FAVOR_SERVER_SERVICES_EMBED_METHOD_H_
+
+#include <memory>
+
+#include "server/rpc/unary_call.h"
+#include "server/services/embedding_service.h"
+
+namespace favor {
+
+// One call of EmbeddingService.Embed, from its bytes to its answer. Never blocks; text and vectors are touched on the
+// compute pool only.
+void Embed(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall> call);
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_SERVICES_EMBED_METHOD_H_

@@ -1,0 +1,50 @@
+#ifndef FAVOR_SERVER_SERVICES_EMBEDDING_SERVICE_H_
+#define FAVOR_SERVER_SERVICES_EMBEDDING_SERVICE_H_
+
+#include <cstdint>
+#include <list>
+#include <memory>
+
+#include "favor/v1/embedding.grpc.pb.h"
+#include "server/execution/admission.h"
+#include "server/execution/compute.h"
+#include "server/execution/embed_batcher.h"
+#include "server/execution/model_registry.h"
+#include "server/observability/metrics.h"
+#include "server/rpc/call.h"
+#include "server/rpc/refused_stream_call.h"
+#include "server/rpc/rpc_server.h"
+#include "server/rpc/unary_call.h"
+
+namespace favor {
+
+// What the methods that embed and tokenise work with; none is owned.
+struct EmbeddingDependencies {
+  Admission* admission;
+  Compute* compute;
+  const ModelRegistry* models;
+  EmbedBatcher* batcher;
+  Metrics* metrics;
+  int64_t max_message_bytes;  // of responses
+};
+
+// favor.v1.EmbeddingService. Must outlive the server that it is given to.
+class EmbeddingService {
+ public:
+  EmbeddingService(const EmbeddingDependencies& dependencies, const CallObservers& observers);
+
+  RpcServer::Service ForServer();
+
+ private:
+  using RawService = v1::EmbeddingService::WithRawMethod_Embed<v1::EmbeddingService::WithRawMethod_EmbedStream<
+      v1::EmbeddingService::WithRawMethod_Tokenize<v1::EmbeddingService::Service>>>;
+
+  const EmbeddingDependencies dependencies_;
+  RawService service_;
+  std::list<UnaryCall::Method> methods_;
+  RefusedStreamCall::Method embed_stream_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_SERVICES_EMBEDDING_SERVICE_H_

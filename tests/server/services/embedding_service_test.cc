@@ -1,0 +1,318 @@
+// A whole server with fake models, called through gRPC.
+#include <cstring>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "favor/v1/embedding.grpc.pb.h"
+#include "favor/v1/model.grpc.pb.h"
+#include "gmock/gmock.h"
+#include "google/rpc/error_details.pb.h"
+#include "google/rpc/status.pb.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpcpp/create_channel.h"
+#include "grpcpp/security/credentials.h"
+#include "gtest/gtest.h"
+#include "server/config/command_line.h"
+#include "server/server.h"
+#include "tests/support/fake_model.h"
+
+namespace favor {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+const Log* QuietLog() {
+  static const Log log(2, LogLevel::kError);
+  return &log;
+}
+
+absl::StatusOr<std::shared_ptr<const Model>> LoadFake(const std::string& folder) {
+  if (folder == "/missing") return absl::NotFoundError("/missing/config.json does not exist");
+  testing::FakeEncoderOptions options;
+  options.max_tokens = 16;
+  auto model = testing::FakeModel(options);
+  model->path = folder;
+  if (folder == "/ids") model->tokenizer = nullptr;
+  return model;
+}
+
+class RunningServer {
+ public:
+  explicit RunningServer(std::vector<std::string> arguments, ModelRegistry::Loader loader = LoadFake) {
+    arguments.insert(arguments.end(), {"--address", "127.0.0.1:0", "--metrics-address", "", "--threads", "2"});
+    auto started = Server::Start(ParseCommandLine(arguments, {})->config, QuietLog(), std::move(loader));
+    EXPECT_TRUE(started.ok()) << started.status();
+    server = *std::move(started);
+    channel = grpc::CreateChannel(server->addresses()[0], grpc::InsecureChannelCredentials());
+    embedding = v1::EmbeddingService::NewStub(channel);
+    models = v1::ModelService::NewStub(channel);
+    health = grpc::health::v1::Health::NewStub(channel);
+  }
+  ~RunningServer() {
+    server->Drain([](absl::Duration) { return true; });
+  }
+
+  absl::Status Load() {
+    return server->LoadModels([](absl::Duration time) {
+      absl::SleepFor(time);
+      return false;
+    });
+  }
+
+  bool IsServing(const std::string& name) {
+    grpc::health::v1::HealthCheckRequest request;
+    request.set_service(name);
+    grpc::health::v1::HealthCheckResponse response;
+    grpc::ClientContext context;
+    EXPECT_TRUE(health->Check(&context, request, &response).ok()) << name;
+    return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
+  }
+
+  grpc::Status Embed(const v1::EmbedRequest& request, v1::EmbedResponse* response) {
+    grpc::ClientContext context;
+    return embedding->Embed(&context, request, response);
+  }
+
+  std::unique_ptr<Server> server;
+  std::shared_ptr<grpc::Channel> channel;
+  std::unique_ptr<v1::EmbeddingService::Stub> embedding;
+  std::unique_ptr<v1::ModelService::Stub> models;
+  std::unique_ptr<grpc::health::v1::Health::Stub> health;
+};
+
+std::string FieldIn(const grpc::Status& status) {
+  google::rpc::Status details;
+  google::rpc::BadRequest bad_request;
+  if (!details.ParseFromString(status.error_details()) || details.details_size() == 0) return "";
+  return details.details(0).UnpackTo(&bad_request) ? bad_request.field_violations(0).field() : "";
+}
+
+std::vector<float> Floats(const v1::Embedding& embedding) {
+  std::vector<float> values(embedding.data().size() / 4);
+  std::memcpy(values.data(), embedding.data().data(), embedding.data().size());
+  return values;
+}
+
+TEST(EmbeddingService, EmbedsTextsAndIdsEachWithItsOwnErrors) {
+  RunningServer server({"--model", "fake=/models/fake"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::EmbedRequest request;
+  request.set_pooling(v1::POOLING_CLS);
+  request.set_normalize(false);
+  request.add_inputs()->set_text("one two three");
+  request.add_inputs()->set_text("bad \xff text");
+  for (const int32_t id : {7, 8}) {
+    (request.inputs_size() < 3 ? request.add_inputs() : request.mutable_inputs(2))->mutable_ids()->add_ids(id);
+  }
+  request.add_inputs();
+  v1::EmbedResponse response;
+  const grpc::Status status = server.Embed(request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(response.results_size(), 4);
+  EXPECT_EQ(response.results(0).num_tokens(), 5);
+  std::vector<float> first, third;
+  for (int64_t d = 0; d < 8; ++d) {
+    first.push_back(testing::FakeCoordinate(1, 0, d));
+    third.push_back(testing::FakeCoordinate(7, 0, d));
+  }
+  EXPECT_EQ(Floats(response.results(0).embedding()), first);
+  EXPECT_THAT(response.results(1).error().message(), HasSubstr("inputs[1]: the text is not UTF-8 at byte 4"));
+  EXPECT_EQ(Floats(response.results(2).embedding()), third);
+  EXPECT_THAT(response.results(3).error().message(), HasSubstr("neither text nor ids"));
+  EXPECT_EQ(response.report().model(), "fake");
+  EXPECT_EQ(response.report().num_tokens(), 7);
+}
+
+TEST(EmbeddingService, AnswersRequestsAndResponsesOfManyParts) {
+  RunningServer server({"--model", "/models/fake"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::EmbedRequest request;
+  request.set_pooling(v1::POOLING_NONE);
+  request.set_normalize(false);
+  request.set_over_length(v1::OVER_LENGTH_WINDOWS);
+  for (int i = 0; i < 2000; ++i) {
+    request.add_inputs()->set_text(absl::StrCat(std::string(100, 'w'), " ", i, " a b c d e f g h i j k l m n o p"));
+  }
+  v1::EmbedResponse response;
+  const grpc::Status status = server.Embed(request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  ASSERT_EQ(response.results_size(), 2000);
+  const testing::FakeTokenizer tokenizer;
+  for (int i = 0; i < 2000; ++i) {
+    const v1::EmbedResult& result = response.results(i);
+    EXPECT_EQ(result.num_windows(), 2);
+    ASSERT_THAT(result.embedding().shape(), ElementsAre(20, 8));
+    const int32_t id = tokenizer.IdOf(absl::StrCat(i));
+    ASSERT_EQ(Floats(result.embedding())[2 * 8], testing::FakeCoordinate(id, 2, 0)) << i;
+  }
+}
+
+TEST(EmbeddingService, RefusesWhatIsWrongWithTheCall) {
+  RunningServer server({"--model", "fake=/models/fake", "--max-message-size", "64KiB"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::EmbedResponse response;
+  v1::EmbedRequest request;
+  request.set_model("other");
+  EXPECT_EQ(server.Embed(request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+  request.set_model("fake");
+  request.set_dimensions(9);
+  EXPECT_EQ(FieldIn(server.Embed(request, &response)), "dimensions");
+  request.set_dimensions(0);
+  for (int i = 0; i < 2000; ++i) request.add_inputs()->set_text("a");
+  const grpc::Status status = server.Embed(request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldIn(status), "inputs");
+  EXPECT_THAT(status.error_message(), HasSubstr("a message has at most 65536"));
+}
+
+TEST(EmbeddingService, AnswersARequestWithoutInputs) {
+  RunningServer server({"--model", "fake=/models/fake"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::EmbedResponse response;
+  EXPECT_TRUE(server.Embed({}, &response).ok());
+  EXPECT_EQ(response.results_size(), 0);
+  EXPECT_EQ(response.report().model(), "fake");
+}
+
+TEST(EmbeddingService, RefusesMoreThanItsMemoryBudget) {
+  RunningServer server({"--model", "fake=/models/fake", "--memory-budget", "100KiB"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::EmbedRequest request;
+  request.add_inputs()->set_text(std::string(50'000, 'x'));
+  v1::EmbedResponse response;
+  const grpc::Status status = server.Embed(request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr("the memory budget is 102400"));
+  request.mutable_inputs(0)->set_text("short");
+  EXPECT_TRUE(server.Embed(request, &response).ok());  // nothing of the refused call is left
+}
+
+TEST(EmbeddingService, ServesNoStreams) {
+  RunningServer server({});
+  ASSERT_TRUE(server.Load().ok());
+  grpc::ClientContext context;
+  const auto stream = server.embedding->EmbedStream(&context);
+  const grpc::Status status = stream->Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
+  EXPECT_THAT(status.error_message(), HasSubstr("EmbeddingService.EmbedStream is not served"));
+}
+
+TEST(EmbeddingService, TokenizesWithAndWithoutSpecialTokensAndPieces) {
+  RunningServer server({"--model", "fake=/models/fake"});
+  ASSERT_TRUE(server.Load().ok());
+  const testing::FakeTokenizer tokenizer;
+  v1::TokenizeRequest request;
+  request.add_texts("one two");
+  request.add_texts("");
+  request.set_with_pieces(true);
+  v1::TokenizeResponse response;
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.embedding->Tokenize(&context, request, &response).ok());
+  }
+  ASSERT_EQ(response.results_size(), 2);
+  EXPECT_THAT(response.results(0).ids(), ElementsAre(1, tokenizer.IdOf("one"), tokenizer.IdOf("two"), 2));
+  EXPECT_THAT(response.results(0).begins(), ElementsAre(0, 0, 4, 0));
+  EXPECT_THAT(response.results(0).ends(), ElementsAre(0, 3, 7, 0));
+  EXPECT_EQ(response.results(0).pieces(0), "<1>");
+  EXPECT_THAT(response.results(1).ids(), ElementsAre(1, 2));
+  request.set_without_special_tokens(true);
+  request.set_with_pieces(false);
+  {
+    grpc::ClientContext context;
+    ASSERT_TRUE(server.embedding->Tokenize(&context, request, &response).ok());
+  }
+  EXPECT_EQ(response.results(0).ids_size(), 2);
+  EXPECT_EQ(response.results(0).pieces_size(), 0);
+}
+
+TEST(EmbeddingService, TokenizeNeedsATokenizer) {
+  RunningServer server({"--model", "/ids"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::TokenizeRequest request;
+  request.add_texts("one");
+  v1::TokenizeResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status = server.embedding->Tokenize(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("'ids', which has no tokenizer"));
+}
+
+TEST(Readiness, ComesAfterTheModelsAndLivenessBefore) {
+  absl::Notification go_on;
+  RunningServer server({"--model", "fake=/models/fake"}, [&](const std::string& folder) {
+    go_on.WaitForNotification();
+    return LoadFake(folder);
+  });
+  absl::Status loaded;
+  std::thread loading([&] { loaded = server.Load(); });
+  EXPECT_TRUE(server.IsServing("liveness"));
+  EXPECT_FALSE(server.IsServing(""));
+  EXPECT_FALSE(server.IsServing("favor.v1.EmbeddingService"));
+  go_on.Notify();
+  loading.join();
+  ASSERT_TRUE(loaded.ok()) << loaded;
+  for (const char* name : {"", "liveness", "favor.v1.EmbeddingService", "favor.v1.ModelService"}) {
+    EXPECT_TRUE(server.IsServing(name)) << name;
+  }
+}
+
+TEST(Readiness, NeverComesWhenAModelCannotBeLoaded) {
+  RunningServer server({"--model", "fake=/models/fake", "--model", "gone=/missing"});
+  EXPECT_EQ(server.Load(), absl::NotFoundError("model gone: /missing/config.json does not exist"));
+  EXPECT_FALSE(server.IsServing(""));
+}
+
+TEST(ModelService, ListsModels) {
+  RunningServer server({"--model", "b=/models/b,a=/ids"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::ListModelsResponse response;
+  grpc::ClientContext context;
+  ASSERT_TRUE(server.models->ListModels(&context, {}, &response).ok());
+  ASSERT_EQ(response.models_size(), 2);
+  const v1::ModelInfo& model = response.models(1);
+  EXPECT_EQ(model.name(), "b");
+  EXPECT_EQ(model.path(), "/models/b");
+  EXPECT_EQ(model.dimensions(), 8);
+  EXPECT_EQ(model.max_tokens(), 16);
+  EXPECT_EQ(model.vocabulary_size(), 1000);
+  EXPECT_TRUE(model.has_tokenizer());
+  EXPECT_FALSE(response.models(0).has_tokenizer());
+  EXPECT_EQ(model.pooling(), v1::POOLING_MEAN);
+}
+
+TEST(ModelService, LoadsAndForgetsModelsOnlyWhenToldSo) {
+  for (const bool admin : {false, true}) {
+    RunningServer server({"--model-admin", admin ? "true" : "false"});
+    ASSERT_TRUE(server.Load().ok());
+    v1::LoadModelRequest load;
+    load.set_name("new");
+    load.set_path("/models/new");
+    v1::LoadModelResponse loaded;
+    grpc::ClientContext load_context;
+    const grpc::Status load_status = server.models->LoadModel(&load_context, load, &loaded);
+    v1::UnloadModelRequest unload;
+    unload.set_name("new");
+    v1::UnloadModelResponse unloaded;
+    grpc::ClientContext unload_context;
+    const grpc::Status unload_status = server.models->UnloadModel(&unload_context, unload, &unloaded);
+    if (admin) {
+      EXPECT_TRUE(load_status.ok()) << load_status.error_message();
+      EXPECT_EQ(loaded.model().name(), "new");
+      EXPECT_TRUE(unload_status.ok()) << unload_status.error_message();
+    } else {
+      for (const grpc::Status& status : {load_status, unload_status}) {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+        EXPECT_THAT(status.error_message(), HasSubstr("model-admin = true"));
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace favor
