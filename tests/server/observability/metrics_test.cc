@@ -68,8 +68,8 @@ TEST(Metrics, RecordEmbeddingsBatchesAndLoads) {
 TEST(Metrics, ReadAdmissionAndTheProcessAtEveryScrape) {
   Metrics metrics;
   int64_t bytes = 5;
-  metrics.SetSources(
-      {[&] { return AdmissionStats{.admitted_bytes = bytes, .refused_for_memory = 2}; }, [] { return int64_t{7}; }});
+  metrics.SetSources({[&] { return AdmissionStats{.admitted_bytes = bytes, .refused_for_memory = 2}; },
+                      [] { return int64_t{7}; }, nullptr, nullptr});
   EXPECT_THAT(Page(metrics), HasSubstr("favor_admitted_bytes 5\n"));
   bytes = 6;
   const std::string page = Page(metrics);
