@@ -161,6 +161,7 @@ absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_
     }
   }
   rpc_->SetServing(true);
+  log_->Write(LogLevel::kInfo, "serving", {{"models", config_.models.size()}});
   return absl::OkStatus();
 }
 

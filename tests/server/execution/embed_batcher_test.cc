@@ -211,6 +211,18 @@ TEST(EmbedBatcher, GivesAHugeCallItsTurnAmongSmallOnes) {
   EXPECT_LE(huge->num_batches, 2u + 1 + 17 + 1 + 1);
 }
 
+TEST(EmbedBatcher, TakesTurnsWhenABatchHasNoRoomForAllCalls) {
+  Fixture fixture({20, 10'000});
+  fixture.Occupy();
+  std::vector<Caller*> huge;
+  for (int i = 0; i < 5; ++i) huge.push_back(fixture.Start(fixture.Work(100, 10)));
+  Caller* small = fixture.Start(fixture.Work(1, 10));
+  fixture.gate.Open();
+  small->done.WaitForNotification();
+  EXPECT_LE(small->num_batches, 2u + 3 + 1);  // two windows a batch; one may run beside
+  for (Caller* caller : huge) caller->done.WaitForNotification();
+}
+
 TEST(EmbedBatcher, RunsOversizedInputsByThemselvesBesideShortOnes) {
   Fixture fixture({100, 10'000});
   Caller* first = fixture.Start(fixture.Work(1, 500));
