@@ -101,7 +101,7 @@ Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader
                                                                         metrics_.get(), config.max_message_bytes},
                                          Observers());
   embedding_service_ = std::make_unique<EmbeddingService>(
-      EmbeddingDependencies{&admission_, compute_.get(), models_.get(), batcher_.get(), metrics_.get(),
+      EmbeddingDependencies{&admission_, compute_.get(), models_.get(), draws_.get(), batcher_.get(), metrics_.get(),
                             config.max_message_bytes},
       Observers());
   model_service_ = std::make_unique<ModelService>(models_.get(), config.model_admin, Observers());

@@ -9,6 +9,7 @@
 #include "google/protobuf/wire_format_lite.h"
 #include "server/convert/feature_spec_conversion.h"
 #include "server/convert/field_error.h"
+#include "server/convert/projection_conversion.h"
 
 namespace favor {
 namespace {
@@ -109,15 +110,13 @@ absl::Status CheckModeAlone(const v1::AttentionSpec& wire) {
                       absl::StrCat(field, " is set, only the mode of attention may be: the rest is the model's"));
   }
   if (wire.has_auto_()) return UnservedFieldError("attention.auto", "set");
-  if (wire.features().has_projection()) return UnservedFieldError("attention.features.projection", "set");
-  if (wire.features().num_features() != 0) {
-    return UnservedFieldError("attention.features.num_features", absl::StrCat(wire.features().num_features()));
+  if (wire.features().projection().has_matrix()) {
+    return UnservedFieldError("attention.features.projection.matrix", "set");
   }
   return absl::OkStatus();
 }
 
-absl::Status ReadAttention(const v1::EmbedRequest& request, const Encoder& encoder,
-                           std::optional<AttentionSpec>* attention) {
+absl::Status ReadAttention(const v1::EmbedRequest& request, const Encoder& encoder, EmbedSettings* settings) {
   const v1::AttentionSpec& wire = request.attention();
   if (absl::Status status = CheckModeAlone(wire); !status.ok()) return status;
   if (wire.mode_case() == v1::AttentionSpec::MODE_NOT_SET) return absl::OkStatus();
@@ -128,11 +127,15 @@ absl::Status ReadAttention(const v1::EmbedRequest& request, const Encoder& encod
     if (!features.ok())
       return absl::IsUnimplemented(features.status()) ? features.status() : AboutAttention(features.status());
     spec.features = *features;
+    const auto projection = ReadDrawnProjection(wire.features(), spec.features, encoder.head_dim());
+    if (!projection.ok())
+      return absl::IsUnimplemented(projection.status()) ? projection.status() : AboutAttention(projection.status());
+    settings->projection = *projection;
   }
   if (absl::Status status = encoder.CheckAttention(spec); !status.ok()) {
     return AboutField(std::move(status), "attention");
   }
-  *attention = spec;
+  settings->attention = spec;
   return absl::OkStatus();
 }
 
@@ -179,7 +182,7 @@ absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request,
   status.Update(ReadDimensions(request.dimensions(), asked, &settings.options.dimensions));
   status.Update(ReadPrompt(request, asked, &settings.prompt));
   if (!status.ok()) return status;
-  if (status = ReadAttention(request, *asked.encoder, &settings.attention); !status.ok()) return status;
+  if (status = ReadAttention(request, *asked.encoder, &settings); !status.ok()) return status;
 
   settings.options.normalize = request.has_normalize() ? request.normalize() : asked.normalizes;
   if (request.has_window_overlap()) settings.windows.overlap = request.window_overlap();

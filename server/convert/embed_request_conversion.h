@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "favor/model/embedder.h"
+#include "favor/projection/projection.h"
 #include "favor/v1/embedding.pb.h"
 #include "server/execution/model_registry.h"
 
@@ -16,7 +17,8 @@ namespace favor {
 // What an Embed request asks for all its inputs, every default filled in.
 struct EmbedSettings {
   NamedModel model;
-  std::optional<AttentionSpec> attention;  // unset: the model's own
+  std::optional<AttentionSpec> attention;    // unset: the model's own
+  std::optional<ProjectionSpec> projection;  // of `attention`, to be drawn; unset: it takes none
   PoolOptions options;
   WindowOptions windows;
   std::string prompt;

@@ -10,6 +10,7 @@
 #include "favor/kernels/cpu_target.h"
 #include "google/protobuf/duration.pb.h"
 #include "server/convert/feature_spec_conversion.h"
+#include "server/convert/projection_conversion.h"
 #include "server/convert/status_details.h"
 
 namespace favor {
@@ -140,6 +141,9 @@ std::string EmbedReportPart(const EmbedAnswer& answer) {
   report->set_model_id(settings.model.model->id);
   const AttentionSpec own = settings.model.model->encoder->attention();
   WriteAttention(settings.attention.value_or(own), report->mutable_attention());
+  if (settings.projection) {
+    WriteDrawnProjection(*settings.projection, report->mutable_attention()->mutable_features());
+  }
   report->set_num_tokens(outcome.num_tokens);
   SetDuration(outcome.timing.queue_time, report->mutable_queue_time());
   SetDuration(outcome.timing.compute_time, report->mutable_compute_time());

@@ -146,8 +146,7 @@ v1::ProjectionKind ToWire(ProjectionKind kind) {
   return v1::PROJECTION_KIND_UNSPECIFIED;
 }
 
-absl::Status ReadDrawn(const v1::FeatureSpec& wire, AttendWork* work) {
-  const int64_t head_dim = work->queries.shape.dim;
+absl::StatusOr<ProjectionSpec> ReadDrawn(const v1::FeatureSpec& wire, const FeatureSpec& features, int64_t head_dim) {
   ProjectionSpec spec;
   spec.head_dim = head_dim;
   spec.num_features = wire.has_num_features() ? wire.num_features() : kDefaultFeaturesPerDim * head_dim;
@@ -156,46 +155,60 @@ absl::Status ReadDrawn(const v1::FeatureSpec& wire, AttendWork* work) {
     return Refuse(kNumFeatures, absl::StrCat(spec.num_features), absl::StrCat("at most ", kMaxNumFeatures));
   }
   spec.kind = DrawnKind(wire.projection().kind());
-  const absl::StatusOr<RowNorms> row_norms = ReadRowNorms(wire.projection(), work->spec.features.kernel);
+  const absl::StatusOr<RowNorms> row_norms = ReadRowNorms(wire.projection(), features.kernel);
   if (!row_norms.ok()) return row_norms.status();
   spec.row_norms = *row_norms;
   spec.seed = wire.projection().seed();
-  work->drawn_projection = spec;
-  return CheckNumFeatures(work->spec.features, head_dim, spec.num_features);
+  absl::Status status = CheckNumFeatures(features, head_dim, spec.num_features);
+  if (!status.ok()) return status;
+  return spec;
 }
 
 }  // namespace
 
-absl::Status ReadProjection(AttendMessage& message, AttendWork* work) {
-  const v1::FeatureSpec& wire = message.request.spec().features();
+absl::StatusOr<std::optional<ProjectionSpec>> ReadDrawnProjection(const v1::FeatureSpec& wire,
+                                                                  const FeatureSpec& features, int64_t head_dim) {
   const v1::Projection& projection = wire.projection();
-  const FeatureSpec& features = work->spec.features;
   if (absl::Status status = CheckEnums(projection); !status.ok()) return status;
-
-  const ProjectionUse use = ProjectionUseOf(features.kernel);
   if (projection.kind() == v1::PROJECTION_KIND_IDENTITY) {
     if (features.kernel != Kernel::kGeneralized) {
       return Refuse(kKind, "PROJECTION_KIND_IDENTITY", "which only KERNEL_GENERALIZED takes");
     }
-    return RefuseProjection(wire, "PROJECTION_KIND_IDENTITY takes none");
+    absl::Status status = RefuseProjection(wire, "PROJECTION_KIND_IDENTITY takes none");
+    if (!status.ok()) return status;
+    return std::nullopt;
   }
-  if (use == ProjectionUse::kNone) {
+  if (ProjectionUseOf(features.kernel) == ProjectionUse::kNone) {
     const std::string why = "the kernel takes no projection";
     if (projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
       return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), why);
     }
     absl::Status status = RefuseProjection(wire, why);
-    status.Update(CheckNumFeatures(features, work->queries.shape.dim, 0));
-    return status;
+    status.Update(CheckNumFeatures(features, head_dim, 0));
+    if (!status.ok()) return status;
+    return std::nullopt;
   }
-
-  const bool supplied = projection.kind() == v1::PROJECTION_KIND_SUPPLIED;
-  if (supplied && !projection.has_matrix()) {
+  if (projection.kind() == v1::PROJECTION_KIND_SUPPLIED) {
     return FieldError(kMatrix, absl::StrCat(kMatrix, " is unset, PROJECTION_KIND_SUPPLIED needs it"));
   }
-  if (!projection.has_matrix()) return ReadDrawn(wire, work);
+  return ReadDrawn(wire, features, head_dim);
+}
 
-  if (!supplied && projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
+absl::Status ReadProjection(AttendMessage& message, AttendWork* work) {
+  const v1::FeatureSpec& wire = message.request.spec().features();
+  const v1::Projection& projection = wire.projection();
+  const FeatureSpec& features = work->spec.features;
+  const bool takes_matrix =
+      ProjectionUseOf(features.kernel) != ProjectionUse::kNone && projection.kind() != v1::PROJECTION_KIND_IDENTITY;
+  if (!projection.has_matrix() || !takes_matrix) {
+    auto drawn = ReadDrawnProjection(wire, features, work->queries.shape.dim);
+    if (!drawn.ok()) return drawn.status();
+    work->drawn_projection = *drawn;
+    return absl::OkStatus();
+  }
+
+  if (absl::Status status = CheckEnums(projection); !status.ok()) return status;
+  if (projection.kind() != v1::PROJECTION_KIND_SUPPLIED && projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
     return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), absl::StrCat("while ", kMatrix, " is set"));
   }
   if (absl::Status status = RefuseDraw(projection, "a supplied matrix takes none"); !status.ok()) return status;
@@ -208,19 +221,23 @@ absl::Status ReadProjection(AttendMessage& message, AttendWork* work) {
   return CheckNumFeatures(features, work->queries.shape.dim, num_rows);
 }
 
+void WriteDrawnProjection(const ProjectionSpec& drawn, v1::FeatureSpec* wire) {
+  v1::Projection* projection = wire->mutable_projection();
+  wire->set_num_features(drawn.num_features);
+  projection->set_seed(drawn.seed);
+  projection->set_kind(ToWire(drawn.kind));
+  if (TakesRowNorms(drawn.kind)) {
+    projection->set_row_norms(drawn.row_norms == RowNorms::kChi ? v1::ROW_NORMS_CHI : v1::ROW_NORMS_SQRT_DIM);
+  }
+}
+
 void WriteProjection(const AttendWork& work, v1::FeatureSpec* wire) {
   v1::Projection* projection = wire->mutable_projection();
   if (work.supplied_projection != nullptr) {
     projection->set_kind(v1::PROJECTION_KIND_SUPPLIED);
     wire->set_num_features(work.supplied_projection->num_features());
   } else if (work.drawn_projection) {
-    const ProjectionSpec& drawn = *work.drawn_projection;
-    wire->set_num_features(drawn.num_features);
-    projection->set_seed(drawn.seed);
-    projection->set_kind(ToWire(drawn.kind));
-    if (TakesRowNorms(drawn.kind)) {
-      projection->set_row_norms(drawn.row_norms == RowNorms::kChi ? v1::ROW_NORMS_CHI : v1::ROW_NORMS_SQRT_DIM);
-    }
+    WriteDrawnProjection(*work.drawn_projection, wire);
   } else if (ProjectionUseOf(work.spec.features.kernel) == ProjectionUse::kOptional) {
     projection->set_kind(v1::PROJECTION_KIND_IDENTITY);
   } else {

@@ -1,5 +1,6 @@
 #include "server/services/embed_method.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,6 +35,7 @@ struct EmbedCall {
   Admission::Reservation reservation;
   const absl::Time arrival = absl::Now();
   std::vector<EmbedInput> inputs;
+  std::shared_ptr<const Projection> projection;  // null where attention takes none
   EmbedAnswer answer;
   std::vector<int64_t> part_begins;  // first input of each part of the answer, and the number of inputs
   std::vector<std::string> parts;
@@ -76,8 +78,9 @@ struct EmbedCall {
   }
 
   EmbedWork TakeWork() {
-    return {answer.settings.model.model, answer.settings.attention, answer.settings.options, std::move(inputs),
-            arrival};
+    std::optional<EncoderAttention> attention;
+    if (answer.settings.attention) attention = {*answer.settings.attention, projection};
+    return {answer.settings.model.model, std::move(attention), answer.settings.options, std::move(inputs), arrival};
   }
 
   // Divides the answer into parts; their bytes at most.
@@ -128,8 +131,7 @@ void Answer(std::shared_ptr<EmbedCall> embed, EmbedOutcome outcome) {
                                       });
 }
 
-void Execute(std::shared_ptr<EmbedCall> embed) {
-  if (absl::Status status = embed->CheckResponseFits(); !status.ok()) return embed->call->Fail(status);
+void Run(std::shared_ptr<EmbedCall> embed) {
   embed->dependencies.batcher->Start(embed->TakeWork(), &embed->reservation, embed->call->cancellation(),
                                      [embed](absl::StatusOr<EmbedOutcome> outcome) {
                                        if (!outcome.ok()) return embed->call->Fail(outcome.status());
@@ -139,6 +141,22 @@ void Execute(std::shared_ptr<EmbedCall> embed) {
                                            outcome->num_tokens);
                                        Answer(embed, *std::move(outcome));
                                      });
+}
+
+// Finds or draws the projection, if there is to be one, and runs.
+void Execute(std::shared_ptr<EmbedCall> embed) {
+  if (absl::Status status = embed->CheckResponseFits(); !status.ok()) return embed->call->Fail(status);
+  const std::optional<ProjectionSpec>& spec = embed->answer.settings.projection;
+  if (!spec) return Run(std::move(embed));
+  embed->projection = embed->dependencies.draws->Find(*spec);
+  if (embed->projection != nullptr) return Run(std::move(embed));
+  absl::Status admitted = embed->reservation.Grow(DrawnProjectionBytes(*spec), "the projection");
+  if (!admitted.ok()) return embed->call->Fail(admitted);
+  embed->dependencies.draws->Draw(*spec, embed->call->cancellation(), [embed](auto projection, absl::Duration) {
+    if (!projection.ok()) return embed->call->Fail(projection.status());
+    embed->projection = *std::move(projection);
+    Run(embed);
+  });
 }
 
 }  // namespace

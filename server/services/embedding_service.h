@@ -10,6 +10,7 @@
 #include "server/execution/compute.h"
 #include "server/execution/embed_batcher.h"
 #include "server/execution/model_registry.h"
+#include "server/execution/projection_draws.h"
 #include "server/observability/metrics.h"
 #include "server/rpc/call.h"
 #include "server/rpc/refused_stream_call.h"
@@ -23,6 +24,7 @@ struct EmbeddingDependencies {
   Admission* admission;
   Compute* compute;
   const ModelRegistry* models;
+  ProjectionDraws* draws;
   EmbedBatcher* batcher;
   Metrics* metrics;
   int64_t max_message_bytes;  // of responses
