@@ -11,6 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+import favor
+
 BINARY = os.environ.get("FAVORD_BINARY")
 DATA = Path(__file__).resolve().parents[2] / "data"
 
@@ -22,13 +24,33 @@ def running_favord(folder: Path, *flags: str) -> Iterator[str]:
     command = [BINARY, "--address", "127.0.0.1:0", "--metrics-address", "", "--port-file", str(port_file), *flags]
     with log.open("w") as errors, subprocess.Popen([*command, "--drain-delay", "0s"], stderr=errors) as process:
         try:
-            end = time.monotonic() + 60
-            while not (port_file.exists() and port_file.read_text().strip()):
-                assert process.poll() is None and time.monotonic() < end, f"favord did not start: {log.read_text()}"
-                time.sleep(0.01)
-            yield f"127.0.0.1:{port_file.read_text().strip()}"
+            yield _await_serving(process, port_file, log)
         finally:
             process.terminate()
+
+
+def _await_serving(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> str:
+    """The endpoint, once the server has loaded its models."""
+    end = time.monotonic() + 60
+
+    def look_again() -> None:
+        assert process.poll() is None and time.monotonic() < end, f"favord did not start: {log.read_text()[-2000:]}"
+        time.sleep(0.01)
+
+    while not (port_file.exists() and port_file.read_text().strip()):
+        look_again()
+    endpoint = f"127.0.0.1:{port_file.read_text().strip()}"
+    with favor.Client(endpoint, deadline=60) as client:
+        while not _is_serving(client):
+            look_again()
+    return endpoint
+
+
+def _is_serving(client: favor.Client) -> bool:
+    try:
+        return client.health() is favor.ServingStatus.SERVING
+    except favor.UnavailableError:
+        return False
 
 
 def load(path: Path) -> tuple[dict[str, str], dict[str, np.ndarray]]:
