@@ -33,7 +33,7 @@ std::string DescribeMode(const client::AttentionSpec& spec, int64_t num_features
     if (features->nonlinearity != client::Nonlinearity::kUnspecified) {
       absl::StrAppend(&text, ", ", NameOfValue(features->nonlinearity));
     }
-    absl::StrAppend(&text, ", ", num_features, " features");
+    if (num_features > 0) absl::StrAppend(&text, ", ", num_features, " features");
     if (features->epsilon_parity) absl::StrAppend(&text, ", epsilon parity");
   }
   absl::StrAppend(&text, spec.causal ? ", causal" : ", bidirectional");

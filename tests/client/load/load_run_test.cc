@@ -184,7 +184,8 @@ TEST(ClosedLoop, AllCallersAreInFlightAtOnceAndEachOnlyOnce) {
     --under_way[caller];
     return CallOutcome{};
   };
-  LoadPlan plan = Plan(Loop::kClosed, 1, 20 * kMillisecond);
+  LoadPlan plan =
+      Plan(Loop::kClosed, 1, 1000 * kMillisecond);  // a caller that is late for it would be waited for in vain
   plan.concurrency = kCallers;
   const LoadResult result = RunLoad(plan, call, MonotonicClock());
   all_there.Wait();
