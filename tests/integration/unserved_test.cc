@@ -100,7 +100,7 @@ TEST(Unserved, StreamsEndWithUnimplementedHoweverMuchTheClientSends) {
 TEST(Unserved, MethodsAndServicesThatDoNotExistAnswerUnimplemented) {
   Favord favord;
   for (const std::string method : {"/favor.v1.AttentionService/Attention", "/favor.v2.AttentionService/Attend", "/x/y",
-                                   "/favor.v1.EmbeddingService/Embed"}) {
+                                   "/favor.v1.EmbeddingService/EmbedAll"}) {
     EXPECT_EQ(CallWithBytes(favord.channel(), method, "").status.error_code(), grpc::StatusCode::UNIMPLEMENTED)
         << method;
   }

@@ -125,8 +125,23 @@ TEST(EmbedSettings, TakeNothingOfAttentionButItsMode) {
       "attention.features.kernel", "attention.features.kernel is 99");
   EXPECT_TRUE(
       absl::IsUnimplemented(Read([](auto& request) { request.mutable_attention()->mutable_auto_(); }).status()));
-  EXPECT_TRUE(absl::IsUnimplemented(
-      Read([](auto& request) { request.mutable_attention()->mutable_features()->set_num_features(64); }).status()));
+  EXPECT_TRUE(
+      absl::IsUnimplemented(Read([](auto& request) {
+                              request.mutable_attention()->mutable_features()->mutable_projection()->mutable_matrix();
+                            }).status()));
+}
+
+TEST(EmbedSettings, HaveTheProjectionThatFeaturesNeed) {
+  const auto drawn = Read([](auto& request) {
+    auto* features = request.mutable_attention()->mutable_features();
+    features->set_num_features(64);
+    features->mutable_projection()->set_seed(7);
+  });
+  ASSERT_TRUE(drawn.ok()) << drawn.status();
+  EXPECT_EQ(drawn->projection, (ProjectionSpec{.seed = 7, .num_features = 64, .head_dim = 1}));
+  EXPECT_FALSE(Read([](auto& request) { request.mutable_attention()->mutable_exact(); })->projection.has_value());
+  ExpectRefused([](auto& request) { request.mutable_attention()->mutable_features()->set_num_features(65'537); },
+                "attention.features.num_features", "attention.features.num_features is 65537, at most 65536");
 }
 
 EmbedSettings Settings(OverLength over_length = OverLength::kRefuse) {
