@@ -10,7 +10,7 @@
 #include "favor/model/block_stages.h"
 #include "favor/model/dense_layer.h"
 #include "favor/model/norm.h"
-#include "favor/model/packed_rows.h"
+#include "favor/model/packed_heads.h"
 #include "favor/model/token_blocks.h"
 #include "favor/model/token_vectors.h"
 #include "favor/model/word_table.h"
@@ -37,10 +37,11 @@ struct Batch {
   PackedSequences sequences;
   TokenBlocks blocks;
   float* vectors;
-  std::vector<int32_t> positions;  // of each token in its sequence
-  AlignedBuffer<float> stream;     // [num_blocks][tiles_per_block][padded hidden][kTile]
-  PackedRows queries_keys_values;  // [num_tokens][3 hidden]
-  PackedRows context;              // [num_tokens][hidden]
+  std::vector<int32_t> positions;   // of each token in its sequence
+  AlignedBuffer<float> stream;      // [num_blocks][tiles_per_block][padded hidden][kTile]
+  std::vector<int64_t> rows;        // of each token: its number
+  PackedHeads queries_keys_values;  // 3 num_heads
+  PackedHeads context;              // num_heads
 };
 
 class BertEncoder : public Encoder {
@@ -80,8 +81,8 @@ class BertEncoder : public Encoder {
   int64_t ScratchFloats(const TokenBlocks& blocks) const;
 
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
-  std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedRows& inputs,
-                                            const PackedRows& context,
+  std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
+                                            const PackedHeads& context,
                                             std::shared_ptr<const Projection> projection) const;
 
   // Stages of a block.
@@ -159,8 +160,9 @@ absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
 
 int64_t BertEncoder::ScratchFloats(const TokenBlocks& blocks) const {
   const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
-  return std::max(TokenVectorScratch(config_.hidden_size),
-                  blocks.tiles_per_block() * kernels::PanelRowCount(widest) * kTile);
+  const int64_t tile = blocks.tiles_per_block() * kTile;
+  return std::max({TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest),
+                   tile * config_.hidden_size + kTile * kernels::Padded(head_dim())});
 }
 
 void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
@@ -178,12 +180,12 @@ void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const
 void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles projected{scratch, layer.queries_keys_values.padded_rows(), batch.blocks.Count(block)};
   layer.queries_keys_values.Apply(Stream(batch, block), Activation::kNone, /*add=*/false, projected);
-  batch.queries_keys_values.Store(batch.blocks.First(block), projected);
+  batch.queries_keys_values.Store(batch.rows.data() + batch.blocks.First(block), projected);
 }
 
 void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
-  batch.context.Load(batch.blocks.First(block), context);
+  batch.context.Load(batch.rows.data() + batch.blocks.First(block), context, context.data + context.Floats());
   const BlockTiles stream = Stream(batch, block);
   layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
   layer.attention_norm.Apply(stream, stream);
@@ -207,18 +209,18 @@ void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) cons
   StoreTokenVectors(Stream(batch, block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
 }
 
-std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& sequences, const PackedRows& inputs,
-                                                       const PackedRows& context,
+std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
+                                                       const PackedHeads& context,
                                                        std::shared_ptr<const Projection> projection) const {
   std::vector<AttentionOperands> calls;
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     const int64_t first = sequences.offsets[s], length = sequences.offsets[s + 1] - first;
     AttentionOperands call;
-    call.inputs.queries = inputs.Heads(first, length, 0, config_.num_heads, head_dim());
-    call.inputs.keys = inputs.Heads(first, length, config_.hidden_size, config_.num_heads, head_dim());
-    call.inputs.values = inputs.Heads(first, length, 2 * config_.hidden_size, config_.num_heads, head_dim());
+    call.inputs.queries = inputs.View(0, config_.num_heads, first, length);
+    call.inputs.keys = inputs.View(config_.num_heads, config_.num_heads, first, length);
+    call.inputs.values = inputs.View(2 * config_.num_heads, config_.num_heads, first, length);
     call.inputs.projection = projection;
-    call.output = context.Heads(first, length, 0, config_.num_heads, head_dim());
+    call.output = context.View(0, config_.num_heads, first, length);
     calls.push_back(std::move(call));
   }
   // Long ones first, so that no thread is left alone with one of them at the end.
@@ -236,8 +238,8 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
   const TokenBlocks blocks = Blocks(num_tokens);
   auto batch = std::make_shared<Batch>(sequences, blocks, vectors);
   auto stream = AlignedBuffer<float>::Allocate(StreamFloats(blocks));
-  auto inputs = PackedRows::Allocate(num_tokens, 3 * config_.hidden_size);
-  auto context = PackedRows::Allocate(num_tokens, config_.hidden_size);
+  auto inputs = PackedHeads::Allocate(num_tokens, 3 * config_.num_heads, head_dim());
+  auto context = PackedHeads::Allocate(num_tokens, config_.num_heads, head_dim());
   for (const absl::Status& status : {stream.status(), inputs.status(), context.status()}) {
     if (!status.ok()) return status;
   }
@@ -247,6 +249,7 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     for (int64_t t = sequences.offsets[s]; t < sequences.offsets[s + 1]; ++t) {
       batch->positions.push_back(static_cast<int32_t>(t - sequences.offsets[s]));
+      batch->rows.push_back(t);
     }
   }
 
@@ -283,11 +286,11 @@ int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const Encod
   for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
   const TokenBlocks blocks = Blocks(offsets.back());
   const PackedSequences sequences{{}, offsets};
-  const std::vector<AttentionOperands> calls =
-      OperandsOf(sequences, PackedRows(offsets.back(), 3 * config_.hidden_size),
-                 PackedRows(offsets.back(), config_.hidden_size), chosen.projection);
-  const int64_t floats = StreamFloats(blocks) + PackedRows::Floats(offsets.back(), 3 * config_.hidden_size) +
-                         PackedRows::Floats(offsets.back(), config_.hidden_size) + num_threads * ScratchFloats(blocks);
+  const PackedHeads inputs(offsets.back(), 3 * config_.num_heads, head_dim());
+  const PackedHeads context(offsets.back(), config_.num_heads, head_dim());
+  const std::vector<AttentionOperands> calls = OperandsOf(sequences, inputs, context, chosen.projection);
+  const int64_t floats = StreamFloats(blocks) + inputs.Floats() + context.Floats() +
+                         num_threads * ScratchFloats(blocks) + 3 * offsets.back();  // rows and positions
   return floats * static_cast<int64_t>(sizeof(float)) +
          AttentionScratchBytes(chosen.spec, calls, num_threads) * config_.num_layers;
 }

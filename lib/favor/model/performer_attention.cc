@@ -17,16 +17,15 @@ AttentionSpec LocalSpec(const PerformerConfig& config) {
 // Heads [first, first + count) of rows of one sequence: queries [query_begin, query_end) see keys [key_begin, key_end).
 AttentionOperands Call(const PerformerConfig& config, const PerformerBatch& batch, int64_t sequence, int64_t first,
                        int64_t count, std::pair<int64_t, int64_t> queries, std::pair<int64_t, int64_t> keys) {
-  const int64_t width = config.num_heads * config.head_dim, column = first * config.head_dim;
   const int64_t row = batch.rows.first_rows[sequence];
-  const auto heads = [&](const PackedRows& rows, std::pair<int64_t, int64_t> range, int64_t begin) {
-    return rows.Heads(row + range.first, range.second - range.first, begin + column, count, config.head_dim);
+  const auto view = [&](const PackedHeads& heads, std::pair<int64_t, int64_t> range, int64_t begin) {
+    return heads.View(begin + first, count, row + range.first, range.second - range.first);
   };
   AttentionOperands call;
-  call.inputs.queries = heads(batch.queries_keys_values, queries, 0);
-  call.inputs.keys = heads(batch.queries_keys_values, keys, width);
-  call.inputs.values = heads(batch.queries_keys_values, keys, 2 * width);
-  call.output = heads(batch.context, queries, 0);
+  call.inputs.queries = view(batch.queries_keys_values, queries, 0);
+  call.inputs.keys = view(batch.queries_keys_values, keys, config.num_heads);
+  call.inputs.values = view(batch.queries_keys_values, keys, 2 * config.num_heads);
+  call.output = view(batch.context, queries, 0);
   return call;
 }
 

@@ -43,9 +43,8 @@ int64_t PerformerBatch::StreamFloats() const {
 
 int64_t PerformerBatch::Floats(const PerformerConfig& config) const {
   const int64_t num_buffers = static_cast<int64_t>(streams.size()) + (config.shifts_tokens ? 1 : 0);
-  const int64_t width = config.num_heads * config.head_dim;
-  return num_buffers * StreamFloats() + PackedRows::Floats(rows.num_rows, 3 * width) +
-         PackedRows::Floats(rows.num_rows, width);
+  return num_buffers * StreamFloats() + PackedHeads(rows.num_rows, 3 * config.num_heads, config.head_dim).Floats() +
+         PackedHeads(rows.num_rows, config.num_heads, config.head_dim).Floats();
 }
 
 absl::Status PerformerBatch::Allocate(const PerformerConfig& config) {
@@ -57,16 +56,14 @@ absl::Status PerformerBatch::Allocate(const PerformerConfig& config) {
     if (!memory.ok()) return memory.status();
     *buffer = *std::move(memory);
   }
-  const int64_t width = config.num_heads * config.head_dim;
-  for (const auto& [packed, dim] : {std::pair(&queries_keys_values, 3 * width), std::pair(&context, width)}) {
-    absl::StatusOr<PackedRows> memory = PackedRows::Allocate(rows.num_rows, dim);
+  for (const auto& [heads, num_heads] :
+       {std::pair(&queries_keys_values, 3 * config.num_heads), std::pair(&context, config.num_heads)}) {
+    absl::StatusOr<PackedHeads> memory = PackedHeads::Allocate(rows.num_rows, num_heads, config.head_dim);
     if (!memory.ok()) return memory.status();
-    *packed = *std::move(memory);
+    *heads = *std::move(memory);
   }
   for (size_t s = 0; s < rows.lengths.size(); ++s) {
-    for (int64_t t = rows.lengths[s]; t < rows.padded_lengths[s]; ++t) {
-      std::fill_n(queries_keys_values.Row(rows.first_rows[s] + t), queries_keys_values.stride(), 0.0f);
-    }
+    queries_keys_values.ZeroRows(rows.first_rows[s] + rows.lengths[s], rows.padded_lengths[s] - rows.lengths[s]);
   }
   return absl::OkStatus();
 }

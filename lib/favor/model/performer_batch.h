@@ -7,7 +7,7 @@
 #include "absl/status/status.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/model/encoder.h"
-#include "favor/model/packed_rows.h"
+#include "favor/model/packed_heads.h"
 #include "favor/model/performer_config.h"
 #include "favor/model/token_blocks.h"
 
@@ -50,8 +50,8 @@ struct PerformerBatch {
   int64_t stream_rows;                        // of a tile: dim and what fills the last panel of a layer up
   std::vector<AlignedBuffer<float>> streams;  // [num_blocks][tiles_per_block][stream_rows][kTile]
   AlignedBuffer<float> normed;                // the same, for models that shift tokens
-  PackedRows queries_keys_values;             // [rows.num_rows][3 heads head_dim]
-  PackedRows context;                         // [rows.num_rows][heads head_dim]
+  PackedHeads queries_keys_values;            // 3 num_heads, of rows.num_rows rows
+  PackedHeads context;                        // num_heads
 
  private:
   BlockTiles Tiles(const AlignedBuffer<float>& buffer, int64_t block) const;

@@ -99,7 +99,7 @@ int64_t PerformerEncoder::ScratchFloats(const PerformerBatch& batch) const {
   const int64_t projected = kernels::PanelRowCount(3 * width()) + 2 * config_.head_dim;
   const int64_t inner = kernels::PanelRowCount(config_.inner_dim) * (config_.gated ? 2 : 1);
   return std::max((batch.stream_rows + std::max(projected, inner)) * tile,
-                  tile * width() + TokenVectorScratch(std::max(config_.dim, width())));
+                  tile * width() + TokenVectorScratch(std::max(config_.dim, config_.head_dim)));
 }
 
 void PerformerEncoder::EmbedTokens(PerformerBatch& batch, int64_t block, float* scratch) const {
