@@ -11,19 +11,6 @@
 
 namespace favor {
 
-namespace {
-
-absl::StatusOr<Job> PlanLinear(const AttentionSpec& spec, const AttentionOperands& call,
-                               const Cancellation* cancellation, AttentionReport* report) {
-  absl::StatusOr<internal::LinearAttention> linear =
-      internal::LinearAttention::Create(spec, call.inputs, call.output, report);
-  if (!linear.ok()) return linear.status();
-  return internal::PlanLinearAttention(std::make_shared<const internal::LinearAttention>(*std::move(linear)),
-                                       cancellation);
-}
-
-}  // namespace
-
 absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls,
                                   const Cancellation* cancellation, AttentionReport* report) {
   for (const AttentionOperands& call : calls) {
@@ -32,10 +19,12 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const At
   if (report != nullptr) *report = {};
   if (spec.mode == AttentionMode::kExact) return internal::PlanExactAttention(spec, calls, cancellation, report);
   std::vector<Job> jobs;
+  auto pool = std::make_shared<internal::LinearPool>();
   for (const AttentionOperands& call : calls) {
-    absl::StatusOr<Job> job = PlanLinear(spec, call, cancellation, report);
-    if (!job.ok()) return job.status();
-    jobs.push_back(*std::move(job));
+    auto linear = internal::LinearAttention::Create(spec, call.inputs, call.output, report);
+    if (!linear.ok()) return linear.status();
+    jobs.push_back(internal::PlanLinearAttention(std::make_shared<const internal::LinearAttention>(*std::move(linear)),
+                                                 cancellation, pool));
   }
   return SideBySide(std::move(jobs));
 }
@@ -49,13 +38,12 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInpu
 
 int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls, int num_threads) {
   if (spec.mode == AttentionMode::kExact) return internal::ExactScratchBytes(calls, num_threads);
-  int64_t bytes = 0;
+  std::vector<internal::LinearAttention> linear_calls;
   for (const AttentionOperands& call : calls) {
-    absl::StatusOr<internal::LinearAttention> linear =
-        internal::LinearAttention::Create(spec, call.inputs, {}, nullptr);
-    if (linear.ok()) bytes += internal::LinearScratchBytes(*linear, num_threads);
+    auto linear = internal::LinearAttention::Create(spec, call.inputs, {}, nullptr);
+    if (linear.ok()) linear_calls.push_back(*std::move(linear));
   }
-  return bytes;
+  return internal::LinearScratchBytes(linear_calls, num_threads);
 }
 
 int64_t AttentionScratchBytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads) {

@@ -13,6 +13,40 @@
 
 namespace favor::internal {
 
+// Workspaces that chains pass on to each other. When all chains that were announced have had theirs, the memory goes
+// back: a job has many phases and lives until the last of them ends. Thread-safe.
+template <typename Workspace>
+class WorkspacePool {
+ public:
+  // Announces chains; before the first of them takes a workspace.
+  void Expect(int64_t num_chains) {
+    absl::MutexLock lock(&mutex_);
+    num_expected_ += num_chains;
+  }
+
+  // Null when there is none to be passed on.
+  std::unique_ptr<Workspace> Take() {
+    absl::MutexLock lock(&mutex_);
+    if (free_.empty()) return nullptr;
+    std::unique_ptr<Workspace> workspace = std::move(free_.back());
+    free_.pop_back();
+    return workspace;
+  }
+
+  // When a chain has ended.
+  void Give(std::unique_ptr<Workspace> workspace) {
+    std::vector<std::unique_ptr<Workspace>> unneeded;  // freed without the lock
+    absl::MutexLock lock(&mutex_);
+    free_.push_back(std::move(workspace));
+    if (--num_expected_ == 0) unneeded.swap(free_);
+  }
+
+ private:
+  absl::Mutex mutex_;
+  int64_t num_expected_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::vector<std::unique_ptr<Workspace>> free_ ABSL_GUARDED_BY(mutex_);
+};
+
 // Gives every chain of a phase a workspace for as long as it is under way, and passes it on to the next chain: no more
 // workspaces exist than chains run at once. Thread-safe.
 template <typename Workspace>
@@ -20,20 +54,21 @@ class ChainWorkspaces {
  public:
   // Makes a workspace for a chain. What Release() passes on has to do for any chain.
   using Make = std::function<absl::StatusOr<std::unique_ptr<Workspace>>(int64_t chain)>;
+  using Pool = WorkspacePool<Workspace>;
 
-  ChainWorkspaces(int64_t num_chains, Make make) : make_(std::move(make)), of_chain_(num_chains) {}
+  // Several may share a pool when any workspace does for the chains of all. Every chain is released once.
+  ChainWorkspaces(int64_t num_chains, Make make, std::shared_ptr<Pool> pool = nullptr)
+      : make_(std::move(make)),
+        of_chain_(num_chains),
+        pool_(pool != nullptr ? std::move(pool) : std::make_shared<Pool>()) {
+    pool_->Expect(num_chains);
+  }
 
   // The chain's workspace, made or taken over at its first step; contents are then arbitrary.
   absl::StatusOr<Workspace*> Get(int64_t chain) {
     std::unique_ptr<Workspace>& mine = of_chain_[chain];  // steps of one chain never run at once
     if (mine != nullptr) return mine.get();
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!free_.empty()) {
-        mine = std::move(free_.back());
-        free_.pop_back();
-      }
-    }
+    mine = pool_->Take();
     if (mine == nullptr) {
       absl::StatusOr<std::unique_ptr<Workspace>> made = make_(chain);
       if (!made.ok()) return made.status();
@@ -43,16 +78,12 @@ class ChainWorkspaces {
   }
 
   // After the chain's last step.
-  void Release(int64_t chain) {
-    absl::MutexLock lock(&mutex_);
-    free_.push_back(std::move(of_chain_[chain]));
-  }
+  void Release(int64_t chain) { pool_->Give(std::move(of_chain_[chain])); }
 
  private:
   const Make make_;
   std::vector<std::unique_ptr<Workspace>> of_chain_;
-  absl::Mutex mutex_;
-  std::vector<std::unique_ptr<Workspace>> free_ ABSL_GUARDED_BY(mutex_);
+  const std::shared_ptr<Pool> pool_;
 };
 
 }  // namespace favor::internal

@@ -263,9 +263,7 @@ struct ExactBatch {
 
   // Queries of a chain: as many as the longest call has use for, fewer where chains would be too few.
   static int64_t QueriesPerChain(absl::Span<const AttentionOperands> calls) {
-    int64_t longest = 0;
-    for (const AttentionOperands& call : calls) longest = std::max(longest, call.inputs.queries.shape.length);
-    int64_t queries = std::min(kMostQueries, std::max<int64_t>(CeilDiv(longest, kBlock), 1) * kBlock);
+    int64_t queries = MostQueries(calls);
     const auto too_few = [&] {
       int64_t chains = 0;
       for (const AttentionOperands& call : calls) {
@@ -276,6 +274,12 @@ struct ExactBatch {
     };
     while (queries > kBlock && too_few()) queries = CeilDiv(queries / 2, kBlock) * kBlock;
     return queries;
+  }
+
+  static int64_t MostQueries(absl::Span<const AttentionOperands> calls) {
+    int64_t longest = 0;
+    for (const AttentionOperands& call : calls) longest = std::max(longest, call.inputs.queries.shape.length);
+    return std::min(kMostQueries, std::max<int64_t>(CeilDiv(longest, kBlock), 1) * kBlock);
   }
 
   // The call of a chain, and the chain's number in it.
@@ -333,8 +337,9 @@ Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionOper
 
 int64_t ExactScratchBytes(absl::Span<const AttentionOperands> calls, int num_threads) {
   if (calls.empty()) return 0;
-  return num_threads *
-         ExactAttention(AttentionSpec(), calls.front(), ExactBatch::QueriesPerChain(calls), nullptr).WorkspaceBytes();
+  // Whatever else is in the batch: chains take fewer queries only where they would be too few.
+  const int64_t most_queries = ExactBatch::MostQueries(calls);
+  return num_threads * ExactAttention(AttentionSpec(), calls.front(), most_queries, nullptr).WorkspaceBytes();
 }
 
 }  // namespace favor::internal

@@ -1,6 +1,7 @@
 #include "favor/attention/linear_plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <utility>
 #include <vector>
 
@@ -67,19 +68,21 @@ absl::Status ForTiles(int64_t begin, int64_t end, const Cancellation* cancellati
   return absl::OkStatus();
 }
 
-std::shared_ptr<Workspaces> MakeWorkspaces(const Call& call, int64_t num_chains) {
-  return std::make_shared<Workspaces>(num_chains, [call](int64_t) { return call->MakeWorkspace(); });
+std::shared_ptr<Workspaces> MakeWorkspaces(const Call& call, int64_t num_chains,
+                                           std::shared_ptr<LinearPool> pool = nullptr) {
+  return std::make_shared<Workspaces>(
+      num_chains, [call](int64_t) { return call->MakeWorkspace(); }, std::move(pool));
 }
 
 // A phase whose chains each own a workspace while they are under way and go through the tiles of `first`, then through
 // those of `second`: run_tile(workspace, chain, tile), tiles of `second` counting on.
 template <typename RunTile>
-Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, int64_t num_chains, Walk first, Walk second,
-                     RunTile run_tile) {
+Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, std::shared_ptr<LinearPool> pool,
+                     int64_t num_chains, Walk first, Walk second, RunTile run_tile) {
   Phase phase;
   phase.num_chains = num_chains;
   phase.steps_per_chain = first.num_steps() + second.num_steps();
-  auto workspaces = MakeWorkspaces(call, num_chains);
+  auto workspaces = MakeWorkspaces(call, num_chains, std::move(pool));
   const int64_t last_step = phase.steps_per_chain - 1;
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     absl::StatusOr<LinearAttention::Workspace*> work = workspaces->Get(chain);
@@ -96,10 +99,11 @@ Phase WorkspacePhase(const Call& call, const Cancellation* cancellation, int64_t
   return phase;
 }
 
-Phase CausalPhase(const Call& call, const Partition& shape, const Cancellation* cancellation) {
+Phase CausalPhase(const Call& call, const Partition& shape, const Cancellation* cancellation,
+                  std::shared_ptr<LinearPool> pool) {
   const int64_t first_output = call->NeedsStabiliser() ? shape.key_tiles : 0;
   const int64_t heads = call->num_key_heads();
-  return WorkspacePhase(call, cancellation, shape.num_states, {first_output, shape.tiles_per_step},
+  return WorkspacePhase(call, cancellation, std::move(pool), shape.num_states, {first_output, shape.tiles_per_step},
                         {shape.query_tiles, shape.tiles_per_step},
                         [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
                           const int64_t batch = chain / heads, head = chain % heads;
@@ -110,10 +114,11 @@ Phase CausalPhase(const Call& call, const Partition& shape, const Cancellation* 
 }
 
 // Folds all keys of a head, then reads with the queries of every head of its group.
-Phase WholeHeadPhase(const Call& call, const Partition& shape, const Cancellation* cancellation) {
+Phase WholeHeadPhase(const Call& call, const Partition& shape, const Cancellation* cancellation,
+                     std::shared_ptr<LinearPool> pool) {
   const int64_t heads = call->num_key_heads(), group = call->group_size();
-  return WorkspacePhase(call, cancellation, shape.num_states, {shape.key_tiles, shape.fold_tiles_per_step},
-                        {group * shape.query_tiles, shape.tiles_per_step},
+  return WorkspacePhase(call, cancellation, std::move(pool), shape.num_states,
+                        {shape.key_tiles, shape.fold_tiles_per_step}, {group * shape.query_tiles, shape.tiles_per_step},
                         [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) {
                           const int64_t batch = chain / heads, key_head = chain % heads;
                           if (tile == 0) call->Clear(work);
@@ -223,31 +228,42 @@ Phase ReadSegmentsPhase(const Call& call, const Partition& shape, const std::sha
   // Chains of one step each: readers need no order.
   const int64_t heads = call->inputs().queries.shape.num_heads, group = call->group_size();
   const int64_t chains_per_reader = CeilDiv(shape.query_tiles, shape.tiles_per_step);
-  return WorkspacePhase(call, cancellation, shape.num_readers * chains_per_reader, {0, 1},
-                        {shape.tiles_per_step, shape.tiles_per_step},
-                        [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) -> absl::Status {
-                          const int64_t reader = chain / chains_per_reader;
-                          const int64_t query_tile = chain % chains_per_reader * shape.tiles_per_step + tile;
-                          if (query_tile >= shape.query_tiles) return absl::OkStatus();
-                          const int64_t batch = reader / heads, head = reader % heads;
-                          const int64_t state = batch * (heads / group) + head / group;
-                          absl::StatusOr<LinearAttention::Workspace*> keys = states->Get(state * shape.segments);
-                          return call->ReadTile(batch, head, query_tile, (*keys)->state, work);
-                        });
+  Phase phase = WorkspacePhase(call, cancellation, nullptr, shape.num_readers * chains_per_reader, {0, 1},
+                               {shape.tiles_per_step, shape.tiles_per_step},
+                               [=](LinearAttention::Workspace* work, int64_t chain, int64_t tile) -> absl::Status {
+                                 const int64_t reader = chain / chains_per_reader;
+                                 const int64_t query_tile = chain % chains_per_reader * shape.tiles_per_step + tile;
+                                 if (query_tile >= shape.query_tiles) return absl::OkStatus();
+                                 const int64_t batch = reader / heads, head = reader % heads;
+                                 const int64_t state = batch * (heads / group) + head / group;
+                                 absl::StatusOr<LinearAttention::Workspace*> keys = states->Get(state * shape.segments);
+                                 return call->ReadTile(batch, head, query_tile, (*keys)->state, work);
+                               });
+  // The last reader lets the states go.
+  auto num_left = std::make_shared<std::atomic<int64_t>>(phase.num_chains);
+  phase.run_step = [=, run_step = std::move(phase.run_step), num_steps = phase.steps_per_chain,
+                    num_states = shape.num_states * shape.segments](int64_t chain, int64_t step) {
+    absl::Status status = run_step(chain, step);
+    if (step + 1 == num_steps && --*num_left == 0) {
+      for (int64_t i = 0; i < num_states; ++i) states->Release(i);
+    }
+    return status;
+  };
+  return phase;
 }
 
 }  // namespace
 
-Job PlanLinearAttention(const Call& call, const Cancellation* cancellation) {
+Job PlanLinearAttention(const Call& call, const Cancellation* cancellation, std::shared_ptr<LinearPool> pool) {
   const Partition shape(*call);
   Job job;
   if (shape.num_states == 0 || shape.query_tiles == 0) return job;
   if (call->num_parts() > 1) {
     job.phases = CausalPartPhases(call, shape, cancellation);
   } else if (call->causal()) {
-    job.phases = {CausalPhase(call, shape, cancellation)};
+    job.phases = {CausalPhase(call, shape, cancellation, std::move(pool))};
   } else if (shape.segments == 1) {
-    job.phases = {WholeHeadPhase(call, shape, cancellation)};
+    job.phases = {WholeHeadPhase(call, shape, cancellation, std::move(pool))};
   } else {
     auto states = MakeWorkspaces(call, shape.num_states * shape.segments);
     job.phases = {FoldSegmentsPhase(call, shape, states, cancellation), MergeSegmentsPhase(call, shape, states),
@@ -256,17 +272,28 @@ Job PlanLinearAttention(const Call& call, const Cancellation* cancellation) {
   return job;
 }
 
-int64_t LinearScratchBytes(const LinearAttention& call, int num_threads) {
-  const Partition shape(call);
-  if (call.num_parts() > 1 && shape.num_states > 0 && shape.query_tiles > 0) {
-    const PartialOutputs outputs(shape.num_readers, call.num_parts(), StretchTiles(call, shape),
-                                 call.inputs().values.shape.dim);
-    return shape.num_states * call.num_parts() * call.WorkspaceBytes() + outputs.Bytes();
+int64_t LinearScratchBytes(absl::Span<const LinearAttention> calls, int num_threads) {
+  int64_t held = 0;        // from phase to phase
+  int64_t num_chains = 0;  // that work one after the other
+  int64_t workspace = 0;
+  for (const LinearAttention& call : calls) {
+    const Partition shape(call);
+    if (shape.num_states == 0 || shape.query_tiles == 0) continue;
+    workspace = std::max(workspace, call.WorkspaceBytes());
+    if (call.num_parts() > 1) {
+      const PartialOutputs outputs(shape.num_readers, call.num_parts(), StretchTiles(call, shape),
+                                   call.inputs().values.shape.dim);
+      held += shape.num_states * call.num_parts() * call.WorkspaceBytes() + outputs.Bytes();
+    } else if (shape.segments > 1) {
+      // Readers run beside the states of all segments, those of every call with workspaces of its own.
+      held += shape.num_states * shape.segments * call.WorkspaceBytes();
+      const int64_t readers = shape.num_readers * CeilDiv(shape.query_tiles, shape.tiles_per_step);
+      held += std::min<int64_t>(num_threads, readers) * call.WorkspaceBytes();
+    } else {
+      num_chains += shape.num_states;
+    }
   }
-  if (shape.segments == 1) return std::min<int64_t>(num_threads, shape.num_states) * call.WorkspaceBytes();
-  // Readers run beside the states of all segments.
-  const int64_t readers = shape.num_readers * CeilDiv(shape.query_tiles, shape.tiles_per_step);
-  return (std::min<int64_t>(num_threads, readers) + shape.num_states * shape.segments) * call.WorkspaceBytes();
+  return held + std::min<int64_t>(num_threads, num_chains) * workspace;
 }
 
 }  // namespace favor::internal

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 
+#include "absl/types/span.h"
+#include "favor/attention/chain_workspaces.h"
 #include "favor/attention/linear_attention.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
@@ -16,10 +18,14 @@ namespace favor::internal {
 // however many heads there are. A bidirectional call with few heads and many keys instead folds each head in several
 // segments at once, merges their states by a fixed tree, and reads in parallel; a causal call with few heads goes
 // through the sequence in several parts of the features at once (LinearAttention::num_parts).
-Job PlanLinearAttention(const std::shared_ptr<const LinearAttention>& call, const Cancellation* cancellation);
+//
+// Calls of the same spec and dims that are computed side by side may share a pool; null: the call has its own.
+using LinearPool = WorkspacePool<LinearAttention::Workspace>;
+Job PlanLinearAttention(const std::shared_ptr<const LinearAttention>& call, const Cancellation* cancellation,
+                        std::shared_ptr<LinearPool> pool = nullptr);
 
-// Scratch bytes the job holds at once on num_threads threads.
-int64_t LinearScratchBytes(const LinearAttention& call, int num_threads);
+// Scratch bytes that jobs of these calls, side by side, hold at once on num_threads threads.
+int64_t LinearScratchBytes(absl::Span<const LinearAttention> calls, int num_threads);
 
 }  // namespace favor::internal
 

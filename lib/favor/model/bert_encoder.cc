@@ -78,7 +78,7 @@ class BertEncoder : public Encoder {
     return {batch.stream.data() + block * stride, stream_rows(), batch.blocks.Count(block)};
   }
   // Floats that a chain of stages needs beside the batch's own buffers.
-  int64_t ScratchFloats(const TokenBlocks& blocks) const;
+  int64_t ScratchFloats(int64_t tiles_per_block) const;
 
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
   std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
@@ -158,9 +158,9 @@ absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
   return absl::OkStatus();
 }
 
-int64_t BertEncoder::ScratchFloats(const TokenBlocks& blocks) const {
+int64_t BertEncoder::ScratchFloats(int64_t tiles_per_block) const {
   const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
-  const int64_t tile = blocks.tiles_per_block() * kTile;
+  const int64_t tile = tiles_per_block * kTile;
   return std::max({TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest),
                    tile * config_.hidden_size + kTile * kernels::Padded(head_dim())});
 }
@@ -255,7 +255,7 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
 
   const std::vector<AttentionOperands> calls =
       OperandsOf(sequences, batch->queries_keys_values, batch->context, chosen.projection);
-  const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks), cancellation);
+  const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks.tiles_per_block()), cancellation);
   const auto stage = [this, batch](void (BertEncoder::*run)(const Layer&, Batch&, int64_t, float*) const,
                                    const Layer& layer) {
     return BlockStage{
@@ -284,15 +284,15 @@ int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const Encod
   const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
   std::vector<int64_t> offsets = {0};
   for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
-  const TokenBlocks blocks = Blocks(offsets.back());
-  const PackedSequences sequences{{}, offsets};
-  const PackedHeads inputs(offsets.back(), 3 * config_.num_heads, head_dim());
-  const PackedHeads context(offsets.back(), config_.num_heads, head_dim());
-  const std::vector<AttentionOperands> calls = OperandsOf(sequences, inputs, context, chosen.projection);
-  const int64_t floats = StreamFloats(blocks) + inputs.Floats() + context.Floats() +
-                         num_threads * ScratchFloats(blocks) + 3 * offsets.back();  // rows and positions
-  return floats * static_cast<int64_t>(sizeof(float)) +
-         AttentionScratchBytes(chosen.spec, calls, num_threads) * config_.num_layers;
+  const int64_t num_tokens = offsets.back();
+  const PackedHeads inputs(num_tokens, 3 * config_.num_heads, head_dim());
+  const PackedHeads context(num_tokens, config_.num_heads, head_dim());
+  const std::vector<AttentionOperands> calls = OperandsOf({{}, offsets}, inputs, context, chosen.projection);
+  const int64_t floats = TokenBlocks::MostColumns(num_tokens) * stream_rows() + inputs.Floats() + context.Floats() +
+                         num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
+                         8 * num_tokens;  // rows and positions, in vectors that grow
+  return floats * static_cast<int64_t>(sizeof(float)) + AttentionScratchBytes(chosen.spec, calls, num_threads) +
+         kPlanBytes * static_cast<int64_t>(lengths.size()) * config_.num_layers;
 }
 
 }  // namespace

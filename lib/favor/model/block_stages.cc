@@ -5,14 +5,10 @@
 namespace favor {
 
 BlockStages::BlockStages(int64_t num_blocks, int64_t scratch_floats, const Cancellation* cancellation)
-    : num_blocks_(num_blocks), cancellation_(cancellation) {
-  scratch_ = std::make_shared<internal::ChainWorkspaces<Scratch>>(
-      num_blocks, [scratch_floats](int64_t) -> absl::StatusOr<std::unique_ptr<Scratch>> {
-        absl::StatusOr<Scratch> scratch = Scratch::Allocate(scratch_floats);
-        if (!scratch.ok()) return scratch.status();
-        return std::make_unique<Scratch>(*std::move(scratch));
-      });
-}
+    : num_blocks_(num_blocks),
+      scratch_floats_(scratch_floats),
+      cancellation_(cancellation),
+      scratch_(std::make_shared<internal::WorkspacePool<Scratch>>()) {}
 
 void BlockStages::AppendTo(std::vector<BlockStage> stages, Job* job) const {
   std::vector<BlockStage> together;
@@ -27,8 +23,14 @@ void BlockStages::AppendPhase(std::vector<BlockStage> stages, Job* job) const {
   Phase phase;
   phase.num_chains = num_blocks_;
   phase.steps_per_chain = static_cast<int64_t>(stages.size());
-  phase.run_step = [stages = std::move(stages), scratch = scratch_, cancellation = cancellation_](
-                       int64_t block, int64_t step) -> absl::Status {
+  const auto make = [floats = scratch_floats_](int64_t) -> absl::StatusOr<std::unique_ptr<Scratch>> {
+    absl::StatusOr<Scratch> scratch = Scratch::Allocate(floats);
+    if (!scratch.ok()) return scratch.status();
+    return std::make_unique<Scratch>(*std::move(scratch));
+  };
+  auto scratch = std::make_shared<internal::ChainWorkspaces<Scratch>>(num_blocks_, make, scratch_);
+  phase.run_step = [stages = std::move(stages), scratch, cancellation = cancellation_](int64_t block,
+                                                                                       int64_t step) -> absl::Status {
     if (cancellation != nullptr) {
       if (absl::Status status = cancellation->Check(); !status.ok()) return status;
     }

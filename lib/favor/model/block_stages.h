@@ -38,8 +38,9 @@ class BlockStages {
   void AppendPhase(std::vector<BlockStage> stages, Job* job) const;
 
   int64_t num_blocks_;
+  int64_t scratch_floats_;
   const Cancellation* cancellation_;
-  std::shared_ptr<internal::ChainWorkspaces<Scratch>> scratch_;
+  std::shared_ptr<internal::WorkspacePool<Scratch>> scratch_;
 };
 
 }  // namespace favor

@@ -29,6 +29,9 @@ struct EncoderAttention {
   std::shared_ptr<const Projection> projection;
 };
 
+// What the plan of one sequence's attention takes in one layer, at most.
+constexpr int64_t kPlanBytes = 1024;
+
 // The layers of a model: token ids in, one vector for each token out. Immutable and thread-safe.
 class Encoder {
  public:
@@ -57,7 +60,7 @@ class Encoder {
                                    const Cancellation* cancellation, float* vectors) const = 0;
 
   // Upper bound of the memory, in bytes, that a planned job holds besides its arguments, for sequences of these
-  // lengths.
+  // lengths. Subadditive: a batch needs no more than its parts do one by one.
   virtual int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                                int num_threads) const = 0;
 };

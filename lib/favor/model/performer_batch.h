@@ -31,7 +31,7 @@ struct PerformerBatch {
   PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors);
   // ResourceExhaustedError when there is no memory.
   absl::Status Allocate(const PerformerConfig& config);
-  // Floats that Allocate() takes.
+  // Floats that Allocate() takes, at most; subadditive in the sequences.
   int64_t Floats(const PerformerConfig& config) const;
 
   static TokenBlocks Blocks(const PerformerConfig& config, int64_t num_tokens);

@@ -46,7 +46,7 @@ class PerformerEncoder : public Encoder {
   using LayerStage = void (PerformerEncoder::*)(const PerformerLayer&, PerformerBatch&, int64_t, float*) const;
 
   int64_t width() const { return config_.num_heads * config_.head_dim; }
-  int64_t ScratchFloats(const PerformerBatch& batch) const;
+  int64_t ScratchFloats(int64_t stream_rows, int64_t tiles_per_block) const;
   std::vector<BlockStage> InputStages(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer) const;
   std::vector<BlockStage> OutputStages(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer) const;
 
@@ -94,11 +94,11 @@ int64_t PerformerEncoder::memory_bytes() const {
   return bytes;
 }
 
-int64_t PerformerEncoder::ScratchFloats(const PerformerBatch& batch) const {
-  const int64_t tile = batch.blocks.tiles_per_block() * kTile;
+int64_t PerformerEncoder::ScratchFloats(int64_t stream_rows, int64_t tiles_per_block) const {
+  const int64_t tile = tiles_per_block * kTile;
   const int64_t projected = kernels::PanelRowCount(3 * width()) + 2 * config_.head_dim;
   const int64_t inner = kernels::PanelRowCount(config_.inner_dim) * (config_.gated ? 2 : 1);
-  return std::max((batch.stream_rows + std::max(projected, inner)) * tile,
+  return std::max((stream_rows + std::max(projected, inner)) * tile,
                   tile * width() + TokenVectorScratch(std::max(config_.dim, config_.head_dim)));
 }
 
@@ -268,7 +268,8 @@ absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, con
   if (sequences.num_tokens() == 0) return Job();
   auto batch = std::make_shared<PerformerBatch>(config_, sequences, vectors);
   if (absl::Status status = batch->Allocate(config_); !status.ok()) return status;
-  const BlockStages per_block(batch->blocks.num_blocks(), ScratchFloats(*batch), cancellation);
+  const BlockStages per_block(batch->blocks.num_blocks(),
+                              ScratchFloats(batch->stream_rows, batch->blocks.tiles_per_block()), cancellation);
   const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
     std::move(from.begin(), from.end(), std::back_inserter(*to));
   };
@@ -293,10 +294,17 @@ int64_t PerformerEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const 
   std::vector<int64_t> offsets = {0};
   for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
   const PerformerBatch batch(config_, {{}, offsets}, nullptr);
-  int64_t bytes = (batch.Floats(config_) + num_threads * ScratchFloats(batch)) * static_cast<int64_t>(sizeof(float)) +
-                  offsets.back() * 2 * static_cast<int64_t>(sizeof(int64_t));
-  for (const PerformerLayer& layer : layers_) bytes += PerformerAttentionBytes(config_, layer, batch, num_threads);
-  return bytes;
+  const int64_t scratch = num_threads * ScratchFloats(batch.stream_rows, TokenBlocks::kMostTiles);
+  // A layer gives its attention's memory back before the next one takes its own.
+  int64_t attention = 0;
+  for (const PerformerLayer& layer : layers_) {
+    attention = std::max(attention, PerformerAttentionBytes(config_, layer, batch, num_threads));
+  }
+  int64_t num_plans = static_cast<int64_t>(lengths.size());
+  for (const int64_t length : lengths) num_plans += length / config_.local_window + 1;
+  return (batch.Floats(config_) + scratch) * static_cast<int64_t>(sizeof(float)) +
+         offsets.back() * 4 * static_cast<int64_t>(sizeof(int64_t)) +  // rows and positions, in vectors that grow
+         attention + kPlanBytes * num_plans * config_.depth;
 }
 
 }  // namespace

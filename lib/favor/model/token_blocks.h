@@ -28,6 +28,12 @@ class TokenBlocks {
   int64_t num_blocks() const { return (num_tokens_ + width_ - 1) / width_; }
   int64_t First(int64_t block) const { return block * width_; }
   int64_t Count(int64_t block) const { return std::min(width_, num_tokens_ - First(block)); }
+  // Columns of the tiles of so many tokens in however many blocks, at most; subadditive in them.
+  static int64_t MostColumns(int64_t num_tokens) {
+    return std::min(3 * num_tokens + kernels::kTile, num_tokens + 11 * kernels::kTile);
+  }
+  static constexpr int64_t kMostTiles = 3;  // of a block
+
   int64_t tiles_per_block() const { return (width_ + kernels::kTile - 1) / kernels::kTile; }
 
  private:
@@ -35,7 +41,7 @@ class TokenBlocks {
   static constexpr int64_t kMostFlops = 500'000'000;  // some five milliseconds of one core
 
   int64_t num_tokens_;
-  int64_t width_ = 3 * kernels::kTile;
+  int64_t width_ = kMostTiles * kernels::kTile;
 };
 
 // Tiles of one block, one after the other, each [rows][kTile]. Does not own them.

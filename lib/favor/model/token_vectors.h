@@ -13,14 +13,15 @@ namespace favor {
 // Floats of scratch that the functions below work in.
 constexpr int64_t TokenVectorScratch(int64_t dim) { return kernels::kTile * kernels::Padded(dim); }
 
-// Fills the first dim rows of the tiles of a block: write_vector(t, row) writes the vector of the block's token t, for
-// which row has Padded(dim) floats.
+// Fills the tiles of a block, rows past dim with zeros: write_vector(t, row) writes the vector of the block's token t,
+// for which row has Padded(dim) floats.
 template <typename WriteVector>
 void LoadTokenVectors(const BlockTiles& block, int64_t dim, WriteVector write_vector, float* scratch) {
   const int64_t stride = kernels::Padded(dim);
   for (int64_t i = 0; i < block.num_tiles(); ++i) {
     for (int64_t t = 0; t < block.Count(i); ++t) write_vector(i * kernels::kTile + t, scratch + t * stride);
     kernels::Transpose(scratch, stride, block.Count(i), dim, block.Tile(i), kernels::kTile);
+    std::fill(block.Tile(i) + dim * kernels::kTile, block.Tile(i) + block.stride(), 0.0f);
   }
 }
 

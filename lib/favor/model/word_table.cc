@@ -1,5 +1,6 @@
 #include "favor/model/word_table.h"
 
+#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -30,8 +31,13 @@ WordTable WordTable::Load(absl::string_view name, int64_t rows, int64_t dim, Wei
 }
 
 void WordTable::Read(int64_t row, float* out) const {
-  const kernels::Rows rows{values_.data() + row * dim_ * SizeOf(type_), type_, dim_, 1, 1, dim_};
-  kernels::PackRows(rows, 1.0f, /*clamp=*/false, out, kernels::Padded(dim_));
+  // PackRows takes rows of a head, which are shorter than many a word's vector.
+  constexpr int64_t kPiece = 512;
+  for (int64_t begin = 0; begin < dim_; begin += kPiece) {
+    const int64_t size = std::min(kPiece, dim_ - begin);
+    const kernels::Rows rows{values_.data() + (row * dim_ + begin) * SizeOf(type_), type_, size, 1, 1, size};
+    kernels::PackRows(rows, 1.0f, /*clamp=*/false, out + begin, kernels::Padded(size));
+  }
 }
 
 }  // namespace favor

@@ -1,0 +1,69 @@
+// The server admits a batch by the memory its parts ask for, one by one.
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "favor/model/bert_config.h"
+#include "favor/model/bert_encoder.h"
+#include "favor/model/performer_config.h"
+#include "favor/model/performer_encoder.h"
+#include "favor/model/token_blocks.h"
+#include "favor/model/weights.h"
+#include "gtest/gtest.h"
+#include "tests/support/model_golden.h"
+
+namespace favor {
+namespace {
+
+std::vector<std::shared_ptr<const Encoder>> Encoders() {
+  std::vector<std::shared_ptr<const Encoder>> encoders;
+  const std::string folder = FAVOR_TEST_DATA_DIR "/models/";
+  const testing::ModelGolden bert = testing::ReadModelGolden(folder + "bert/gelu.safetensors", "config");
+  Weights weights = Weights::Open(bert.path).value();
+  encoders.push_back(LoadBertEncoder(ParseBertConfig(bert.config).value(), &weights).value());
+  for (const char* name : {"rotary", "reversible", "causal"}) {
+    const auto golden = testing::ReadModelGolden(folder + "performer/" + name + ".safetensors", "kwargs");
+    Weights opened = Weights::Open(golden.path).value();
+    const auto config = ParsePerformerArguments(golden.config, "PerformerLM").value();
+    encoders.push_back(LoadPerformerEncoder(config, &opened).value());
+  }
+  return encoders;
+}
+
+TEST(ScratchBytes, OfABatchAreNoMoreThanThoseOfItsParts) {
+  std::mt19937 random(7);
+  for (const auto& encoder : Encoders()) {
+    for (int i = 0; i < 200; ++i) {
+      std::vector<int64_t> whole, parts[2];
+      for (std::vector<int64_t>& part : parts) {
+        const int count = std::uniform_int_distribution<int>(1, 6)(random);
+        for (int s = 0; s < count; ++s) part.push_back(std::uniform_int_distribution<int64_t>(1, 500)(random));
+        whole.insert(whole.end(), part.begin(), part.end());
+      }
+      const int num_threads = 1 << i % 7;
+      EXPECT_LE(encoder->ScratchBytes(whole, nullptr, num_threads),
+                encoder->ScratchBytes(parts[0], nullptr, num_threads) +
+                    encoder->ScratchBytes(parts[1], nullptr, num_threads));
+    }
+  }
+}
+
+TEST(ScratchBytes, OfManyShortInputsGrowWithTheirTokensAlone) {
+  for (const auto& encoder : Encoders()) {
+    const std::vector<int64_t> few(10, 20), many(1000, 20);
+    EXPECT_LT(encoder->ScratchBytes(many, nullptr, 8), 40 * encoder->ScratchBytes(few, nullptr, 8));
+  }
+}
+
+TEST(TokenBlocks, NeverTakeMoreColumnsThanTheirBound) {
+  for (int64_t n = 1; n < 5000; ++n) {
+    for (const int64_t flops : {1'000, 3'000'000, 20'000'000}) {
+      const TokenBlocks blocks(n, flops);
+      ASSERT_LE(blocks.num_blocks() * blocks.tiles_per_block() * kernels::kTile, TokenBlocks::MostColumns(n)) << n;
+      ASSERT_LE(blocks.tiles_per_block(), TokenBlocks::kMostTiles);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace favor
