@@ -6,6 +6,7 @@
 #define FAVOR_KERNELS_ACTIVATIONS_INL_H_
 #endif
 
+#include "favor/kernels/simd_math-inl.h"
 #include "favor/kernels/tile.h"
 #include "hwy/contrib/math/math-inl.h"
 #include "hwy/highway.h"
@@ -40,7 +41,8 @@ struct Gelu {
     p = hn::MulAdd(p, k, hn::Set(d, 1.421413741f));
     p = hn::MulAdd(p, k, hn::Set(d, -0.284496736f));
     p = hn::MulAdd(p, k, hn::Set(d, 0.254829592f));
-    const V half_erfc = hn::Mul(hn::Mul(hn::Mul(p, k), hn::Set(d, 0.5f)), hn::Exp(d, hn::Neg(hn::Mul(z, z))));
+    const V half_erfc =
+        hn::Mul(hn::Mul(hn::Mul(p, k), hn::Set(d, 0.5f)), Exp2(d, hn::Mul(hn::Mul(z, z), hn::Set(d, -1.44269504f))));
     const V phi = hn::IfThenElse(hn::Gt(t, hn::Zero(d)), hn::Sub(one, half_erfc), half_erfc);
     return hn::Mul(t, phi);
   }
