@@ -50,6 +50,11 @@ MappedFile::~MappedFile() {
   if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 
+bool EntryExists(const std::string& path) {
+  struct stat status;
+  return lstat(path.c_str(), &status) == 0 || (errno != ENOENT && errno != ENOTDIR);
+}
+
 absl::Status WriteFile(const std::string& path, absl::Span<const absl::Span<const std::byte>> parts) {
   const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
   if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path, " for writing"));

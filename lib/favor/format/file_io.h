@@ -30,6 +30,10 @@ class MappedFile {
   absl::Span<const std::byte> bytes_;
 };
 
+// Whether a folder has an entry of this name. A link counts even if its target is gone: to go on without the file that
+// somebody meant to be there would be a silent mistake; opening it says what is wrong. Never throws.
+bool EntryExists(const std::string& path);
+
 // Writes the parts one after the other, replacing what `path` held. After an error the file may hold a beginning.
 absl::Status WriteFile(const std::string& path, absl::Span<const absl::Span<const std::byte>> parts);
 

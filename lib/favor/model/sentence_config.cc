@@ -6,6 +6,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "favor/format/file_io.h"
 #include "favor/format/json.h"
 #include "favor/format/json_fields.h"
 
@@ -18,9 +19,9 @@ constexpr int64_t kMostTokens = int64_t{1} << 40;
 
 // An object without members when there is no such file: all of its fields have defaults.
 absl::StatusOr<JsonValue> ReadOptional(const fs::path& folder, const std::string& name) {
-  absl::StatusOr<JsonValue> json = ReadJsonFile((folder / name).string(), kMaxConfigBytes);
-  if (absl::IsNotFound(json.status())) return JsonValue{JsonValue::Object()};
-  return json;
+  const std::string path = (folder / name).string();
+  if (!EntryExists(path)) return JsonValue{JsonValue::Object()};
+  return ReadJsonFile(path, kMaxConfigBytes);
 }
 
 Pooling PoolingOf(const JsonFields& fields) {
@@ -78,11 +79,11 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
   SentenceConfig config;
   absl::Status status;
   const fs::path path(folder);
-  absl::StatusOr<JsonValue> modules = ReadJsonFile((path / "modules.json").string(), kMaxConfigBytes);
-  if (!modules.ok() && !absl::IsNotFound(modules.status())) return modules.status();
-  if (modules.ok()) {
+  if (const std::string file = (path / "modules.json").string(); EntryExists(file)) {
+    const absl::StatusOr<JsonValue> modules = ReadJsonFile(file, kMaxConfigBytes);
+    if (!modules.ok()) return modules.status();
     ReadModules(path, *modules, &config, &status);
-  } else if (fs::exists(path / "1_Pooling" / "config.json")) {
+  } else if (EntryExists((path / "1_Pooling" / "config.json").string())) {
     ReadPooling(path, "1_Pooling/config.json", &config, &status);
   }
 

@@ -1,8 +1,5 @@
-#include <cerrno>
 #include <string>
 #include <utility>
-
-#include <sys/stat.h>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -24,15 +21,10 @@ constexpr int64_t kMaxFileBytes = 128 << 20;
 constexpr absl::string_view kOtherTokenizers[] = {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model",
                                                   "merges.txt", "vocab.json"};
 
-bool Exists(const std::string& path) {
-  struct stat status;
-  return stat(path.c_str(), &status) == 0;
-}
-
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocabulary_path,
                                                         const std::string& config_path) {
   JsonValue config{JsonValue::Object()};
-  if (Exists(config_path)) {
+  if (EntryExists(config_path)) {
     absl::StatusOr<JsonValue> json = ReadJsonFile(config_path, kMaxFileBytes);
     if (!json.ok()) return json.status();
     config = *std::move(json);
@@ -50,19 +42,19 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocab
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder) {
   const auto path = [&](absl::string_view name) { return absl::StrCat(folder, "/", name); };
-  if (const std::string file = path("favor_tokenizer.json"); Exists(file)) {
+  if (const std::string file = path("favor_tokenizer.json"); EntryExists(file)) {
     const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
     return json.ok() ? TokenizerFromFavorJson(*json) : json.status();
   }
-  if (const std::string file = path("tokenizer.json"); Exists(file)) {
+  if (const std::string file = path("tokenizer.json"); EntryExists(file)) {
     const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
     return json.ok() ? TokenizerFromJson(*json) : json.status();
   }
-  if (const std::string file = path("vocab.txt"); Exists(file)) {
+  if (const std::string file = path("vocab.txt"); EntryExists(file)) {
     return LoadVocabTxt(file, path("tokenizer_config.json"));
   }
   for (const absl::string_view name : kOtherTokenizers) {
-    if (!Exists(path(name))) continue;
+    if (!EntryExists(path(name))) continue;
     return absl::InvalidArgumentError(absl::StrCat(
         name,
         " is not implemented; known: favor_tokenizer.json, tokenizer.json, vocab.txt with tokenizer_config.json"));
