@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -98,6 +99,7 @@ class SpecialTokens {
   void AddDecoder() {
     if (!config_.Has("added_tokens_decoder")) return;
     pipeline_.added_tokens.clear();
+    contents_.clear();
     const JsonFields decoder = config_.Object("added_tokens_decoder");
     for (const JsonMember& member : *decoder.object().object()) {
       const AddedToken token =
@@ -105,6 +107,9 @@ class SpecialTokens {
       int32_t id = -1;
       if (!absl::SimpleAtoi(member.name, &id) || id < 0 || id > Vocabulary::kMaxId) {
         return decoder.Fail(member.name, absl::StrCat("is no id from 0 to ", Vocabulary::kMaxId));
+      }
+      if (token.content.size() > Vocabulary::kMaxPieceBytes) {
+        return decoder.Fail(member.name, absl::StrCat("has more than ", Vocabulary::kMaxPieceBytes, " bytes"));
       }
       const int32_t known_id = pipeline_.vocabulary->Find(token.content);
       const bool taken = known_id == Vocabulary::kNone && !pipeline_.vocabulary->Piece(id).empty();
@@ -117,9 +122,7 @@ class SpecialTokens {
 
  private:
   void Add(AddedToken token, int32_t id) {
-    const bool known = std::any_of(pipeline_.added_tokens.begin(), pipeline_.added_tokens.end(),
-                                   [&](const AddedToken& other) { return other.content == token.content; });
-    if (known || token.content.empty()) return;
+    if (token.content.empty() || !contents_.insert(token.content).second) return;
     token.id = id;
     pipeline_.added_tokens.push_back(std::move(token));
   }
@@ -127,6 +130,7 @@ class SpecialTokens {
   const JsonFields& config_;
   Pipeline& pipeline_;
   absl::Status& status_;
+  absl::flat_hash_set<std::string> contents_;  // of the pipeline's added tokens
 };
 
 }  // namespace
