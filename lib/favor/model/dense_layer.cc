@@ -38,7 +38,7 @@ void AppendBias(const std::string& name, int64_t rows, bool has_bias, Weights* w
   if (has_bias) {
     const AlignedBuffer<float> shift = weights->Read(name + ".bias", {rows});
     bias->insert(bias->end(), shift.data(), shift.data() + shift.size());
-  } else {
+  } else if (weights->status().ok()) {  // else `rows` is no more than a claim
     bias->resize(bias->size() + rows, 0.0f);
   }
 }
