@@ -44,8 +44,9 @@ absl::Status CheckTokenizer(const Model& model) {
   if (model.tokenizer == nullptr) return absl::OkStatus();
   const int64_t ids = model.tokenizer->vocabulary_size(), rows = model.encoder->vocabulary_size();
   if (ids <= rows) return absl::OkStatus();
+  const char* key = model.architecture == "performer-pytorch" ? "num_tokens" : "vocab_size";
   return absl::InvalidArgumentError(
-      absl::StrCat("the tokenizer has ", ids, " ids, config.json allows for ", rows, " (vocab_size)"));
+      absl::StrCat("the tokenizer has ", ids, " ids, config.json allows for ", rows, " (", key, ")"));
 }
 
 }  // namespace

@@ -44,10 +44,17 @@ Pooling PoolingOf(const JsonFields& fields) {
   return chosen.front();
 }
 
+// An error of this file that names it by the last part of its path: config.json alone would be another file.
+absl::Status WithFolder(const std::string& name, const absl::Status& status) {
+  const fs::path path(name);
+  if (!absl::StartsWith(status.message(), path.filename().string())) return status;
+  return absl::Status(status.code(), absl::StrCat((path.parent_path() / "").string(), status.message()));
+}
+
 void ReadPooling(const fs::path& folder, const std::string& name, SentenceConfig* config, absl::Status* status) {
   const absl::StatusOr<JsonValue> json = ReadJsonFile((folder / name).string(), kMaxConfigBytes);
   if (!json.ok()) {
-    if (status->ok()) *status = json.status();
+    if (status->ok()) *status = WithFolder(name, json.status());
     return;
   }
   config->pooling = PoolingOf(JsonFields(*json, name, status));
@@ -56,7 +63,9 @@ void ReadPooling(const fs::path& folder, const std::string& name, SentenceConfig
 void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfig* config, absl::Status* status) {
   // The file is a list; JsonFields reads objects.
   const JsonValue whole{JsonValue::Object{{"modules", modules}}};
-  for (const JsonFields& module : JsonFields(whole, "modules.json", status).Objects("modules")) {
+  const JsonFields fields(whole, "modules.json", status);
+  fields.RequiredArray("modules");
+  for (const JsonFields& module : fields.Objects("modules")) {
     const std::string type = module.RequiredString("type");
     const std::string path = module.String("path", "");
     if (absl::EndsWith(type, ".Pooling")) {

@@ -200,6 +200,18 @@ TEST(LoadModel, FilesMayBeLinksAsInAModelCache) {
   EXPECT_EQ(folder.Error(), "loaded");
 }
 
+TEST(LoadModel, ATokenizerOfMoreIdsThanTheTableIsRefused) {
+  GoldenModelFolder bert("bert/relu");
+  std::string vocabulary = bert.Read("vocab.txt");
+  for (int i = 10; i < 51; ++i) vocabulary += "word" + std::to_string(i) + "\n";
+  bert.Write("vocab.txt", vocabulary);
+  EXPECT_THAT(bert.Error(), AllOf(HasSubstr("config.json"), HasSubstr("vocab_size"), HasSubstr("51"), HasSubstr("50")));
+  GoldenModelFolder performer("performer/rotary");
+  performer.Write("favor_tokenizer.json", R"({"format_version": 1, "type": "bytes"})");
+  EXPECT_THAT(performer.Error(),
+              AllOf(HasSubstr("config.json"), HasSubstr("num_tokens"), HasSubstr("256"), HasSubstr("50")));
+}
+
 TEST(LoadModel, AnAddedTokenBehindTheTableIsRefused) {
   GoldenModelFolder folder("bert/relu");
   folder.Write("tokenizer_config.json", R"({"added_tokens_decoder": {"50": {"content": "<new>"}}})");
@@ -219,6 +231,7 @@ TEST(LoadModel, MalformedFilesOfSentenceTransformersAreNamed) {
       {"modules.json", "{", {"modules.json"}},
       {"modules.json", "[", {"modules.json"}},
       {"modules.json", "\xFF", {"modules.json"}},
+      {"modules.json", "null", {"modules.json"}},
       {"modules.json", "{}", {"modules.json", "modules"}},
       {"modules.json", "7", {"modules.json", "modules"}},
       {"modules.json", "[7]", {"modules.json", "modules[0]"}},
@@ -230,11 +243,13 @@ TEST(LoadModel, MalformedFilesOfSentenceTransformersAreNamed) {
       {"modules.json", R"([{"type": "x.Pooling", "path": "/etc"}])", {"modules.json", "modules[0].path", "/etc"}},
       {"modules.json", R"([{"type": "x.Pooling", "path": 7}])", {"modules.json", "modules[0].path"}},
       {"modules.json", R"([{"type": "x.Pooling", "path": "nowhere"}])", {"nowhere/config.json"}},
+      {pooling, "", {pooling}},
       {pooling, "[]", {pooling}},
       {pooling, "{}", {pooling, "pooling_mode_mean_tokens", "choose 0"}},
       {pooling, R"({"pooling_mode_mean_tokens": 1})", {pooling, "pooling_mode_mean_tokens"}},
       {pooling, R"({"pooling_mode_mean_tokens": true, "pooling_mode_cls_token": true})", {pooling, "choose 2"}},
       {pooling, R"({"pooling_mode_weightedmean_tokens": true})", {pooling, "pooling_mode_weightedmean_tokens"}},
+      {pooling, R"({"pooling_mode_mean_tokens": true, "pooling_mode_mean_tokens": false})", {pooling, "twice"}},
       {"sentence_bert_config.json", R"({"max_seq_length": 0})", {"sentence_bert_config.json", "max_seq_length"}},
       {"sentence_bert_config.json", R"({"max_seq_length": -5})", {"sentence_bert_config.json", "max_seq_length"}},
       {"sentence_bert_config.json", R"({"max_seq_length": 1e18})", {"sentence_bert_config.json", "max_seq_length"}},
@@ -298,6 +313,24 @@ TEST(LoadModel, MalformedTokenizersAreNamed) {
     EXPECT_THAT(folder.Error(), AnyOf(HasSubstr(file), AllOf(HasSubstr("vocab.txt"), HasSubstr("tokenizer_config"))))
         << text.substr(0, 200);
   }
+}
+
+TEST(LoadModel, AVeryLongListOfAddedTokensIsReadInLinearTime) {
+  GoldenModelFolder folder("bert/relu");
+  std::string decoder = R"({"added_tokens_decoder": {)";
+  for (int id = 100; id < 200'100; ++id) {
+    absl::StrAppend(&decoder, "\"", id, R"(": {"content": "[unused)", id, "]\"},");
+  }
+  decoder.back() = '}';
+  folder.Write("tokenizer_config.json", decoder + "}");
+  EXPECT_THAT(folder.Error(), HasSubstr("vocab_size"));
+}
+
+TEST(LoadModel, AnAddedTokenIsNoLongerThanAnyOther) {
+  GoldenModelFolder folder("bert/relu");
+  folder.Write("tokenizer_config.json",
+               R"({"added_tokens_decoder": {"20": {"content": ")" + std::string(100'000, 'x') + "\"}}}");
+  EXPECT_THAT(folder.Error(), AllOf(HasSubstr("tokenizer_config.json"), HasSubstr("added_tokens_decoder.20")));
 }
 
 }  // namespace
