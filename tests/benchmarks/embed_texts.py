@@ -64,11 +64,11 @@ class Corpus:
 def workloads(client, model, quick):
     """{name: Workload}: three to compare on, and two whose costs per token are compared with each other."""
     corpus = Corpus(client, model)
-    scale = 1 if quick else 2
+    scale = 1 if quick else 4
     texts = {
-        "short": ("8 to 32 tokens", corpus.uniform(192 * scale, 8, 32)),
-        "mixed": ("8 to 512 tokens", corpus.uniform(32 * scale, 8, WINDOW)),
-        "window": ("512 tokens", corpus.uniform(16 * scale, WINDOW, WINDOW)),
+        "short": ("8 to 32 tokens", corpus.uniform(96 * scale, 8, 32)),
+        "mixed": ("8 to 512 tokens", corpus.uniform(16 * scale, 8, WINDOW)),
+        "window": ("512 tokens", corpus.uniform(8 * scale, WINDOW, WINDOW)),
         "batch_mixed": ("64 texts of 8 to 512 tokens", corpus.uniform(64, 8, WINDOW)),
         "batch_uniform": ("64 texts of 256 tokens", corpus.uniform(64, 256, 256)),
     }

@@ -33,6 +33,7 @@ class Peer:
             self.close()
             raise Absent(hello.get("missing") or hello.get("failed"))
         self.title, self.package, self.settings = hello["title"], hello["package"], hello["settings"]
+        self.quick_settings = hello["quick_settings"]
 
     def _answer(self):
         line = self._process.stdout.readline()
@@ -84,26 +85,25 @@ class Ours:
         return self._favord.timed(self._inputs[setting], self._model, **self._options)[1]
 
 
-def fastest(peer, runs):
-    """The best of a peer's settings for the workload it has: the one with the shortest of `runs` times."""
-    best = {}
-    for _ in range(runs):
-        for index in range(len(peer.settings)):
+def fastest(peer, quick):
+    """The best of a peer's settings for the workload it has: the one with the shortest time of two, or one."""
+    settings = peer.quick_settings if quick else peer.settings
+    times = [float("inf")] * len(settings)
+    for _ in range(1 if quick else 2):
+        for index, setting in enumerate(settings):
             time.sleep(PAUSE)
-            best[index] = min(peer.timed(peer.settings[index]), best.get(index, float("inf")))
-    return peer.settings[min(best, key=best.get)]
+            times[index] = min(times[index], peer.timed(setting))
+    return settings[times.index(min(times))]
 
 
 def take_turns(turns, rounds):
-    """{name: [seconds]} of `turns`, {name: function that gives seconds}; everyone's first turn does not count."""
+    """{name: [seconds]} of `turns`, {name: function that gives seconds}; all have done the same once before."""
     times = {name: [] for name in turns}
-    for turn in range(rounds + 1):
+    for turn in range(rounds):
         # Every other round backwards: who follows whom shall not matter.
         for name in list(turns) if turn % 2 else list(turns)[::-1]:
             time.sleep(PAUSE)
-            seconds = turns[name]()
-            if turn:
-                times[name].append(seconds)
+            times[name].append(turns[name]())
     return times
 
 

@@ -1,7 +1,7 @@
 """How others embed token ids. A new peer is a class here and a line in PEERS.
 
 Each is made of a model's folder, a folder to work in and a number of threads. `settings` are what a user would tune: the
-benchmark times them all and keeps the best for each workload. A call takes lists of ids and one of the settings and
+benchmark times them all (`quick_settings` in a quick run) and keeps the best for each workload. A call takes lists of ids and one of the settings and
 returns the vectors [inputs, dimensions] in their order. Sorting by length and padding are part of a call, as they are
 for a user. Packages are imported where they are used.
 """
@@ -39,6 +39,7 @@ class Batched:
     """What runs padded batches of a number of inputs."""
 
     settings = [{"batch": size} for size in (8, 16, 32, 64)]
+    quick_settings = [settings[0], settings[2]]
 
     def __call__(self, inputs, setting):
         vectors = [None] * len(inputs)
@@ -130,7 +131,8 @@ class CTranslate2:
 
     title, package = "CTranslate2", "ctranslate2"
     settings = [{"inter": inter, "intra": intra, "tokens": tokens}
-                for inter, intra in ((1, 2), (2, 1)) for tokens in (1024, 4096, 16384)]
+                for tokens in (2048, 512, 8192) for inter, intra in ((1, 2), (2, 1))]
+    quick_settings = settings[:4]
 
     def __init__(self, model, work, threads):
         import ctranslate2
@@ -168,7 +170,7 @@ class PerformerPytorch:
     """A PerformerLM of random weights, one input at a time; its checkpoint lies in the folder to work in."""
 
     title, package = "performer-pytorch", "performer-pytorch"
-    settings = [{}]
+    settings = quick_settings = [{}]
     CHECKPOINT = "performer.pt"
 
     def __init__(self, kwargs, work, threads):

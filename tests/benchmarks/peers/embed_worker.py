@@ -49,7 +49,8 @@ def main():
         return answer({"missing": str(error)})
     except Exception as error:  # whatever a package raises, only its own rows are lost
         return answer({"failed": (str(error).splitlines() or [repr(error)])[0][:200]})
-    answer({"title": kind.title, "package": f"{kind.package} {version}", "settings": peer.settings})
+    answer({"title": kind.title, "package": f"{kind.package} {version}", "settings": peer.settings,
+            "quick_settings": peer.quick_settings})
     return serve(peer, answer)
 
 
