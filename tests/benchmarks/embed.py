@@ -1,6 +1,6 @@
 """Measures embeddings by favord beside other packages and writes results.json, README.md and charts: `./dev bench embed`.
 
-Everything is float32 on two threads. favord serves over TCP and is called by its Python client, so its figures have the
+Everything is float32 on two threads, or on one. favord serves over TCP and is called by its Python client, so its figures have the
 transport in them; peers run inside their own process. All take turns on the same inputs, and a comparison is the median
 over rounds of neighbours in time. Tokens are counted without padding.
 """
@@ -24,7 +24,6 @@ from report import to_json
 
 FAVORD = REPOSITORY / "build/release/bin/favord"
 MODEL = REPOSITORY / ".cache/models/all-MiniLM-L6-v2"
-THREADS = 2
 ENCODERS = ["transformers", "onnxruntime", "ctranslate2"]
 TOLERANCE = 1e-3  # between anyone's vectors of length 1 and ours
 
@@ -37,12 +36,13 @@ class Run:
     """One run: its results so far, and where they go."""
 
     def __init__(self, options, work):
+        self.threads = options.threads
         self.quick, self.peers, self.work = options.quick, not options.no_peers, pathlib.Path(work)
         self.folder = pathlib.Path(options.output)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.favord = options.favord
         self.started = time.monotonic()
-        self.results = {"machine": machine(" ".join(["./dev bench embed", *sys.argv[1:]])) | {"threads": THREADS},
+        self.results = {"machine": machine(" ".join(["./dev bench embed", *sys.argv[1:]])) | {"threads": self.threads},
                         "encoders": [], "batches": [], "performers": [], "memory": None, "missing": {}}
 
     def say(self, text):
@@ -56,7 +56,7 @@ class Run:
         started = []
         for name in names if self.peers else []:
             try:
-                started.append(Peer(name, model, self.work, THREADS))
+                started.append(Peer(name, model, self.work, self.threads))
             except Absent as why:
                 self.results["missing"][name] = str(why)
                 self.say(f"{name} is not here: {why}")
@@ -71,7 +71,7 @@ class Run:
     def encoders(self):
         model = with_window(MODEL, self.work / "minilm", 512)
         peers = self.start(ENCODERS, MODEL.resolve())
-        with Favord(self.favord, self.work / "encoders", {"minilm": model}, THREADS) as favord:
+        with Favord(self.favord, self.work / "encoders", {"minilm": model}, self.threads) as favord:
             self.results["machine"]["cpu_target"] = favord.client.info().cpu_target
             made = workloads(favord.client, "minilm", self.quick)
             for name in ("short", "mixed", "window"):
@@ -128,8 +128,7 @@ class Run:
             return self.say("Without performer-pytorch there are no Performers to serve.")
         converted = self.work / "performer"
         convert(self.work / "performer.pt", PERFORMER, converted)
-        self.memory(converted)
-        with Favord(self.favord, self.work / "performers", {"performer": converted}, THREADS) as favord:
+        with Favord(self.favord, self.work / "performers", {"performer": converted}, self.threads) as favord:
             ours = Ours(favord, "performer", pooling="mean", normalize=False)
             predicted = 0.0
             for length in [1024, 4096, 16384] + ([] if self.quick else [65536]):
@@ -137,7 +136,7 @@ class Run:
                 seconds = self.performer_of(length, ours, peer)
                 predicted = 4 * seconds if seconds else float("inf")
         peers[0].close()
-        return None
+        return self.memory(converted)
 
     def performer_of(self, length, ours, peer):
         """Seconds of the peer, or None without it."""
@@ -165,7 +164,7 @@ class Run:
 
     def memory(self, model):
         """The longest input through a server that has seen no other."""
-        with Favord(self.favord, self.work / "memory", {"performer": model}, THREADS) as favord:
+        with Favord(self.favord, self.work / "memory", {"performer": model}, self.threads) as favord:
             before = favord.peak_memory()
             ids = numpy.random.default_rng(1).integers(0, PERFORMER["num_tokens"], LONGEST).tolist()
             seconds, _ = favord.timed([ids], "performer")
@@ -179,6 +178,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--no-peers", action="store_true")
+    parser.add_argument("--threads", type=int, default=2, help="1: timed by CPU time, for a machine with other work")
     parser.add_argument("--only", choices=["encoders", "performers"])
     parser.add_argument("--favord", default=str(FAVORD))
     parser.add_argument("--output")

@@ -89,7 +89,7 @@ def page(results):
             ["command", f"`{machine['command']}`"],
         ]),
         "## Targets",
-        f"{machine['threads']} threads, float32. *Times*: how many times favord's time the other takes.",
+        f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}, float32. *Times*: how many times favord's time the other takes.",
         table(["", "median", "rounds", "bar", ""], target_rows(results)),
     ]
     if results["encoders"]:
@@ -114,7 +114,8 @@ def page(results):
         sections.append(f"Not here: {name} ({why}).")
     sections += [
         "## How it is measured",
-        "By the clock, in one run on one machine. favord and the peers take turns on the same inputs, in an order that "
+        ("One thread, by the CPU time of its process" if machine["threads"] == 1 else "By the clock") +
+        ", in one run on one machine. favord and the peers take turns on the same inputs, in an order that "
         "turns around every round; a ratio is the median over rounds of neighbours in time, with the least and the "
         "largest beside it.",
     ]

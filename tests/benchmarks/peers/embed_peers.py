@@ -144,6 +144,8 @@ class CTranslate2:
                 TransformersConverter(str(model)).convert(str(folder))
         self._load = lambda inter, intra: ctranslate2.Encoder(
             str(folder), device="cpu", compute_type="float32", inter_threads=inter, intra_threads=intra)
+        if threads == 1:
+            self.settings = self.quick_settings = [{"inter": 1, "intra": 1, "tokens": size} for size in (2048, 512, 8192)]
         self._encoders = {}
         self._pool = concurrent.futures.ThreadPoolExecutor(threads)
 
