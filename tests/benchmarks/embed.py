@@ -1,4 +1,4 @@
-"""Measures embeddings by favord beside other packages and writes results.json, README.md and charts: `./dev bench embed`.
+"""Measures embeddings by favord beside other packages and writes results.json and README.md: `./dev bench embed`.
 
 Everything is float32 on two threads, or on one. favord serves over TCP and is called by its Python client, so its figures have the
 transport in them; peers run inside their own process. All take turns on the same inputs, and a comparison is the median
@@ -87,11 +87,16 @@ class Run:
             sys.exit(f"favord's own tokens are others: {workload.what}")
         turns = {"favord": lambda: ours.timed("ids"), "favord, texts": lambda: ours.timed("texts")}
         more = {"favord": {"title": "favord, token ids"}, "favord, texts": {"title": "favord, texts"}}
-        for peer in peers:
-            peer.give(workload)
-            setting = fastest(peer, self.quick)
+        for peer in list(peers):
+            try:
+                peer.give(workload)
+                setting = fastest(peer, self.quick)
+                difference = float(numpy.abs(peer.vectors(setting) - expected).max())
+            except (Absent, BrokenPipeError) as why:
+                self.results["missing"][peer.name] = f"{workload.what}: {why}"
+                peers.remove(peer)
+                continue
             turns[peer.name] = lambda peer=peer, setting=setting: peer.timed(setting)
-            difference = float(numpy.abs(peer.vectors(setting) - expected).max())
             if difference > TOLERANCE:
                 sys.exit(f"{peer.title} computes other vectors, by up to {difference:.1e}: {workload.what}")
             more[peer.name] = {"title": peer.title, "package": peer.package, "setting": setting,
