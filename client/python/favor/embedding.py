@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
+import grpc
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -13,7 +14,7 @@ from favor import _enums, _tensors
 from favor._proto import embedding_pb2
 from favor._tensors import Array
 from favor.attention import Features, Mode, as_dict, attention_mode, seconds
-from favor.errors import EmbedInputsError, FavorError, from_status
+from favor.errors import AbortedError, EmbedInputsError, FavorError, from_status
 
 Pooling = Literal["mean", "cls", "last", "max", "none"]
 OverLength = Literal["refuse", "truncate_right", "truncate_left", "windows"]
@@ -224,7 +225,14 @@ def _embed_report(report: embedding_pb2.EmbedReport) -> EmbedReport:
 
 
 def join(responses: Sequence[embedding_pb2.EmbedResponse]) -> EmbedResults:
-    """The answers of all requests as one."""
+    """The answers of all requests as one; AbortedError when a model was replaced between two of them."""
+    for response in responses[1:]:
+        first, other = responses[0].report, response.report
+        if other.model_id != first.model_id:  # vectors of two models cannot be compared
+            raise AbortedError(
+                grpc.StatusCode.ABORTED,
+                f"model {first.model} was replaced meanwhile: model_id was {first.model_id} and became {other.model_id}",
+            )
     return EmbedResults(
         results=[_embed_result(result) for response in responses for result in response.results],
         reports=[_embed_report(response.report) for response in responses],

@@ -179,6 +179,23 @@ def test_results_tell_tokens_and_reports(server):
     assert [report.model for report in answer.reports] == ["fake", "fake"]
 
 
+@pytest.mark.parametrize("ids", [["one", "two"], ["one", "one", "two"]])
+def test_vectors_of_two_models_are_not_mixed(server, ids):
+    def answer(request):
+        response = embed_by_length(request)
+        response.report.model_id = ids[int(request.inputs[0].text)]
+        return response
+
+    server.on(_methods.EMBED, answer)
+    texts = [str(i) for i in range(len(ids))]
+    with favor.Client(server.endpoint, embed_request_bytes=1) as client:
+        with pytest.raises(favor.AbortedError, match="model fake was replaced .* was one and became two"):
+            client.embed(texts)
+        with pytest.raises(favor.AbortedError):
+            client.embed_results(texts, pooling="none")
+        assert client.embed(texts[:-1]).shape == (len(ids) - 1, 2)
+
+
 def test_a_busy_server_is_asked_again_for_that_part_alone(server, client):
     seen = []
 
