@@ -164,12 +164,16 @@ def _check_is_list(argument: str, values: object) -> None:
         raise TypeError(f"{argument} is one text: put it in a list")
 
 
+MAX_ITEMS = 65_536
+"""Inputs or texts of one request, as favor/v1/embedding.proto bounds them."""
+
+
 def split_by_bytes(sizes: Sequence[int], bytes_at_most: int) -> Iterator[slice]:
-    """Runs of items of at most so many bytes in all; an item above that stands alone."""
+    """Runs of at most MAX_ITEMS items and of at most so many bytes in all; an item above that stands alone."""
     begin = 0
     total = 0
     for i, size in enumerate(sizes):
-        if i > begin and total + size > bytes_at_most:
+        if i > begin and (total + size > bytes_at_most or i - begin == MAX_ITEMS):
             yield slice(begin, i)
             begin, total = i, 0
         total += size

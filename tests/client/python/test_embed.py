@@ -11,6 +11,7 @@ from fake_server import Failure, FakeServer, embed_by_length
 import favor
 from favor import _methods
 from favor._proto import embedding_pb2
+from favor.embedding import embed_requests, split_by_bytes, tokenize_requests
 
 
 @pytest.fixture
@@ -57,6 +58,17 @@ def test_long_lists_are_split_by_bytes_and_come_back_in_order(server):
     assert len(server.requests) > 10
     assert max(request.ByteSize() for request in server.requests) <= 1000
     assert sum(len(request.inputs) for request in server.requests) == 500
+
+
+def test_a_request_has_no_more_inputs_than_servers_take():
+    parts = list(split_by_bytes([1] * 131_073, 10**9))
+    assert parts == [slice(0, 65_536), slice(65_536, 131_072), slice(131_072, 131_073)]
+    assert list(split_by_bytes([1] * 65_536, 10**9)) == [slice(0, 65_536)]
+    texts = [""] * 65_537
+    embeds = embed_requests(embedding_pb2.EmbedRequest(), texts, 10**9)
+    assert [len(embedding_pb2.EmbedRequest.FromString(r).inputs) for r in embeds] == [65_536, 1]
+    tokenizes = tokenize_requests(texts, None, True, False, 10**9)
+    assert [len(embedding_pb2.TokenizeRequest.FromString(r).texts) for r in tokenizes] == [65_536, 1]
 
 
 def test_requests_are_under_way_at_once(server):
