@@ -32,7 +32,7 @@ struct EmbedOptions {
   Pooling pooling = Pooling::kUnspecified;
   std::optional<bool> normalize = std::nullopt;
   OverLength over_length = OverLength::kUnspecified;
-  std::optional<int64_t> window_overlap = std::nullopt;  // tokens
+  std::optional<int64_t> window_overlap = std::nullopt;  // tokens, special ones not counted
   EmbeddingType output_type = EmbeddingType::kUnspecified;
   int64_t dimensions = 0;  // keeps the first so many coordinates; 0: all
   std::string prompt = "";

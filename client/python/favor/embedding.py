@@ -40,7 +40,7 @@ class EmbedOptions(TypedDict, total=False):
     over_length: OverLength | None
     """What happens to an input of more tokens than the model's window; left out: it has no embedding but an error."""
     window_overlap: int | None
-    """Tokens that neighbouring windows share; left out: an eighth of a window."""
+    """Tokens that neighbouring windows share, special ones not counted; left out: an eighth of a window."""
     dtype: DTypeLike
     """How vectors travel: float32 (the default), float16, bfloat16, or int8 with a scale for each vector."""
     dimensions: int | None

@@ -130,7 +130,7 @@ OwnedTokens OwnedTokensOf(const EmbedInput& input, int64_t window) {
 }
 
 absl::Status CheckWindowOptions(const Model& model, const WindowOptions& options) {
-  if (!options.overlap) return absl::OkStatus();
+  if (options.over_length != OverLength::kWindows || !options.overlap) return absl::OkStatus();
   if (*options.overlap < 0) {
     return absl::InvalidArgumentError(absl::StrCat("window_overlap is ", *options.overlap, ", must not be negative"));
   }

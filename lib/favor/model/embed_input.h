@@ -17,7 +17,9 @@ enum class OverLength : uint8_t { kRefuse, kTruncateRight, kTruncateLeft, kWindo
 
 struct WindowOptions {
   OverLength over_length = OverLength::kRefuse;
-  std::optional<int64_t> overlap;  // tokens that neighbouring windows share; unset: an eighth of a window
+  // Of kWindows: tokens that neighbouring windows share, special tokens not counted; lowered to one less than the room
+  // that special tokens leave in a window. Unset: an eighth of a window.
+  std::optional<int64_t> overlap;
 };
 
 // One input, cut to what the encoder takes. Positions count in the input as if it had not been cut: prefix, all tokens
@@ -47,7 +49,8 @@ struct OwnedTokens {
 };
 OwnedTokens OwnedTokensOf(const EmbedInput& input, int64_t window);
 
-// InvalidArgumentError, naming value and bound, for an overlap that is negative or more than half a window.
+// InvalidArgumentError, naming value and bound, for an overlap that is negative or more than half a window. Only with
+// kWindows: the others have no use for it.
 absl::Status CheckWindowOptions(const Model& model, const WindowOptions& options);
 
 // Tokenises a text with prompt + text, adds the special tokens and cuts it. InvalidArgumentError: no tokenizer, text

@@ -152,6 +152,18 @@ TEST(Windows, RefuseAnOverlapOfMoreThanHalfAWindow) {
     EXPECT_TRUE(absl::IsInvalidArgument(status));
     EXPECT_THAT(std::string(status.message()), HasSubstr(absl::StrCat("window_overlap is ", overlap)));
   }
+  for (const OverLength other : {OverLength::kTruncateLeft, OverLength::kTruncateRight}) {
+    EXPECT_TRUE(PrepareIds(*model, Count(30), {other, 6}).ok());
+  }
+}
+
+TEST(Windows, OverlapByTokensOfTheTextAloneAndByNoMoreThanTheyHaveRoomFor) {
+  // A window of 6 has room for 4 tokens of the text: they share 3 of them, and not the special ones.
+  EXPECT_THAT(PrepareText(*ModelOfWindow(6), "", Words(6), {OverLength::kWindows, 3})->window_begins,
+              ElementsAre(0, 1, 2));
+  // Half of a window of 4 is 2, but it has room for no more than 2, of which it shares 1: windows move on.
+  EXPECT_THAT(PrepareText(*ModelOfWindow(4), "", Words(4), {OverLength::kWindows, 2})->window_begins,
+              ElementsAre(0, 1, 2));
 }
 
 TEST(Windows, MoveOnWhateverTheSpecialTokensLeaveOfTheWindow) {

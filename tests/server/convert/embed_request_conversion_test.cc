@@ -96,9 +96,19 @@ TEST(EmbedSettings, RefuseValuesThatDoNotExistNamingFieldAndValue) {
 TEST(EmbedSettings, RefuseWhatIsOutOfBoundsNamingTheBound) {
   ExpectRefused([](auto& request) { request.set_dimensions(9); }, "dimensions", "dimensions is 9, must be 0 to 8");
   ExpectRefused([](auto& request) { request.set_dimensions(-1); }, "dimensions", "dimensions is -1");
-  ExpectRefused([](auto& request) { request.set_window_overlap(9); }, "window_overlap",
-                "window_overlap is 9, must be at most 8");
-  ExpectRefused([](auto& request) { request.set_window_overlap(-1); }, "window_overlap", "window_overlap is -1");
+}
+
+TEST(EmbedSettings, RefuseAnOverlapOutOfBoundsWhenThereAreToBeWindows) {
+  const auto windows_of_overlap = [](int64_t overlap) {
+    return [overlap](auto& request) {
+      request.set_over_length(v1::OVER_LENGTH_WINDOWS);
+      request.set_window_overlap(overlap);
+    };
+  };
+  EXPECT_TRUE(Read(windows_of_overlap(8)).ok());
+  ExpectRefused(windows_of_overlap(9), "window_overlap", "window_overlap is 9, must be at most 8");
+  ExpectRefused(windows_of_overlap(-1), "window_overlap", "window_overlap is -1");
+  EXPECT_TRUE(Read([](auto& request) { request.set_window_overlap(9); }).ok());
 }
 
 TEST(EmbedSettings, RefuseTwoPromptsAndNamesThatTheModelDoesNotHave) {
