@@ -79,9 +79,10 @@ void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
   wire->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
 }
 
-void WriteAttention(const AttentionSpec& spec, v1::AttentionSpec* wire) {
+void WriteAttention(const AttentionSpec& spec, int64_t head_dim, v1::AttentionSpec* wire) {
+  const Kernel kernel = spec.mode == AttentionMode::kExact ? Kernel::kSoftmax : spec.features.kernel;
   wire->set_causal(spec.causal);
-  if (spec.scale) wire->set_scale(*spec.scale);
+  wire->set_scale(spec.scale.value_or(DefaultScale(kernel, head_dim)));
   wire->set_precision(spec.precision == Precision::kBFloat16 ? v1::PRECISION_BF16 : v1::PRECISION_F32);
   if (spec.mode == AttentionMode::kExact) {
     wire->mutable_exact();
@@ -139,8 +140,8 @@ std::string EmbedReportPart(const EmbedAnswer& answer) {
   v1::EmbedReport* report = part.mutable_report();
   report->set_model(settings.model.name);
   report->set_model_id(settings.model.model->id);
-  const AttentionSpec own = settings.model.model->encoder->attention();
-  WriteAttention(settings.attention.value_or(own), report->mutable_attention());
+  const Encoder& encoder = *settings.model.model->encoder;
+  WriteAttention(settings.attention.value_or(encoder.attention()), encoder.head_dim(), report->mutable_attention());
   if (settings.projection) {
     WriteDrawnProjection(*settings.projection, report->mutable_attention()->mutable_features());
   }

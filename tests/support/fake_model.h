@@ -17,6 +17,7 @@ struct FakeEncoderOptions {
   int64_t dimensions = 8;
   int64_t vocabulary_size = 1000;
   int64_t max_tokens = 0;
+  int64_t head_dim = 1;
   absl::Duration time_per_token;  // spent busy
   // Called by every job before its first token, with the number of tokens in it; its error ends the job.
   std::function<absl::Status(int64_t num_tokens)> on_run;
@@ -36,7 +37,7 @@ class FakeEncoder : public Encoder {
   int64_t max_tokens() const override { return options_.max_tokens; }
   int64_t num_parameters() const override { return 12345; }
   int64_t memory_bytes() const override { return 4 * num_parameters(); }
-  int64_t head_dim() const override { return 1; }
+  int64_t head_dim() const override { return options_.head_dim; }
   AttentionSpec attention() const override;
   // Takes kExact, and kFeatures with the softmax kernel.
   absl::Status CheckAttention(const AttentionSpec& spec) const override;

@@ -74,6 +74,30 @@ TEST(EmbedResponse, ItsPartsAreAResponse) {
   EXPECT_EQ(report.server_version(), kVersion);
 }
 
+TEST(EmbedResponse, ItsReportHasTheScaleThatTheModelLeavesToItsDefault) {
+  EmbedAnswer answer = Answer(v1::EMBEDDING_TYPE_F32);
+  testing::FakeEncoderOptions options;
+  options.head_dim = 16;
+  answer.settings.model.model = testing::FakeModel(options);
+  EXPECT_TRUE(Parse(answer).report().attention().has_scale());
+  EXPECT_EQ(Parse(answer).report().attention().scale(), 0.25);
+  AttentionSpec& asked = answer.settings.attention.emplace();
+  asked.mode = AttentionMode::kFeatures;
+  asked.features.kernel = Kernel::kEluPlusOne;
+  EXPECT_EQ(Parse(answer).report().attention().scale(), 1);
+  asked.mode = AttentionMode::kExact;  // that of softmax, whatever the features would be
+  EXPECT_EQ(Parse(answer).report().attention().scale(), 0.25);
+  asked.scale = 0.75;
+  EXPECT_EQ(Parse(answer).report().attention().scale(), 0.75);
+}
+
+TEST(EmbedResponse, CountsNoTokensOfAnInputWithAnError) {
+  const v1::EmbedResult failed = Parse(Answer(v1::EMBEDDING_TYPE_F32)).results(1);
+  EXPECT_EQ(failed.num_tokens(), 0);
+  EXPECT_EQ(failed.num_tokens_used(), 0);
+  EXPECT_EQ(failed.num_windows(), 0);
+}
+
 TEST(EmbedResponse, TellsOfAnInputsErrorWithTheFieldInItsDetails) {
   const v1::EmbedResponse response = Parse(Answer(v1::EMBEDDING_TYPE_F32));
   const google::rpc::Status& error = response.results(1).error();
