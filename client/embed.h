@@ -52,7 +52,7 @@ struct EmbedResult {
   std::vector<float> vectors = {};
   int64_t num_vectors = 0;
   int64_t dimensions = 0;
-  int64_t num_tokens = 0;       // of the input, before anything was dropped
+  int64_t num_tokens = 0;       // of the input, before anything was dropped; 0 with an error
   int64_t num_tokens_used = 0;  // that the embedding rests on
   int64_t num_windows = 0;
 

@@ -63,7 +63,7 @@ class EmbedResult:
     """Type int8: the scale of each vector, [1] or [tokens]."""
     error: FavorError | None
     num_tokens: int
-    """Tokens of the input, special ones included, before anything was dropped."""
+    """Tokens of the input, special ones included, before anything was dropped; 0 with an error."""
     num_tokens_used: int
     """Tokens that the embedding rests on."""
     num_windows: int
