@@ -118,7 +118,8 @@ absl::StatusOr<ServerInfo> Client::GetServerInfo() const {
                     .memory_budget_bytes = wire.limits().memory_budget_bytes(),
                     .max_num_features = wire.limits().max_num_features(),
                     .max_head_dim = wire.limits().max_head_dim(),
-                    .max_value_dim = wire.limits().max_value_dim()};
+                    .max_value_dim = wire.limits().max_value_dim(),
+                    .max_inputs_per_request = wire.limits().max_inputs_per_request()};
 }
 
 absl::StatusOr<ServingStatus> Client::CheckHealth(absl::string_view service) const {

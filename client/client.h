@@ -75,6 +75,7 @@ struct ServerInfo {
   int64_t max_num_features = 0;
   int64_t max_head_dim = 0;
   int64_t max_value_dim = 0;
+  int64_t max_inputs_per_request = 0;
 };
 
 // grpc.health.v1.

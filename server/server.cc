@@ -11,6 +11,7 @@
 #include "favor/attention/attention.h"
 #include "favor/base/version.h"
 #include "favor/kernels/cpu_target.h"
+#include "server/convert/item_reader.h"
 
 namespace favor {
 namespace {
@@ -75,6 +76,7 @@ v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
   limits->set_max_num_features(kMaxNumFeatures);
   limits->set_max_head_dim(kMaxHeadDim);
   limits->set_max_value_dim(kMaxValueDim);
+  limits->set_max_inputs_per_request(kMaxItems);
   return info;
 }
 

@@ -34,7 +34,8 @@ Json ToJson(const client::ServerInfo& info) {
             {"memory_budget_bytes", info.memory_budget_bytes},
             {"max_num_features", info.max_num_features},
             {"max_head_dim", info.max_head_dim},
-            {"max_value_dim", info.max_value_dim}}}};
+            {"max_value_dim", info.max_value_dim},
+            {"max_inputs_per_request", info.max_inputs_per_request}}}};
 }
 
 void PrintText(const client::ServerInfo& info, std::ostream& out) {
@@ -53,6 +54,7 @@ void PrintText(const client::ServerInfo& info, std::ostream& out) {
   line("most features", absl::StrCat(info.max_num_features));
   line("largest head dim", absl::StrCat(info.max_head_dim));
   line("largest value dim", absl::StrCat(info.max_value_dim));
+  line("most inputs", absl::StrCat(info.max_inputs_per_request));
 }
 
 absl::StatusOr<client::ServerInfo> GetServerInfo(const ConnectionFlags& connection) {

@@ -217,6 +217,8 @@ TEST(GetServerInfo, BringsBackEveryField) {
   EXPECT_EQ(info->max_num_features, 65536);
   EXPECT_EQ(info->max_head_dim, 512);
   EXPECT_EQ(info->max_value_dim, 511);
+  EXPECT_EQ(info->max_inputs_per_request, 65535);
+  EXPECT_EQ(v1::Limits::descriptor()->field_count(), 6);
 }
 
 TEST(Health, TellsServicesApart) {

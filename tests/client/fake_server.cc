@@ -84,6 +84,7 @@ grpc::Status FakeServer::GetServerInfo(grpc::ServerContext*, const v1::GetServer
   response->mutable_limits()->set_max_num_features(65536);
   response->mutable_limits()->set_max_head_dim(512);
   response->mutable_limits()->set_max_value_dim(511);
+  response->mutable_limits()->set_max_inputs_per_request(65535);
   return grpc::Status::OK;
 }
 

@@ -209,6 +209,7 @@ TEST(Info, TellsTheLimitsInForce) {
   EXPECT_EQ(info.limits().max_num_features(), 65'536);
   EXPECT_EQ(info.limits().max_head_dim(), 512);
   EXPECT_EQ(info.limits().max_value_dim(), 512);
+  EXPECT_EQ(info.limits().max_inputs_per_request(), 65'536);
 
   const AttendAnswer answer = Attend(favord.channel(), Plain());
   EXPECT_EQ(answer.response.report().server_version(), info.version());

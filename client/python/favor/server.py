@@ -22,6 +22,8 @@ class ServerInfo:
     max_num_features: int
     max_head_dim: int
     max_value_dim: int
+    max_inputs_per_request: int
+    """Of an Embed request, and texts of a Tokenize request; the client splits longer lists."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +76,7 @@ def server_info(response: info_pb2.GetServerInfoResponse) -> ServerInfo:
         max_value_dim=limits.max_value_dim,
     )
 
+        max_inputs_per_request=limits.max_inputs_per_request,
 
 def model_info(model: model_pb2.ModelInfo) -> ModelInfo:
     """A model, out of an answer."""

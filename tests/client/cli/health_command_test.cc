@@ -66,9 +66,11 @@ TEST(InfoCommand, PrintsTextAndJson) {
   EXPECT_EQ(text.exit_code, kExitOk);
   EXPECT_THAT(text.out, HasSubstr("9.8.7"));
   EXPECT_THAT(text.out, HasSubstr("256 MiB"));
+  EXPECT_THAT(text.out, HasSubstr("most inputs        65535\n"));
   const Json json = Json::parse(RunFavor({"info", "--json", "--endpoint", server.endpoint()}).out);
   EXPECT_EQ(json["version"], "9.8.7");
   EXPECT_EQ(json["limits"]["max_value_dim"], 511);
+  EXPECT_EQ(json["limits"]["max_inputs_per_request"], 65535);
 }
 
 }  // namespace

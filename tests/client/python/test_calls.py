@@ -162,6 +162,14 @@ def test_health_is_told(server):
             client.health("nobody")
 
 
+def test_info_tells_the_limits(server):
+    limits = info_pb2.Limits(max_message_bytes=5, max_inputs_per_request=65535)
+    server.on(_methods.GET_SERVER_INFO, lambda request: info_pb2.GetServerInfoResponse(version="1", limits=limits))
+    with favor.Client(server.endpoint) as client:
+        info = client.info()
+    assert (info.version, info.max_message_bytes, info.max_inputs_per_request) == ("1", 5, 65535)
+
+
 def test_models_are_listed_loaded_and_unloaded(server):
     model = model_pb2.ModelInfo(name="m", dimensions=384, pooling=1, prompts={"query": "query: "}, max_tokens=256)
     server.on(_methods.LIST_MODELS, lambda request: model_pb2.ListModelsResponse(models=[model]))
