@@ -51,6 +51,10 @@ absl::Status Validate(const EmbedAllOptions& options) {
   for (const auto& [name, bound] : bounds) {
     if (bound < 1) return absl::InvalidArgumentError(absl::StrCat(name, " is ", bound, ", the least is 1"));
   }
+  if (options.max_inputs > kMaxInputsPerRequest) {
+    return absl::InvalidArgumentError(absl::StrCat("max_inputs is ", options.max_inputs, ", a request has at most ",
+                                                   kMaxInputsPerRequest, " inputs"));
+  }
   return absl::OkStatus();
 }
 

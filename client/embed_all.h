@@ -11,6 +11,9 @@
 
 namespace favor::client {
 
+// What servers take, by favor/v1/embedding.proto.
+inline constexpr int64_t kMaxInputsPerRequest = 65536;
+
 struct EmbedAllOptions {
   EmbedOptions embed = {};  // of every request; so is its deadline
   // Bounds of a request; an input beyond max_bytes goes alone. Bytes are those of texts, and 4 for an id.
@@ -26,7 +29,7 @@ struct EmbedAllOptions {
 //
 // A request that fails ends it: no more are sent, those in flight are awaited, and the first one's error is returned.
 // AbortedError when the model was replaced meanwhile, since vectors of two models cannot be compared.
-// InvalidArgumentError for bounds below 1.
+// InvalidArgumentError for bounds below 1, and for max_inputs above kMaxInputsPerRequest.
 absl::StatusOr<Embeddings> EmbedAll(const Client& client, absl::Span<const EmbedInput> inputs,
                                     const EmbedAllOptions& options = {});
 

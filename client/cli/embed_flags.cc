@@ -98,6 +98,10 @@ absl::Status EmbedFlags::Complete(const FlagSet& flags) {
     if (value < 1) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is 1"));
   }
   if (excerpt_rows < 0) return absl::InvalidArgumentError(absl::StrCat("--rows is ", excerpt_rows, ", the least is 0"));
+  if (requests.max_inputs > client::kMaxInputsPerRequest) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--batch is ", requests.max_inputs, ", the most is ", client::kMaxInputsPerRequest));
+  }
   if (flags.IsSet("neighbours")) nearest = true;
   if (nearest && requests.embed.pooling == client::Pooling::kNone) {
     return absl::InvalidArgumentError("--nearest compares one vector for each text, --pooling is none");

@@ -225,6 +225,17 @@ TEST(EmbedAll, VectorsOfTwoModelsAreNotMixed) {
   EXPECT_THAT(status.message(), HasSubstr("model_id was id 1 and became id 2"));
 }
 
+TEST(EmbedAll, RefusesMoreInputsOfARequestThanServersTake) {
+  FakeEmbeddingServer server;
+  EmbedAllOptions options;
+  options.max_inputs = 65'537;
+  EXPECT_EQ(EmbedAll(ConnectTo(server), Texts(1), options).status(),
+            absl::InvalidArgumentError("max_inputs is 65537, a request has at most 65536 inputs"));
+  EXPECT_EQ(server.num_embed_calls(), 0);
+  options.max_inputs = 65'536;
+  EXPECT_TRUE(EmbedAll(ConnectTo(server), Texts(1), options).ok());
+}
+
 TEST(EmbedAll, OfNothingIsNothing) {
   FakeEmbeddingServer server;
   const absl::StatusOr<Embeddings> answer = EmbedAll(ConnectTo(server), {});

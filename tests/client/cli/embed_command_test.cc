@@ -233,6 +233,7 @@ TEST(EmbedUsage, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"a", "--rows", "-1"}), HasSubstr("--rows is -1, the least is 0"));
   EXPECT_THAT(error({"a", "--nearest", "--pooling", "none"}), HasSubstr("--pooling is none"));
 }
+  EXPECT_THAT(error({"a", "--batch", "65537"}), HasSubstr("--batch is 65537, the most is 65536"));
 
 }  // namespace
 }  // namespace favor::cli
