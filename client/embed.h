@@ -35,7 +35,8 @@ struct EmbedOptions {
   std::optional<int64_t> window_overlap = std::nullopt;  // tokens, special ones not counted
   EmbeddingType output_type = EmbeddingType::kUnspecified;
   int64_t dimensions = 0;  // keeps the first so many coordinates; 0: all
-  std::string prompt = "";
+  // In front of every text. Empty: none; unset, and no prompt_name: the model's default prompt.
+  std::optional<std::string> prompt = std::nullopt;
   std::string prompt_name = "";  // at most one of prompt and prompt_name
   // Only `mode` may be set. Unset: as the model was trained.
   std::optional<AttentionSpec> attention = std::nullopt;

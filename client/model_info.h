@@ -22,6 +22,7 @@ struct ModelInfo {
   Pooling pooling = Pooling::kUnspecified;
   bool normalizes = false;  // its vectors have length 1
   std::map<std::string, std::string> prompts = {};
+  std::string default_prompt = "";  // name of the one used when a request asks for none; empty: none
   int64_t num_parameters = 0;
   int64_t memory_bytes = 0;
 };

@@ -30,7 +30,8 @@ void EmbedOptionFlags::AddTo(FlagSet* flags) {
              &options.output_type);
   flags->Add("dimensions", "N", "Keep the first N coordinates, for models trained for that. Default: all.",
              &options.dimensions);
-  flags->Add("prompt", "TEXT", "Text put in front of every text.", &options.prompt);
+  flags->Add("prompt", "TEXT", "Text put in front of every text; \"\": none. Default: the model's own, if it has one.",
+             &options.prompt);
   flags->Add("prompt-name", "NAME", "One of the model's own prompts instead (favor models --json).",
              &options.prompt_name);
   flags->Add("attention", "MODE", "How attention is computed. Default: as the model was trained.", &attention);
@@ -44,7 +45,7 @@ absl::StatusOr<client::EmbedOptions> EmbedOptionFlags::ToOptions(const FlagSet& 
   }
   if (flags.IsSet("normalize")) result.normalize = normalize;
   if (flags.IsSet("no-normalize")) result.normalize = !no_normalize;
-  if (!options.prompt.empty() && !options.prompt_name.empty()) {
+  if (options.prompt && !options.prompt_name.empty()) {
     return absl::InvalidArgumentError("give either --prompt or --prompt-name");
   }
   if (options.window_overlap && options.over_length != client::OverLength::kWindows) {
@@ -97,11 +98,11 @@ absl::Status EmbedFlags::Complete(const FlagSet& flags) {
   for (const auto& [flag, value] : counts) {
     if (value < 1) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is 1"));
   }
-  if (excerpt_rows < 0) return absl::InvalidArgumentError(absl::StrCat("--rows is ", excerpt_rows, ", the least is 0"));
   if (requests.max_inputs > client::kMaxInputsPerRequest) {
     return absl::InvalidArgumentError(
         absl::StrCat("--batch is ", requests.max_inputs, ", the most is ", client::kMaxInputsPerRequest));
   }
+  if (excerpt_rows < 0) return absl::InvalidArgumentError(absl::StrCat("--rows is ", excerpt_rows, ", the least is 0"));
   if (flags.IsSet("neighbours")) nearest = true;
   if (nearest && requests.embed.pooling == client::Pooling::kNone) {
     return absl::InvalidArgumentError("--nearest compares one vector for each text, --pooling is none");

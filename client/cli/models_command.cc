@@ -38,7 +38,8 @@ FOLDER is on the server's disk; without it the model is loaded anew from where i
 finish on the old one. A server must have been told to serve load and unload.
 
 --json prints one object: models [{name, path, model_id, architecture, dimensions, max_tokens (0: any
-number), vocabulary_size, has_tokenizer, pooling, normalizes, prompts, num_parameters, memory_bytes}];
+number), vocabulary_size, has_tokenizer, pooling, normalizes, prompts, default_prompt (empty: none),
+num_parameters, memory_bytes}];
 load: loaded, such an object; unload: unloaded, the name.
 
 Exit code: 0 done, 1 a server failed, 2 the command line makes no sense.
@@ -59,6 +60,7 @@ Json ToJson(const client::ModelInfo& model) {
           {"pooling", NameOfValue(model.pooling)},
           {"normalizes", model.normalizes},
           {"prompts", model.prompts},
+          {"default_prompt", model.default_prompt},
           {"num_parameters", model.num_parameters},
           {"memory_bytes", model.memory_bytes}};
 }
@@ -78,6 +80,13 @@ void PrintTable(const std::vector<client::ModelInfo>& models, std::ostream& out)
     out << absl::StrFormat("%-*s  %-18s %6d %8s  %-12s %-6s %12d %10s  %s\n", width, model.name, model.architecture,
                            model.dimensions, tokens, pooling, model.has_tokenizer ? "text" : "ids",
                            model.num_parameters, Bytes(model.memory_bytes), model.model_id.substr(0, 8));
+  }
+  for (const client::ModelInfo& model : models) {
+    if (model.default_prompt.empty()) continue;
+    const auto prompt = model.prompts.find(model.default_prompt);
+    out << model.name << " puts its prompt " << model.default_prompt;
+    if (prompt != model.prompts.end()) out << ", \"" << prompt->second << "\",";
+    out << " in front of texts unless told otherwise\n";
   }
 }
 

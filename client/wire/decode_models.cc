@@ -60,6 +60,9 @@ void DecodeField(const FieldReader::Field& field, ModelInfo* model) {
     case Wire::kPromptsFieldNumber:
       DecodePrompt(field.bytes, model);
       break;
+    case Wire::kDefaultPromptFieldNumber:
+      model->default_prompt = std::string(field.bytes);
+      break;
     case Wire::kNumParametersFieldNumber:
       model->num_parameters = number;
       break;

@@ -44,7 +44,7 @@ MessageBuilder EncodeEmbedRequest(absl::Span<const EmbedInput> inputs, const Emb
   if (options.window_overlap) builder.AppendVarint(Wire::kWindowOverlapFieldNumber, *options.window_overlap);
   AppendUnlessZero(Wire::kOutputTypeFieldNumber, static_cast<int64_t>(options.output_type), &builder);
   AppendUnlessZero(Wire::kDimensionsFieldNumber, options.dimensions, &builder);
-  AppendUnlessEmpty(Wire::kPromptFieldNumber, options.prompt, &builder);
+  if (options.prompt) builder.AppendText(Wire::kPromptFieldNumber, *options.prompt);
   AppendUnlessEmpty(Wire::kPromptNameFieldNumber, options.prompt_name, &builder);
   if (options.attention) {
     builder.AppendMessage(Wire::kAttentionFieldNumber, EncodeAttentionSpec(*options.attention));

@@ -74,11 +74,11 @@ absl::Status ReadDimensions(int64_t wire, const Model& model, int64_t* dimension
 }
 
 absl::Status ReadPrompt(const v1::EmbedRequest& request, const Model& model, std::string* prompt) {
-  if (!request.prompt().empty() && !request.prompt_name().empty()) {
+  if (request.has_prompt() && !request.prompt_name().empty()) {
     return FieldError("prompt_name", "prompt and prompt_name are both set, at most one of them may be");
   }
   *prompt = request.prompt();
-  if (!prompt->empty()) return absl::OkStatus();
+  if (request.has_prompt()) return absl::OkStatus();  // set and empty: none, not the default
   const std::string& name = request.prompt_name().empty() ? model.default_prompt : request.prompt_name();
   if (name.empty()) return absl::OkStatus();
   const auto found = model.prompts.find(name);

@@ -191,7 +191,8 @@ TEST(DecodeModels, BringsBackEveryField) {
   (*wire->mutable_prompts())["document"] = "";
   wire->set_num_parameters(22'713'216);
   wire->set_memory_bytes(90'900'000);
-  EXPECT_EQ(v1::ModelInfo::descriptor()->field_count(), 13);
+  wire->set_default_prompt("query");
+  EXPECT_EQ(v1::ModelInfo::descriptor()->field_count(), 14);
   response.add_models()->set_name("other");
   const absl::StatusOr<std::vector<ModelInfo>> models = DecodeListModelsResponse(response.SerializeAsString());
   ASSERT_TRUE(models.ok()) << models.status();
@@ -210,6 +211,7 @@ TEST(DecodeModels, BringsBackEveryField) {
   EXPECT_THAT(model.prompts, ElementsAre(std::pair("document", ""), std::pair("query", "search: ")));
   EXPECT_EQ(model.num_parameters, 22'713'216);
   EXPECT_EQ(model.memory_bytes, 90'900'000);
+  EXPECT_EQ(model.default_prompt, "query");
   EXPECT_EQ((*models)[1].name, "other");
   EXPECT_THAT(DecodeLoadModelResponse("").status().message(), HasSubstr("no favor.v1.ModelInfo"));
 }

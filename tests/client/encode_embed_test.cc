@@ -67,6 +67,15 @@ TEST(EncodeEmbed, SendsNothingThatWasNotAskedFor) {
   EXPECT_EQ(wire.SerializeAsString(), bare.SerializeAsString());
 }
 
+TEST(EncodeEmbed, AnEmptyPromptIsSentSinceItIsNotTheDefaultOne) {
+  EmbedOptions options;
+  EXPECT_FALSE(Parse<v1::EmbedRequest>(EncodeEmbedRequest({}, options)).has_prompt());
+  options.prompt = "";
+  const auto wire = Parse<v1::EmbedRequest>(EncodeEmbedRequest({}, options));
+  EXPECT_TRUE(wire.has_prompt());
+  EXPECT_EQ(wire.prompt(), "");
+}
+
 TEST(EncodeEmbed, EmptyInputsKeepTheirKind) {
   const std::vector<EmbedInput> inputs = {std::string(), std::vector<int32_t>{}};
   const auto wire = Parse<v1::EmbedRequest>(EncodeEmbedRequest(inputs, {}));

@@ -105,6 +105,11 @@ void FakeEmbeddingServer::OnTokenize(TokenizeHandler handler) {
   on_tokenize_ = std::move(handler);
 }
 
+void FakeEmbeddingServer::SetDefaultPrompt(const std::string& model, const std::string& prompt) {
+  absl::MutexLock lock(&mutex_);
+  models_[model].set_default_prompt(prompt);
+}
+
 v1::EmbedRequest FakeEmbeddingServer::last_embed_request() const {
   absl::MutexLock lock(&mutex_);
   return last_embed_request_;

@@ -35,6 +35,8 @@ class FakeEmbeddingServer : private v1::EmbeddingService::Service, private v1::M
   // In place of the default.
   void OnEmbed(EmbedHandler handler);
   void OnTokenize(TokenizeHandler handler);
+  // Of the model of that name, until it is loaded anew.
+  void SetDefaultPrompt(const std::string& model, const std::string& prompt);
 
   // What it does by default.
   static grpc::Status EmbedByDefault(const v1::EmbedRequest& request, v1::EmbedResponse* response);

@@ -46,7 +46,7 @@ class EmbedOptions(TypedDict, total=False):
     dimensions: int | None
     """Keeps the first so many coordinates of every vector."""
     prompt: str | None
-    """Text put in front of every text."""
+    """Text put in front of every text; "": none. Left out, and no prompt_name: the model's default prompt."""
     prompt_name: str | None
     """Name of one of the model's own prompts."""
     attention: Mode | Features | None
@@ -137,7 +137,7 @@ def embed_request(
         window_overlap=window_overlap,
         output_type=_TYPES[_tensors.dtype_name("dtype", "float32" if dtype is None else dtype, tuple(_TYPES))],
         dimensions=dimensions or 0,
-        prompt=prompt or "",
+        prompt=prompt,
         prompt_name=prompt_name or "",
     )
     if normalize is not None:

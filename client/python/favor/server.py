@@ -48,6 +48,8 @@ class ModelInfo:
     normalizes: bool
     """Whether its vectors have length 1."""
     prompts: dict[str, str]
+    default_prompt: str
+    """Name of the prompt that is put in front of texts when none is asked for; empty: none."""
     num_parameters: int
     memory_bytes: int
 
@@ -74,9 +76,9 @@ def server_info(response: info_pb2.GetServerInfoResponse) -> ServerInfo:
         max_num_features=limits.max_num_features,
         max_head_dim=limits.max_head_dim,
         max_value_dim=limits.max_value_dim,
+        max_inputs_per_request=limits.max_inputs_per_request,
     )
 
-        max_inputs_per_request=limits.max_inputs_per_request,
 
 def model_info(model: model_pb2.ModelInfo) -> ModelInfo:
     """A model, out of an answer."""
@@ -92,6 +94,7 @@ def model_info(model: model_pb2.ModelInfo) -> ModelInfo:
         pooling=_enums.short_name(embedding_pb2.Pooling, "POOLING_", model.pooling),
         normalizes=model.normalizes,
         prompts=dict(model.prompts),
+        default_prompt=model.default_prompt,
         num_parameters=model.num_parameters,
         memory_bytes=model.memory_bytes,
     )

@@ -100,7 +100,10 @@ TEST_F(EmbedCommand, SendsEveryOptionOfTheFlags) {
   EXPECT_EQ(server_.last_embed_request().prompt_name(), "query");
   EXPECT_TRUE(server_.last_embed_request().attention().has_exact());
   EXPECT_EQ(server_.last_embed_request().over_length(), v1::OVER_LENGTH_TRUNCATE_RIGHT);
+  Run({"a", "--prompt", ""});
+  EXPECT_TRUE(server_.last_embed_request().has_prompt());
   Run({"a"});
+  EXPECT_FALSE(server_.last_embed_request().has_prompt());
   EXPECT_FALSE(server_.last_embed_request().has_normalize());
   EXPECT_FALSE(server_.last_embed_request().has_attention());
 }
@@ -230,10 +233,10 @@ TEST(EmbedUsage, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"a", "--pooling", "means"}), HasSubstr("did you mean mean?"));
   EXPECT_THAT(error({"a", "--output", "v.txt"}), HasSubstr("must end in .npy or .safetensors"));
   EXPECT_THAT(error({"a", "--batch", "0"}), HasSubstr("--batch is 0, the least is 1"));
+  EXPECT_THAT(error({"a", "--batch", "65537"}), HasSubstr("--batch is 65537, the most is 65536"));
   EXPECT_THAT(error({"a", "--rows", "-1"}), HasSubstr("--rows is -1, the least is 0"));
   EXPECT_THAT(error({"a", "--nearest", "--pooling", "none"}), HasSubstr("--pooling is none"));
 }
-  EXPECT_THAT(error({"a", "--batch", "65537"}), HasSubstr("--batch is 65537, the most is 65536"));
 
 }  // namespace
 }  // namespace favor::cli

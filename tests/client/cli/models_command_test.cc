@@ -31,6 +31,15 @@ TEST(ModelsCommand, PrintsATable) {
             "tiny  bert                    3      512  mean, unit   text       22713216    90.9 MB  00112233\n");
 }
 
+TEST(ModelsCommand, TellsOfADefaultPromptIfThereIsOne) {
+  FakeEmbeddingServer server;
+  server.SetDefaultPrompt("tiny", "query");
+  EXPECT_THAT(
+      Models(server, {}).out,
+      HasSubstr("00112233\ntiny puts its prompt query, \"search: \", in front of texts unless told otherwise\n"));
+  EXPECT_EQ(Json::parse(Models(server, {"--json"}).out).at("models").at(0).at("default_prompt"), "query");
+}
+
 TEST(ModelsCommand, JsonHasEveryFieldAndTheHelpNamesIt) {
   FakeEmbeddingServer server;
   const FavorRun run = Models(server, {"--json"});

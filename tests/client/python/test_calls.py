@@ -171,13 +171,16 @@ def test_info_tells_the_limits(server):
 
 
 def test_models_are_listed_loaded_and_unloaded(server):
-    model = model_pb2.ModelInfo(name="m", dimensions=384, pooling=1, prompts={"query": "query: "}, max_tokens=256)
+    model = model_pb2.ModelInfo(
+        name="m", dimensions=384, pooling=1, prompts={"query": "query: "}, default_prompt="query", max_tokens=256
+    )
     server.on(_methods.LIST_MODELS, lambda request: model_pb2.ListModelsResponse(models=[model]))
     server.on(_methods.LOAD_MODEL, lambda request: model_pb2.LoadModelResponse(model=model))
     server.on(_methods.UNLOAD_MODEL, lambda request: model_pb2.UnloadModelResponse())
     with favor.Client(server.endpoint) as client:
         (info,) = client.models()
         assert (info.name, info.dimensions, info.pooling, info.prompts) == ("m", 384, "mean", {"query": "query: "})
+        assert info.default_prompt == "query"
         assert client.load_model("m", "/models/m") == info
         client.load_model("m")
         client.unload_model("m")

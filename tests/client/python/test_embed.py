@@ -177,6 +177,16 @@ def test_what_is_not_asked_for_is_not_sent(server, client):
     assert server.requests[1].attention.features.num_features == 64
 
 
+def test_no_prompt_is_not_the_default_prompt(server, client):
+    client.embed(["ab"], prompt="")
+    client.embed(["ab"], prompt=None)
+    client.embed(["ab"], prompt_name="query")
+    assert [request.HasField("prompt") for request in server.requests] == [True, False, False]
+    assert server.requests[2].prompt_name == "query"
+    with pytest.raises(ValueError, match="prompt and prompt_name"):
+        client.embed(["ab"], prompt="", prompt_name="query")
+
+
 def test_two_prompts_are_refused(client):
     with pytest.raises(ValueError, match="prompt and prompt_name"):
         client.embed(["ab"], prompt="a", prompt_name="b")

@@ -83,6 +83,11 @@ TEST(EmbedSettings, TakeTheModelsDefaultPromptUnlessOneIsGiven) {
   EXPECT_EQ(ReadEmbedSettings(request, model)->prompt, "passage: ");
   request.set_prompt("mine: ");
   EXPECT_EQ(ReadEmbedSettings(request, model)->prompt, "mine: ");
+  request.set_prompt("");
+  EXPECT_EQ(ReadEmbedSettings(request, model)->prompt, "");
+  request.clear_prompt();
+  request.set_prompt_name("query");
+  EXPECT_EQ(ReadEmbedSettings(request, model)->prompt, "query: ");
 }
 
 TEST(EmbedSettings, RefuseValuesThatDoNotExistNamingFieldAndValue) {
@@ -115,6 +120,12 @@ TEST(EmbedSettings, RefuseTwoPromptsAndNamesThatTheModelDoesNotHave) {
   ExpectRefused(
       [](auto& request) {
         request.set_prompt("p");
+        request.set_prompt_name("query");
+      },
+      "prompt_name", "both set");
+  ExpectRefused(
+      [](auto& request) {
+        request.set_prompt("");
         request.set_prompt_name("query");
       },
       "prompt_name", "both set");
