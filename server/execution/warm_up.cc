@@ -14,7 +14,11 @@ namespace {
 
 absl::StatusOr<EmbedInput> Sample(const Model& model) {
   const WindowOptions options{OverLength::kTruncateRight, {}};
-  if (model.tokenizer != nullptr) return PrepareText(model, "", "A sentence to begin with.", options);
+  if (model.tokenizer != nullptr) {
+    absl::StatusOr<EmbedInput> text = PrepareText(model, "", "A sentence to begin with.", options);
+    // A tokenizer of residues need not know the letters of a sentence.
+    if (!absl::IsInvalidArgument(text.status())) return text;
+  }
   constexpr int64_t kNumIds = 8;
   std::vector<int32_t> ids(std::min(kNumIds, model.encoder->vocabulary_size()));
   std::iota(ids.begin(), ids.end(), 0);

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "favor/tokenizer/character_tokenizer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "server/execution/warm_up.h"
@@ -197,6 +198,14 @@ TEST(WarmUp, FindsVectorsThatAreNotFinite) {
   auto model = testing::FakeModel();
   model->encoder = std::make_shared<NotFinite>();
   EXPECT_THAT(std::string(WarmUp(model).message()), HasSubstr("not finite"));
+}
+
+TEST(WarmUp, TakesAModelWhoseTokenizerKnowsNoSentence) {
+  CharacterTokenizerOptions residues;
+  ASSERT_TRUE(residues.vocabulary.Add("A", 0).ok());
+  auto model = testing::FakeModel();
+  model->tokenizer = std::make_shared<CharacterTokenizer>(std::move(residues));
+  EXPECT_EQ(WarmUp(model), absl::OkStatus());
 }
 
 TEST(WarmUp, TakesAModelOfIdsAloneAndASmallWindow) {
