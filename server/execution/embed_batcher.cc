@@ -18,6 +18,12 @@ bool IsCombined(const EmbedInput& input, const PoolOptions& options) {
   return input.windows.size() > 1 && options.pooling != Pooling::kNone;
 }
 
+// Requests were checked before the job: what it refuses as an argument is what the model computed.
+absl::Status AboutActivations(const absl::Status& status) {
+  if (!absl::IsInvalidArgument(status)) return status;
+  return absl::InternalError(absl::StrCat("the model's activations are not finite: ", status.message()));
+}
+
 }  // namespace
 
 // A call under way. What changes after Prepare() is guarded by the batcher's mutex_, but for the memory that batches
@@ -71,11 +77,10 @@ struct EmbedBatcher::Call {
 struct EmbedBatcher::Batch {
   struct Part {
     std::shared_ptr<Call> call;
-    int64_t num_windows = 0;
+    std::vector<EmbedWindow> windows;
   };
 
   std::vector<Part> parts;  // one for each call
-  std::vector<EmbedWindow> windows;
   int64_t num_tokens = 0;
   bool oversized = false;
   Cancellation cancellation;
@@ -84,6 +89,15 @@ struct EmbedBatcher::Batch {
     if (parts.empty()) return true;
     const EmbedWork& first = parts[0].call->work;
     return call.work.model == first.model && SameAttention(call.work.attention, first.attention);
+  }
+
+  std::vector<EmbedWindow> Windows() const {
+    std::vector<EmbedWindow> all;
+    size_t count = 0;
+    for (const Part& part : parts) count += part.windows.size();
+    all.reserve(count);
+    for (const Part& part : parts) all.insert(all.end(), part.windows.begin(), part.windows.end());
+    return all;
   }
 
   // A batch goes on for as long as any of its callers waits for it.
@@ -169,17 +183,25 @@ int64_t EmbedBatcher::ScratchBytes(const Call& call) const {
     for (const std::vector<int32_t>& window : input.windows) lengths.push_back(static_cast<int64_t>(window.size()));
   }
   std::sort(lengths.begin(), lengths.end(), std::greater<>());
-  std::vector<int64_t> at_once;
+  // In turn, so that each batch has its share of the longest: what a thread needs follows from the longest, and threads
+  // have their own for each batch.
+  std::vector<int64_t> at_once[kMaxRunningBatches];
+  int batch = 0;
   int64_t left = kMaxRunningBatches * options_.batch_tokens;
   bool oversized = false;
   for (const int64_t length : lengths) {
     if (left <= 0 || (length > options_.batch_tokens && oversized)) continue;
     oversized |= length > options_.batch_tokens;  // the first; it takes the place of a batch
     left -= std::min(length, options_.batch_tokens);
-    at_once.push_back(length);
+    at_once[batch].push_back(length);
+    batch = (batch + 1) % kMaxRunningBatches;
   }
   const EncoderAttention* attention = call.work.attention ? &*call.work.attention : nullptr;
-  return EmbedScratchBytes(*call.work.model, at_once, attention, compute_->num_threads());
+  int64_t bytes = 0;
+  for (const std::vector<int64_t>& windows : at_once) {
+    if (!windows.empty()) bytes += EmbedScratchBytes(*call.work.model, windows, attention, compute_->num_threads());
+  }
+  return bytes;
 }
 
 absl::Status EmbedBatcher::CheckQueue(const Call& call) const {
@@ -224,6 +246,12 @@ EmbedBatcher::Calls EmbedBatcher::DropAbandoned() {
 
 std::shared_ptr<EmbedBatcher::Batch> EmbedBatcher::FormBatch() {
   if (num_running_ == kMaxRunningBatches) return nullptr;
+  if (!again_.empty()) {
+    std::shared_ptr<Batch> next = std::move(again_.front());
+    again_.pop_front();
+    ++num_running_;
+    return next;
+  }
   auto batch = std::make_shared<Batch>();
   Fill(batch.get());
   if (batch->parts.empty()) return nullptr;
@@ -255,11 +283,10 @@ void EmbedBatcher::Fill(Batch* batch) {
       }
       if (call.part < 0) {
         call.part = static_cast<int>(batch->parts.size());
-        batch->parts.push_back({waiting, 0});
+        batch->parts.push_back({waiting, {}});
       }
-      batch->windows.push_back(call.TakeNext());
+      batch->parts[call.part].windows.push_back(call.TakeNext());
       batch->num_tokens += num_tokens;
-      ++batch->parts[call.part].num_windows;
       progress = true;
       if (batch->oversized) return;
     }
@@ -270,7 +297,7 @@ void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
   if (observe_batch_) observe_batch_(batch->num_tokens);
   const EmbedWork& work = batch->parts[0].call->work;
   const EncoderAttention* attention = work.attention ? &*work.attention : nullptr;
-  absl::StatusOr<Job> job = PlanEmbedWindows(work.model, std::move(batch->windows), attention, &batch->cancellation);
+  absl::StatusOr<Job> job = PlanEmbedWindows(work.model, batch->Windows(), attention, &batch->cancellation);
   const absl::Time planned = absl::Now();
   if (!job.ok()) return Settle(*batch, job.status(), planned);
   for (Phase& phase : job->phases) {
@@ -282,9 +309,29 @@ void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
   const Cancellation* cancellation = &batch->cancellation;
   compute_->Submit(*std::move(job), cancellation,
                    [this, planned, batch = std::move(batch)](absl::Status status, Timing timing) {
-                     Settle(*batch, status, planned + timing.queue_time);
+                     const absl::Time started = planned + timing.queue_time;
+                     if (absl::IsInvalidArgument(status) && batch->parts.size() > 1) {
+                       Divide(batch.get(), started);
+                     } else {
+                       Settle(*batch, AboutActivations(status), started);
+                     }
                      Pump();
                    });
+}
+
+// One caller's activations overflowed: the others shall not be told of it.
+void EmbedBatcher::Divide(Batch* batch, absl::Time started) {
+  absl::MutexLock lock(&mutex_);
+  --num_running_;
+  for (Batch::Part& part : batch->parts) {
+    part.call->started = std::min(part.call->started, started);
+    auto alone = std::make_shared<Batch>();
+    for (const EmbedWindow& window : part.windows) {
+      alone->num_tokens += static_cast<int64_t>(window.input->windows[window.window].size());
+    }
+    alone->parts.push_back(std::move(part));
+    again_.push_back(std::move(alone));
+  }
 }
 
 void EmbedBatcher::Settle(const Batch& batch, const absl::Status& status, absl::Time started) {
@@ -295,7 +342,7 @@ void EmbedBatcher::Settle(const Batch& batch, const absl::Status& status, absl::
     num_oversized_ -= batch.oversized ? 1 : 0;
     for (const Batch::Part& part : batch.parts) {
       Call& call = *part.call;
-      call.num_running -= part.num_windows;
+      call.num_running -= static_cast<int64_t>(part.windows.size());
       call.started = std::min(call.started, started);
       if (call.status.ok() && !status.ok()) {
         const absl::Status own = call.cancellation->Check();

@@ -2,6 +2,7 @@
 #define FAVOR_SERVER_EXECUTION_EMBED_BATCHER_H_
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <vector>
@@ -63,6 +64,8 @@ class EmbedBatcher {
   // Starts batches while there is room and work, and ends the calls that are found ended.
   void Pump();
   void Launch(std::shared_ptr<Batch> batch);
+  // Puts each call's part of a batch that failed into a batch by itself.
+  void Divide(Batch* batch, absl::Time started);
   void Settle(const Batch& batch, const absl::Status& status, absl::Time started);
   void Complete(Call* call) const;
 
@@ -80,6 +83,7 @@ class EmbedBatcher {
   mutable absl::Mutex mutex_;
   // Calls with windows that are in no batch yet, in the order of their turns.
   Calls waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<std::shared_ptr<Batch>> again_ ABSL_GUARDED_BY(mutex_);  // that Divide() made, and run first
   int num_running_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_oversized_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, batches of one window above batch_tokens
 };

@@ -354,6 +354,17 @@ TEST(EmbedBatcher, PaysForTheWindowsThatRunAtOnceNotForAll) {
   EXPECT_LT(fixture.admission.stats().admitted_bytes - before, 200'000);
 }
 
+TEST(EmbedBatcher, PaysForTheThreadsOfEveryBatchThatItsWindowsMayRunIn) {
+  Fixture fixture;
+  fixture.Occupy();
+  const auto admitted = [&fixture] { return fixture.admission.stats().admitted_bytes; };
+  const int64_t before = admitted();
+  fixture.Start(fixture.Work(1, 20));
+  const int64_t one = admitted() - before;
+  fixture.Start(fixture.Work(2, 20));
+  EXPECT_GE(admitted() - before - one, 2 * one);  // of a thread 1,000 bytes, with FakeEncoder
+}
+
 TEST(EmbedBatcher, TellsWaitingFromComputing) {
   Fixture fixture;
   fixture.Occupy();
@@ -380,6 +391,29 @@ TEST(EmbedBatcher, PassesOnTheErrorOfABatchAndGoesOn) {
   Caller* caller = fixture.Start(fixture.Work(1, 10));
   caller->done.WaitForNotification();
   EXPECT_TRUE(caller->outcome.ok());
+}
+
+TEST(EmbedBatcher, SparesTheOthersWhenOneCallOverflowsTheModel) {
+  Fixture fixture({100, 10'000});
+  testing::FakeEncoderOptions options;
+  options.on_run = [&fixture](int64_t num_tokens) {
+    fixture.gate.Run(num_tokens).IgnoreError();
+    return num_tokens % 10 == 3 ? absl::InvalidArgumentError("queries[0, 1, 2, 3] is inf") : absl::OkStatus();
+  };
+  fixture.model = testing::FakeModel(options);
+  fixture.Occupy();
+  EmbedWork work = fixture.Work(2, 20);
+  Caller* good = fixture.Start(work);
+  Caller* bad = fixture.Start(fixture.Work(1, 13));
+  fixture.gate.Open();
+  bad->done.WaitForNotification();
+  good->done.WaitForNotification();
+  std::vector<int64_t> batches = fixture.gate.batches();
+  batches.erase(batches.begin(), batches.begin() + 2);
+  EXPECT_THAT(batches, ::testing::UnorderedElementsAre(53, 40, 13));
+  EXPECT_EQ(bad->outcome.status(),
+            absl::InternalError("the model's activations are not finite: queries[0, 1, 2, 3] is inf"));
+  ExpectEmbedded(fixture, work, good);
 }
 
 TEST(EmbedBatcher, ManyCallersFromManyThreadsAllGetTheirOwn) {
