@@ -7,13 +7,30 @@
 #include "server/execution/warm_up.h"
 
 namespace favor {
+namespace {
+
+absl::Status About(absl::string_view name, const absl::Status& status) {
+  return absl::Status(status.code(), absl::StrCat("model ", name, ": ", status.message()));
+}
+
+absl::Status Stopped(absl::string_view name) { return About(name, absl::CancelledError("the server stops")); }
+
+}  // namespace
 
 absl::StatusOr<NamedModel> ModelRegistry::Find(absl::string_view name) const {
   absl::MutexLock lock(&mutex_);
+  if (name.empty() ? !expected_.empty() : expected_.count(name) > 0) {
+    return absl::UnavailableError(absl::StrCat("model is '", name, "', models are still being loaded"));
+  }
   if (name.empty() && models_.size() == 1) return models_.begin()->second;
   const auto found = models_.find(name);
   if (found == models_.end()) return UnknownModel(name);
   return found->second;
+}
+
+void ModelRegistry::Expect(const std::vector<std::string>& names) {
+  absl::MutexLock lock(&mutex_);
+  expected_.insert(names.begin(), names.end());
 }
 
 std::vector<NamedModel> ModelRegistry::List() const {
@@ -24,20 +41,51 @@ std::vector<NamedModel> ModelRegistry::List() const {
 }
 
 void ModelRegistry::Load(const std::string& name, const std::string& folder, Done done) {
-  auto loaded = std::make_shared<absl::StatusOr<NamedModel>>(absl::UnknownError("not loaded"));
+  Request request{name, folder, std::move(done)};
+  bool stopping = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping = stopping_;
+    if (!stopping) requests_.push_back(std::move(request));
+  }
+  if (stopping) return End(request, Stopped(name));
   Job job;
-  job.phases.push_back({1, 1, [this, name, folder, loaded](int64_t, int64_t) {
-                          *loaded = LoadNow(name, folder);
+  job.phases.push_back({1, 1, [this](int64_t, int64_t) {
+                          LoadNext();
                           return absl::OkStatus();
                         }});
-  loading_.Submit(std::move(job), [this, loaded, done = std::move(done)](absl::Status) {
-    if (observe_) observe_(loaded->status());
-    done(*std::move(loaded));
-  });
+  loading_.Submit(std::move(job), [](const absl::Status&) {});
+}
+
+void ModelRegistry::LoadNext() {
+  Request request;
+  {
+    absl::MutexLock lock(&mutex_);
+    if (requests_.empty()) return;  // Stop() took it
+    request = std::move(requests_.front());
+    requests_.pop_front();
+  }
+  End(request, LoadNow(request.name, request.folder));
+}
+
+void ModelRegistry::End(const Request& request, absl::StatusOr<NamedModel> loaded) const {
+  if (observe_) observe_(loaded.status());
+  request.done(std::move(loaded));
+}
+
+void ModelRegistry::Stop() {
+  std::deque<Request> requests;
+  {
+    absl::MutexLock lock(&mutex_);
+    stopping_ = true;
+    requests.swap(requests_);
+  }
+  for (const Request& request : requests) End(request, Stopped(request.name));
 }
 
 void ModelRegistry::ReloadAll(const Done& done) {
-  for (const NamedModel& model : List()) Load(model.name, model.folder, done);
+  // No folder: by the time of its turn the model may have come from another, or be gone.
+  for (const NamedModel& model : List()) Load(model.name, "", done);
 }
 
 absl::Status ModelRegistry::Unload(absl::string_view name) {
@@ -51,23 +99,22 @@ absl::Status ModelRegistry::Unload(absl::string_view name) {
 }
 
 absl::StatusOr<NamedModel> ModelRegistry::LoadNow(const std::string& name, std::string folder) {
-  const auto about = [&name](const absl::Status& status) {
-    return absl::Status(status.code(), absl::StrCat("model ", name, ": ", status.message()));
-  };
-  if (stopping_) return about(absl::CancelledError("the server stops"));
-  if (folder.empty()) {
+  const bool again = folder.empty();
+  if (again) {
     const absl::StatusOr<NamedModel> old = Find(name);
     if (!old.ok()) return old.status();
     folder = old->folder;
   }
   absl::StatusOr<std::shared_ptr<const Model>> model = loader_(folder);
-  if (!model.ok()) return about(model.status());
-  if (absl::Status status = WarmUp(*model); !status.ok()) return about(status);
+  if (!model.ok()) return About(name, model.status());
+  if (absl::Status status = WarmUp(*model); !status.ok()) return About(name, status);
   NamedModel loaded{name, std::move(folder), *std::move(model)};
   NamedModel replaced = loaded;
   {
     absl::MutexLock lock(&mutex_);
+    if (again && models_.find(name) == models_.end()) return UnknownModel(name);  // unloaded meanwhile
     std::swap(models_[name], replaced);
+    expected_.erase(name);
   }
   return loaded;
 }

@@ -1,10 +1,11 @@
 #ifndef FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_
 #define FAVOR_SERVER_EXECUTION_MODEL_REGISTRY_H_
 
-#include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,32 +38,47 @@ class ModelRegistry {
   // Stops, then waits for the load under way.
   ~ModelRegistry() { Stop(); }
 
-  // The model of that name; empty: the only one. NotFoundError lists the names there are.
+  // The model of that name; empty: the only one. NotFoundError lists the names there are; UnavailableError while models
+  // of Expect() are to come, of which it may be one.
   absl::StatusOr<NamedModel> Find(absl::string_view name) const;
   // In the order of their names.
   std::vector<NamedModel> List() const;
 
+  // These names will be loaded: until they are, to ask for them is early, not wrong.
+  void Expect(const std::vector<std::string>& names);
+
   // Loads a model, makes it embed something, then puts it in the place of the one of that name, if there is one. When
   // anything fails the old one stays. An empty folder is the one that the old one came from. Never blocks: loads run
-  // one after the other on a thread of their own, and so does `done`.
+  // one after the other on a thread of their own, and so does `done`, or within Stop().
   void Load(const std::string& name, const std::string& folder, Done done);
-  // Loads every model anew; `done` runs for each.
+  // Loads every model anew, from where it came from when its turn comes; `done` runs for each, with NotFoundError for
+  // one that is unloaded by then.
   void ReloadAll(const Done& done);
 
-  // Loads that have not begun, now and from now on, end as cancelled.
-  void Stop() { stopping_ = true; }
+  // Loads that have not begun, now and from now on, end as cancelled, at once.
+  void Stop();
 
   // NotFoundError lists the names there are.
   absl::Status Unload(absl::string_view name);
 
  private:
+  struct Request {
+    std::string name;
+    std::string folder;
+    Done done;
+  };
+
+  void LoadNext();
+  void End(const Request& request, absl::StatusOr<NamedModel> loaded) const;
   absl::StatusOr<NamedModel> LoadNow(const std::string& name, std::string folder);
   absl::Status UnknownModel(absl::string_view name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Loader loader_;
   const std::function<void(const absl::Status&)> observe_;
-  std::atomic<bool> stopping_ = false;
   mutable absl::Mutex mutex_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<Request> requests_ ABSL_GUARDED_BY(mutex_);  // that have not begun
+  std::set<std::string, std::less<>> expected_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, NamedModel, std::less<>> models_ ABSL_GUARDED_BY(mutex_);
   ThreadPool loading_{1};  // last: ends first, and its jobs use the rest
 };

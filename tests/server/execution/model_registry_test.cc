@@ -148,6 +148,74 @@ TEST(ModelRegistry, BeginsNoLoadOnceItStops) {
   EXPECT_EQ(num_loads, 1);
 }
 
+TEST(ModelRegistry, EndsLoadsThatWaitAtOnceWhenItStops) {
+  absl::Notification loading, go_on;
+  ModelRegistry registry([&](const std::string& folder) {
+    loading.Notify();
+    go_on.WaitForNotification();
+    return LoadFake(folder);
+  });
+  registry.Load("a", "/a", [](const absl::StatusOr<NamedModel>&) {});
+  loading.WaitForNotification();
+  absl::Status waiting, late;
+  registry.Load("b", "/b", [&](const absl::StatusOr<NamedModel>& model) { waiting = model.status(); });
+  registry.Stop();
+  registry.Load("c", "/c", [&](const absl::StatusOr<NamedModel>& model) { late = model.status(); });
+  EXPECT_EQ(waiting, absl::CancelledError("model b: the server stops"));
+  EXPECT_EQ(late, absl::CancelledError("model c: the server stops"));
+  go_on.Notify();
+}
+
+TEST(ModelRegistry, IsUnavailableUntilTheModelsThatAreToComeAreThere) {
+  ModelRegistry registry(LoadFake);
+  registry.Expect({"a", "b"});
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  EXPECT_TRUE(registry.Find("a").ok());
+  for (const char* name : {"", "b"}) EXPECT_TRUE(absl::IsUnavailable(registry.Find(name).status())) << name;
+  EXPECT_TRUE(absl::IsNotFound(registry.Find("c").status()));
+  ASSERT_TRUE(LoadAndWait(&registry, "b", "/b").ok());
+  EXPECT_TRUE(registry.Find("b").ok());
+  ASSERT_TRUE(registry.Unload("b").ok());
+  EXPECT_TRUE(absl::IsNotFound(registry.Find("b").status()));
+}
+
+// A load of each model under way or waiting, then a change to it, then its reload.
+TEST(ModelRegistry, ReloadsDoNotUndoWhatCameBeforeThem) {
+  for (const bool unload_while_reloading : {false, true}) {
+    std::atomic<bool> slow = false;
+    absl::Notification loading, go_on;
+    ModelRegistry registry([&](const std::string& folder) {
+      if (slow.exchange(false)) {
+        loading.Notify();
+        go_on.WaitForNotification();
+      }
+      return LoadFake(folder);
+    });
+    for (const char* name : {"a", "b"}) ASSERT_TRUE(LoadAndWait(&registry, name, absl::StrCat("/", name)).ok());
+    slow = true;
+    if (!unload_while_reloading) {
+      registry.Load("a", "/new", [](const absl::StatusOr<NamedModel>&) {});
+      loading.WaitForNotification();
+    }
+    absl::Status statuses[2];
+    int num_told = 0;
+    absl::Notification done;
+    registry.ReloadAll([&](const absl::StatusOr<NamedModel>& model) {
+      statuses[num_told++] = model.status();
+      if (num_told == 2) done.Notify();
+    });
+    if (unload_while_reloading) loading.WaitForNotification();  // "a"
+    ASSERT_TRUE(registry.Unload(unload_while_reloading ? "a" : "b").ok());
+    go_on.Notify();
+    done.WaitForNotification();
+    EXPECT_THAT(Names(registry), ElementsAre(unload_while_reloading ? "b" : "a"));
+    EXPECT_TRUE(absl::IsNotFound(statuses[unload_while_reloading ? 0 : 1]));
+    if (!unload_while_reloading) {
+      EXPECT_EQ(registry.Find("a")->folder, "/new");
+    }
+  }
+}
+
 TEST(ModelRegistry, ReloadsAllAndTellsOfEach) {
   std::atomic<int> num_loads = 0, num_failed = 0;
   bool broken = false;
