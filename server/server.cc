@@ -92,6 +92,9 @@ Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader
       models_(std::make_unique<ModelRegistry>(std::move(load_model), [metrics = metrics_](const absl::Status& status) {
         metrics->RecordModelLoad(status);
       })) {
+  std::vector<std::string> names;
+  for (const ModelSetting& model : config.models) names.push_back(model.name);
+  models_->Expect(names);
   batcher_ = std::make_unique<EmbedBatcher>(
       EmbedBatcherOptions{config.embed_batch_tokens, config.embed_queue_tokens}, compute_.get(),
       [metrics = metrics_](int64_t num_tokens) { metrics->RecordEmbedBatch(num_tokens); });
@@ -149,13 +152,18 @@ absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_
     });
   }
   while (true) {
+    absl::Status failed;
     {
       absl::MutexLock lock(&progress->mutex);
       if (!progress->status.ok()) {
-        models_->Stop();
-        return progress->status;
+        failed = progress->status;
+      } else if (progress->num_done == config_.models.size()) {
+        break;
       }
-      if (progress->num_done == config_.models.size()) break;
+    }
+    if (!failed.ok()) {
+      models_->Stop();  // tells of the other loads: not under the lock
+      return failed;
     }
     if (stop_waiting(kLook)) {
       models_->Stop();
@@ -187,6 +195,7 @@ void Server::Drain(const std::function<bool(absl::Duration)>& stop_waiting) {
   rpc_->SetServing(false);
   bool hurry = stop_waiting(config_.drain_delay);
   log_->Write(LogLevel::kInfo, "drain_refusing_calls", {{"calls_in_flight", calls_in_flight_.count()}});
+  models_->Stop();  // calls that wait for a load would not end in time
   const int64_t num_cancelled = rpc_->Shutdown(config_.drain_timeout, [&] {
     hurry = hurry || stop_waiting(absl::ZeroDuration());
     return hurry;

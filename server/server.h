@@ -63,8 +63,8 @@ class Server {
   CallsInFlight calls_alive_;
   Admission admission_;
 
-  // Members end in the reverse order: first the threads that may still let go of a call, then gRPC.
-  std::unique_ptr<MetricsEndpoint> endpoint_;
+  // Members end in the reverse order: first who asks all others for their numbers, then the threads that may still let
+  // go of a call, then gRPC.
   std::unique_ptr<AttentionService> attention_service_;
   std::unique_ptr<InfoService> info_service_;
   std::unique_ptr<EmbeddingService> embedding_service_;
@@ -75,6 +75,7 @@ class Server {
   std::unique_ptr<ProjectionDraws> draws_;
   std::unique_ptr<AttendExecution> execution_;
   std::unique_ptr<ModelRegistry> models_;
+  std::unique_ptr<MetricsEndpoint> endpoint_;
 };
 
 }  // namespace favor
