@@ -49,12 +49,22 @@ struct EmbedCall {
     if (!model.ok()) return model.status();
     absl::StatusOr<EmbedSettings> settings = ReadEmbedSettings(request, *std::move(model));
     if (!settings.ok()) return settings.status();
+    const int64_t prompt_bytes = static_cast<int64_t>(settings->prompt.size());
+    if (absl::Status status = CheckPrompt(prompt_bytes, summary.num_items); !status.ok()) return status;
     absl::Status admitted = reservation.Grow(summary.num_items * kBytesPerInput, "the list of inputs");
     if (!admitted.ok()) return admitted;
     answer.settings = *std::move(settings);
     inputs.reserve(summary.num_items);
     answer.errors.reserve(summary.num_items);
-    return ItemHandling::Cost{static_cast<int64_t>(answer.settings.prompt.size()), kPassingBytesPerByte};
+    return ItemHandling::Cost{prompt_bytes, kPassingBytesPerByte};
+  }
+
+  // Every input has the prompt tokenised again, so that a short request could ask for any amount of work.
+  absl::Status CheckPrompt(int64_t prompt_bytes, int64_t num_inputs) const {
+    if (prompt_bytes * num_inputs <= dependencies.max_message_bytes) return absl::OkStatus();
+    return FieldError("prompt", absl::StrCat("prompt has ", prompt_bytes, " bytes, before each of ", num_inputs,
+                                             " inputs ", prompt_bytes * num_inputs, ", must be at most ",
+                                             dependencies.max_message_bytes, ", those of a message"));
   }
 
   absl::Status TakeInput(const std::string& item, int64_t index) {

@@ -27,7 +27,7 @@ struct EmbeddingDependencies {
   ProjectionDraws* draws;
   EmbedBatcher* batcher;
   Metrics* metrics;
-  int64_t max_message_bytes;  // of responses
+  int64_t max_message_bytes;  // of responses, and of a prompt in all its inputs
 };
 
 // favor.v1.EmbeddingService. Must outlive the server that it is given to.

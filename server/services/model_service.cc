@@ -55,6 +55,7 @@ ModelService::ModelService(ModelRegistry* models, bool admin, const CallObserver
        ProtobufHandler<v1::UnloadModelRequest, v1::UnloadModelResponse>(
            [models, admin](const v1::UnloadModelRequest& request) -> absl::StatusOr<v1::UnloadModelResponse> {
              absl::Status status = CheckAdmin(admin, "UnloadModel");
+             if (status.ok() && request.name().empty()) status = FieldError("name", "name is empty, a model has one");
              if (status.ok()) status = models->Unload(request.name());
              if (!status.ok()) return status;
              return v1::UnloadModelResponse();

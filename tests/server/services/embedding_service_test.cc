@@ -170,6 +170,21 @@ TEST(EmbeddingService, RefusesWhatIsWrongWithTheCall) {
   EXPECT_THAT(status.error_message(), HasSubstr("a message has at most 65536"));
 }
 
+TEST(EmbeddingService, BoundsTheBytesOfThePromptInAllInputs) {
+  RunningServer server({"--model", "fake=/models/fake", "--max-message-size", "64KiB"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::EmbedResponse response;
+  v1::EmbedRequest request;
+  request.set_prompt(std::string(8192, 'p'));
+  for (int i = 0; i < 8; ++i) request.add_inputs()->set_text("a");
+  EXPECT_TRUE(server.Embed(request, &response).ok());
+  request.add_inputs()->set_text("a");
+  const grpc::Status status = server.Embed(request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldIn(status), "prompt");
+  EXPECT_THAT(status.error_message(), HasSubstr("before each of 9 inputs 73728, must be at most 65536"));
+}
+
 TEST(EmbeddingService, AnswersARequestWithoutInputs) {
   RunningServer server({"--model", "fake=/models/fake"});
   ASSERT_TRUE(server.Load().ok());
@@ -254,6 +269,8 @@ TEST(Readiness, ComesAfterTheModelsAndLivenessBefore) {
   EXPECT_TRUE(server.IsServing("liveness"));
   EXPECT_FALSE(server.IsServing(""));
   EXPECT_FALSE(server.IsServing("favor.v1.EmbeddingService"));
+  v1::EmbedResponse response;
+  EXPECT_EQ(server.Embed({}, &response).error_code(), grpc::StatusCode::UNAVAILABLE);
   go_on.Notify();
   loading.join();
   ASSERT_TRUE(loaded.ok()) << loaded;
@@ -312,6 +329,16 @@ TEST(ModelService, LoadsAndForgetsModelsOnlyWhenToldSo) {
       }
     }
   }
+}
+
+TEST(ModelService, DoesNotForgetAModelWithoutAName) {
+  RunningServer server({"--model-admin", "true", "--model", "/models/fake"});
+  ASSERT_TRUE(server.Load().ok());
+  v1::UnloadModelResponse unloaded;
+  grpc::ClientContext context;
+  const grpc::Status status = server.models->UnloadModel(&context, {}, &unloaded);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldIn(status), "name");
 }
 
 }  // namespace
