@@ -36,6 +36,9 @@ Pooling PoolingOf(const JsonFields& fields) {
   for (const char* name : {"pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens"}) {
     if (fields.Bool(name, false)) fields.FailValue(name, "must be false: this pooling is not supported");
   }
+  if (!fields.Bool("include_prompt", true)) {
+    fields.FailValue("include_prompt", "must be true: leaving the prompt out of the pooling is not supported");
+  }
   if (chosen.size() != 1) {
     fields.Fail("pooling_mode_mean_tokens",
                 absl::StrCat("and its like choose ", chosen.size(), " ways of pooling, must choose one"));
@@ -98,8 +101,11 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
 
   const absl::StatusOr<JsonValue> transformer = ReadOptional(path, "sentence_bert_config.json");
   if (!transformer.ok()) return transformer.status();
-  config.max_tokens =
-      JsonFields(*transformer, "sentence_bert_config.json", &status).Integer("max_seq_length", 0, 1, kMostTokens);
+  const JsonFields transformer_fields(*transformer, "sentence_bert_config.json", &status);
+  config.max_tokens = transformer_fields.Integer("max_seq_length", 0, 1, kMostTokens);
+  if (transformer_fields.Bool("do_lower_case", false)) {
+    transformer_fields.FailValue("do_lower_case", "must be false: texts are lowered by the tokenizer alone");
+  }
 
   const absl::StatusOr<JsonValue> sentence = ReadOptional(path, "config_sentence_transformers.json");
   if (!sentence.ok()) return sentence.status();

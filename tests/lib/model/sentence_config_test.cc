@@ -1,0 +1,39 @@
+#include "favor/model/sentence_config.h"
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace favor {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The error of a folder with one file.
+std::string ErrorOf(const std::string& file, const std::string& text) {
+  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "sentence_config_test";
+  std::filesystem::remove_all(folder);
+  std::filesystem::create_directories((folder / file).parent_path());
+  std::ofstream(folder / file) << text;
+  const absl::StatusOr<SentenceConfig> config = ReadSentenceConfig(folder.string());
+  std::filesystem::remove_all(folder);
+  return std::string(config.status().message());
+}
+
+TEST(SentenceConfig, RefusesToLowerTextsBeforeTheTokenizer) {
+  EXPECT_EQ(ErrorOf("sentence_bert_config.json", R"({"do_lower_case":false})"), "");
+  EXPECT_THAT(ErrorOf("sentence_bert_config.json", R"({"do_lower_case":true})"),
+              HasSubstr("sentence_bert_config.json: do_lower_case is true, must be false"));
+}
+
+TEST(SentenceConfig, RefusesToLeaveThePromptOutOfThePooling) {
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_cls_token":true,"include_prompt":true})"), "");
+  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_cls_token":true,"include_prompt":false})"),
+              HasSubstr("1_Pooling/config.json: include_prompt is false, must be true"));
+}
+
+}  // namespace
+}  // namespace favor
