@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "favor/format/json_fields.h"
 #include "favor/tokenizer/utf8.h"
 
@@ -97,7 +98,9 @@ absl::StatusOr<std::vector<Token>> ByteTokenizer::Encode(absl::string_view text)
 }
 
 std::string ByteTokenizer::Piece(int32_t id) const {
-  return id >= 0 && id < 256 ? std::string(1, static_cast<char>(id)) : std::string();
+  if (id < 0 || id > 255) return std::string();
+  if (id < 0x80) return std::string(1, static_cast<char>(id));
+  return absl::StrFormat("<0x%02X>", id);
 }
 
 CharacterTokenizer::CharacterTokenizer(CharacterTokenizerOptions options) : options_(std::move(options)) {

@@ -26,6 +26,7 @@ class ByteTokenizer : public Tokenizer {
   const std::vector<int32_t>& prefix() const override { return none_; }
   const std::vector<int32_t>& suffix() const override { return none_; }
   int64_t vocabulary_size() const override { return 256; }
+  // A byte that is no character of its own in UTF-8 as "<0xC3>".
   std::string Piece(int32_t id) const override;
 
  private:

@@ -27,6 +27,9 @@ TEST(ByteTokenizer, IdsAreBytes) {
   EXPECT_EQ(Show(*tokenizer->Encode(absl::string_view("\0\xC3\xA9", 3))), "0[0,1) 195[1,2) 169[2,3)");
   EXPECT_EQ(tokenizer->vocabulary_size(), 256);
   EXPECT_EQ(tokenizer->Piece(97), "a");
+  EXPECT_EQ(tokenizer->Piece(0x7F), "\x7F");
+  EXPECT_EQ(tokenizer->Piece(0x80), "<0x80>");
+  EXPECT_EQ(tokenizer->Piece(0xC3), "<0xC3>");
   EXPECT_EQ(tokenizer->Piece(256), "");
   EXPECT_EQ(tokenizer->Piece(-1), "");
   EXPECT_THAT(tokenizer->prefix(), IsEmpty());
