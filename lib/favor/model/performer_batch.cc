@@ -35,7 +35,9 @@ PerformerBatch::PerformerBatch(const PerformerConfig& config, const PackedSequen
       blocks(Blocks(config, sequences.offsets.back())),
       vectors(vectors),
       stream_rows(kernels::PanelRowCount(config.dim)),
-      streams(config.reversible ? 2 : 1) {}
+      streams(config.reversible ? 2 : 1),
+      queries_keys_values(rows.num_rows, 3 * config.num_heads, config.head_dim),
+      context(rows.num_rows, config.num_heads, config.head_dim) {}
 
 int64_t PerformerBatch::StreamFloats() const {
   return blocks.num_blocks() * blocks.tiles_per_block() * stream_rows * kernels::kTile;

@@ -28,6 +28,7 @@ struct PerformerRows {
 
 // What one call of a Performer computes on.
 struct PerformerBatch {
+  // Sizes alone, without memory.
   PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors);
   // ResourceExhaustedError when there is no memory.
   absl::Status Allocate(const PerformerConfig& config);

@@ -21,7 +21,7 @@ std::vector<std::shared_ptr<const Encoder>> Encoders() {
   const testing::ModelGolden bert = testing::ReadModelGolden(folder + "bert/gelu.safetensors", "config");
   Weights weights = Weights::Open(bert.path).value();
   encoders.push_back(LoadBertEncoder(ParseBertConfig(bert.config).value(), &weights).value());
-  for (const char* name : {"rotary", "reversible", "causal"}) {
+  for (const char* name : {"rotary", "reversible", "causal", "no_projection", "local"}) {
     const auto golden = testing::ReadModelGolden(folder + "performer/" + name + ".safetensors", "kwargs");
     Weights opened = Weights::Open(golden.path).value();
     const auto config = ParsePerformerArguments(golden.config, "PerformerLM").value();
@@ -45,6 +45,14 @@ TEST(ScratchBytes, OfABatchAreNoMoreThanThoseOfItsParts) {
                 encoder->ScratchBytes(parts[0], nullptr, num_threads) +
                     encoder->ScratchBytes(parts[1], nullptr, num_threads));
     }
+  }
+}
+
+// Beside tokens, a Performer needs the state and the tiles of its features.
+TEST(ScratchBytes, HoldWorkspacesOfEveryThread) {
+  for (const auto& encoder : Encoders()) {
+    const std::vector<int64_t> lengths(64, 10);
+    EXPECT_GT(encoder->ScratchBytes(lengths, nullptr, 8) - encoder->ScratchBytes(lengths, nullptr, 1), 7 * 20'000);
   }
 }
 

@@ -14,7 +14,9 @@ using ::testing::HasSubstr;
 
 // The error of a folder with one file.
 std::string ErrorOf(const std::string& file, const std::string& text) {
-  const std::filesystem::path folder = std::filesystem::path(::testing::TempDir()) / "sentence_config_test";
+  // Tests run side by side.
+  const std::filesystem::path folder =
+      std::filesystem::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories((folder / file).parent_path());
   std::ofstream(folder / file) << text;
