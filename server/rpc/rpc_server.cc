@@ -124,6 +124,7 @@ void RpcServer::SetServing(bool serving) {
 
 int64_t RpcServer::Shutdown(absl::Duration timeout, const std::function<bool()>& hurry) {
   shut_down_ = true;
+  const bool had_calls = calls_in_flight_->count() > 0;
   const absl::Time deadline = absl::Now() + timeout;
   // Blocks until every connection is closed, so until every call has ended.
   absl::Notification closed;
@@ -138,8 +139,10 @@ int64_t RpcServer::Shutdown(absl::Duration timeout, const std::function<bool()>&
   }
   const int64_t num_cancelled = none_left ? 0 : calls_in_flight_->count();
   // A call has ended when gRPC took its answer, which may still be on its way to the client: cancelling would reset it.
-  constexpr absl::Duration kFlush = absl::Milliseconds(250);
-  if (none_left) closed.WaitForNotificationWithTimeout(kFlush);
+  // On a busy machine some megabytes take more than a quarter of a second. Idle connections would be waited for as
+  // well.
+  const absl::Duration flush = absl::Milliseconds(had_calls ? 500 : 250);
+  if (none_left) closed.WaitForNotificationWithTimeout(flush);
   // What is left now: our calls when time is up, and streams that have no end of their own, as health's Watch.
   grpc_server_cancel_all_calls(server_->c_server());
   shutdown.join();
