@@ -45,8 +45,8 @@ int64_t PerformerBatch::StreamFloats() const {
 
 int64_t PerformerBatch::Floats(const PerformerConfig& config) const {
   const int64_t num_buffers = static_cast<int64_t>(streams.size()) + (config.shifts_tokens ? 1 : 0);
-  return num_buffers * StreamFloats() + PackedHeads(rows.num_rows, 3 * config.num_heads, config.head_dim).Floats() +
-         PackedHeads(rows.num_rows, config.num_heads, config.head_dim).Floats();
+  return num_buffers * TokenBlocks::MostColumns(blocks.num_tokens()) * stream_rows + queries_keys_values.Floats() +
+         context.Floats();
 }
 
 absl::Status PerformerBatch::Allocate(const PerformerConfig& config) {

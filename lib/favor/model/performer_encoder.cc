@@ -47,6 +47,8 @@ class PerformerEncoder : public Encoder {
 
   int64_t width() const { return config_.num_heads * config_.head_dim; }
   int64_t ScratchFloats(int64_t stream_rows, int64_t tiles_per_block) const;
+  BlockStage StageOf(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer, LayerStage run,
+                     bool after_all_blocks) const;
   std::vector<BlockStage> InputStages(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer) const;
   std::vector<BlockStage> OutputStages(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer) const;
 
@@ -232,12 +234,16 @@ void PerformerEncoder::StoreVectors(PerformerBatch& batch, int64_t block, float*
   StoreTokenVectors(stream, config_.dim, scratch, batch.vectors + batch.blocks.First(block) * config_.dim);
 }
 
+BlockStage PerformerEncoder::StageOf(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer, LayerStage run,
+                                     bool after_all_blocks) const {
+  return {[this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); },
+          after_all_blocks};
+}
+
 std::vector<BlockStage> PerformerEncoder::InputStages(std::shared_ptr<PerformerBatch> batch,
                                                       const PerformerLayer& layer) const {
   const auto stage = [&](LayerStage run, bool after_all_blocks) {
-    return BlockStage{
-        [this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); },
-        after_all_blocks};
+    return StageOf(batch, layer, run, after_all_blocks);
   };
   // Shifted tokens come from other blocks: their norms are there before, and are not overwritten until, all are read.
   const bool shifts = config_.shifts_tokens;
@@ -250,9 +256,7 @@ std::vector<BlockStage> PerformerEncoder::InputStages(std::shared_ptr<PerformerB
 std::vector<BlockStage> PerformerEncoder::OutputStages(std::shared_ptr<PerformerBatch> batch,
                                                        const PerformerLayer& layer) const {
   const auto stage = [&](LayerStage run, bool after_all_blocks) {
-    return BlockStage{
-        [this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); },
-        after_all_blocks};
+    return StageOf(batch, layer, run, after_all_blocks);
   };
   const bool shifts = config_.shifts_tokens;
   std::vector<BlockStage> stages = {stage(&PerformerEncoder::AddAttention, false)};
