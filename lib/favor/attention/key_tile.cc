@@ -94,10 +94,10 @@ void KeyTile::MapFeatures(Block block) {
   mapped_ = true;
 }
 
-bool KeyTile::WeighFused(Block block, const AttentionState& state) {
+bool KeyTile::WeighFused(Block block, AttentionState* state) {
   mapped_ = false;
   has_sums_ = kernels::ProjectKeyWeights(map_->projector(key_head_).Slice(block.begin, block.rows()), x_, width_,
-                                         kernels::Padded(count_), fraction_, whole_, state.maxima + block.begin,
+                                         kernels::Padded(count_), fraction_, whole_, state->maxima + block.begin,
                                          features_, row_sums_);
   return has_sums_;
 }
@@ -118,9 +118,10 @@ void KeyTile::WeighMapped(Block block, const AttentionState& state) {
   }
 }
 
-bool KeyTile::WeighAll(const AttentionState& state) {
+bool KeyTile::WeighAll(AttentionState* state) {
   if (fused_) return WeighFused(All(), state);
-  WeighMapped(All(), state);
+  if (state->count == 0) RaiseMaxima(0, 1, /*rise=*/0, state);
+  WeighMapped(All(), *state);
   return LoudToken(0) == count_;
 }
 
@@ -183,7 +184,7 @@ void KeyTile::Fold(int64_t begin, int64_t end, AttentionState* state) const {
 
 void KeyTile::FoldBlock(Block block, AttentionState* state) {
   const bool first = state->count == 0;
-  bool weighed = !first && fused_ && WeighFused(block, *state);
+  bool weighed = fused_ && WeighFused(block, state);
   if (!weighed && !first && !fused_) {
     WeighMapped(block, *state);
     weighed = LoudToken(0) == count_;

@@ -37,8 +37,8 @@ class KeyTile {
   void FoldInto(AttentionState* state);
 
   // Forms the weights of all features at once if no key exceeds the state's maxima by more than kMaxRise; else answers
-  // false, and Weigh() has to follow.
-  bool WeighAll(const AttentionState& state);
+  // false, and Weigh() has to follow. An empty state takes the first key's exponents for its maxima.
+  bool WeighAll(AttentionState* state);
 
   // Forms the weights of all features relative to the state's maxima. Tokens from LoudToken() on exceed them.
   void Weigh(const AttentionState& state);
@@ -69,7 +69,7 @@ class KeyTile {
   };
   Block All() const { return {0, map_->num_features()}; }
 
-  bool WeighFused(Block block, const AttentionState& state);
+  bool WeighFused(Block block, AttentionState* state);
   void WeighMapped(Block block, const AttentionState& state);
   void RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, AttentionState* state);
   void FoldBlock(Block block, AttentionState* state);

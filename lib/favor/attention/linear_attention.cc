@@ -202,8 +202,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
   }
   KeyTile& keys = work->keys;
   if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, num_keys, work); !status.ok()) return status;
-  if (work->state.count == 0) keys.RaiseMaxima(0, 1, /*rise=*/0, &work->state);
-  if (keys.WeighAll(work->state)) {  // no key is loud: one block
+  if (keys.WeighAll(&work->state)) {  // no key is loud: one block
     absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, aside, work);
     if (status.ok()) keys.Fold(0, num_keys, &work->state);
     return status;

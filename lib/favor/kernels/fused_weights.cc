@@ -137,8 +137,19 @@ HWY_INLINE float KeyRow(float* u, int64_t cols, const int32_t* tokens, VI row, V
   return hn::GetLane(hn::SumOfLanes(d, sum));
 }
 
+// Gives rows that have no maximum yet the exponent of their first weight. False when that one is out of range.
+bool TakeFirstExponents(const float* u, int64_t stride, int64_t rows, float whole, float* maxima) {
+  for (int64_t r = 0; r < rows; ++r) {
+    if (maxima[r] != kNoExponent) continue;
+    const float exponent = std::nearbyint(u[r * stride]) + whole;
+    if (!(std::abs(exponent) <= kLargestWhole)) return false;
+    maxima[r] = exponent;
+  }
+  return true;
+}
+
 bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
-                       const float* whole, const float* maxima, float* weights, float* row_sums) {
+                       const float* whole, float* maxima, float* weights, float* row_sums) {
   const DI di;
   alignas(64) int32_t tokens[kFoldTile], rows[kLargestChunk + 1];
   const int64_t step = w.GrainsIn(kChunk);
@@ -147,9 +158,10 @@ bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64
   VI worst = hn::Set(di, kNoInteger);
   for (int64_t begin = 0; begin < w.rows(); begin += step) {
     const int64_t count = std::min(step, w.rows() - begin);
-    if (!RowIntegers(maxima + begin, count, -1.0f, rows)) return false;
     float* u = weights + begin * stride;
     w.Slice(begin, count).Project(x, stride, cols, fraction, u);
+    if (!TakeFirstExponents(u, stride, count, whole[0], maxima + begin)) return false;
+    if (!RowIntegers(maxima + begin, count, -1.0f, rows)) return false;
     for (int64_t r = 0; r < count; ++r) {
       row_sums[begin + r] = KeyRow(u + r * stride, cols, tokens, hn::Set(di, rows[r]), underflow, worst);
     }
@@ -233,7 +245,7 @@ HWY_EXPORT(GuessQueryMaxima);
 HWY_EXPORT(ProjectQueryWeights);
 
 bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
-                       const float* whole, const float* maxima, float* weights, float* row_sums) {
+                       const float* whole, float* maxima, float* weights, float* row_sums) {
   return HWY_DYNAMIC_DISPATCH(ProjectKeyWeights)(w, x, stride, cols, fraction, whole, maxima, weights, row_sums);
 }
 void GuessQueryMaxima(const float* x, int64_t depth, int64_t stride, int64_t cols, const float* maxima, int64_t rows,

@@ -17,9 +17,11 @@ namespace favor::kernels {
 // Relative error of a weight: 1.3e-7 + 2^-24 |u|, u the exponent.
 
 // weights[r][t] = 2^(fraction[t] + w_r.x[t] + whole[t] - maxima[r]); row_sums[r] = sum over t < cols.
+// Rows without a maximum, kNoExponent, take the exponent of their first weight for one, so that the sum of the row is
+// 2^-1/2 at least; where false is answered they may have taken it too.
 // False when an exponent exceeds kMaxRise.
 bool ProjectKeyWeights(const Projector& w, const float* x, int64_t stride, int64_t cols, const float* fraction,
-                       const float* whole, const float* maxima, float* weights, float* row_sums);
+                       const float* whole, float* maxima, float* weights, float* row_sums);
 
 // A query's weights are kept relative to a guess of their maximum over r, so that one pass does. The guess is good when
 // the maximum lies in [guess + kGuessTooHigh, guess + kGuessTooLow]: nothing overflows, and what underflows is below

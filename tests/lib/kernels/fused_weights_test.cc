@@ -52,7 +52,7 @@ TEST_P(FusedWeightsTest, KeyWeightsAreThoseOfTheGeneralPassesBitForBit) {
     const std::vector<float> panels = PackedRows(s, trial % 3 == 0 ? 4 : 0.5), x = Normal(s.depth * s.stride);
     const std::vector<float> fraction = Fractions(s.stride), no_fraction(s.stride);
     std::vector<float> whole = WholeNumbers(s.stride, -90, 0);
-    const std::vector<float> maxima = WholeNumbers(s.rows, -20, 0);
+    std::vector<float> maxima = WholeNumbers(s.rows, -20, 0);
     std::fill(whole.end() - Integer(0, 20), whole.end(), kNoExponent);
     const Panels w{panels.data(), s.rows, s.depth};
     const int64_t size = PanelRowCount(s.rows) * s.stride;
@@ -75,6 +75,31 @@ TEST_P(FusedWeightsTest, KeyWeightsAreThoseOfTheGeneralPassesBitForBit) {
     }
   }
   EXPECT_GT(shortcuts, 20);
+}
+
+TEST_P(FusedWeightsTest, ARowWithoutAMaximumTakesTheExponentOfItsFirstKey) {
+  for (int trial = 0; trial < 20; ++trial) {
+    const Sizes s = AnySizes(kFoldTile);
+    const std::vector<float> panels = PackedRows(s, 0.5), x = Normal(s.depth * s.stride),
+                             fraction = Fractions(s.stride);
+    const std::vector<float> whole = WholeNumbers(s.stride, -5, 5);
+    const Panels w{panels.data(), s.rows, s.depth};
+    std::vector<float> expected = WholeNumbers(s.rows, -5, 5), u(PanelRowCount(s.rows) * s.stride);
+    Project(w, x.data(), s.stride, s.cols, fraction.data(), u.data());
+    std::vector<float> maxima = expected;
+    for (int64_t r = 0; r < s.rows; r += 2) {
+      maxima[r] = kNoExponent;
+      expected[r] = std::nearbyint(u[r * s.stride]) + whole[0];
+    }
+    std::vector<float> weights(u.size()), known(u.size()), sums(s.rows);
+    ASSERT_TRUE(ProjectKeyWeights(w, x.data(), s.stride, s.cols, fraction.data(), whole.data(), maxima.data(),
+                                  weights.data(), sums.data()));
+    EXPECT_EQ(maxima, expected);
+    for (int64_t r = 0; r < s.rows; r += 2) EXPECT_GE(sums[r], std::sqrt(0.5f)) << r;
+    ASSERT_TRUE(ProjectKeyWeights(w, x.data(), s.stride, s.cols, fraction.data(), whole.data(), expected.data(),
+                                  known.data(), sums.data()));
+    EXPECT_EQ(weights, known);
+  }
 }
 
 TEST_P(FusedWeightsTest, QueryWeightsAreThoseOfTheGeneralPassesBitForBit) {
@@ -111,7 +136,8 @@ TEST_P(FusedWeightsTest, StructuredProjectionsGiveTheGeneralPassesWeightsToo) {
     for (float& sign : signs) sign = Integer(0, 1) == 0 ? 1 : -1;
     const Projector w = HadamardBlocks{signs.data(), scales.data(), size, rows, depth};
     const std::vector<float> x = Normal(depth * stride), fraction = Fractions(stride), no_fraction(stride);
-    const std::vector<float> whole = WholeNumbers(stride, -20, 0), maxima = WholeNumbers(rows, -5, 0);
+    const std::vector<float> whole = WholeNumbers(stride, -20, 0);
+    std::vector<float> maxima = WholeNumbers(rows, -5, 0);
     std::vector<float> fused(w.padded_rows() * stride), general(fused.size()), sums(rows), excess(stride);
     ASSERT_TRUE(ProjectKeyWeights(w, x.data(), stride, cols, fraction.data(), whole.data(), maxima.data(), fused.data(),
                                   sums.data()));
@@ -179,8 +205,10 @@ TEST_P(FusedWeightsTest, WhatIsOutOfRangeIsLeftToTheGeneralPasses) {
   guess[5] = 0;
   for (int64_t l = 0; l < s.depth; ++l) x[l * s.stride + 5] = 0.1f;
   maxima[0] = kNoExponent;
-  EXPECT_FALSE(keys(whole, maxima)) << "an empty state";
-  maxima[0] = 0;
+  EXPECT_TRUE(keys(whole, maxima)) << "an empty state";
+  whole[0] = kNoExponent;
+  EXPECT_FALSE(keys(whole, maxima)) << "an empty state, and no first key to fill it";
+  whole[0] = maxima[0] = 0;
   guess[3] = 65;
   EXPECT_FALSE(queries(maxima, guess)) << "a guess far too high";
   guess[3] = -20;
