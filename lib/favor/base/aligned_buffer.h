@@ -17,6 +17,11 @@
 
 namespace favor {
 
+// `bytes` bytes that start at a multiple of `alignment`, a power of two, for std::free(); null when there is no memory.
+// What holds a huge page starts at one and asks for them: weights and activations that are read row by row then cost no
+// walk of the page tables.
+void* AllocateAligned(size_t alignment, size_t bytes);
+
 // Owns `size` elements that start at a multiple of 64 bytes: a cache line, and the widest vector register.
 // Movable; a moved-from buffer is empty. Thread-compatible.
 template <typename T>
@@ -42,11 +47,7 @@ class AlignedBuffer {
     if (size == 0) return buffer;
     constexpr uint64_t kMaxSize = (std::numeric_limits<ptrdiff_t>::max() - kAlignment) / sizeof(T);
     const uint64_t count = static_cast<uint64_t>(size);
-    if (count <= kMaxSize) {
-      // aligned_alloc takes multiples of the alignment only.
-      const size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-      buffer.data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, bytes)));
-    }
+    if (count <= kMaxSize) buffer.data_.reset(static_cast<T*>(AllocateAligned(kAlignment, count * sizeof(T))));
     if (buffer.data_ == nullptr) {
       return absl::ResourceExhaustedError(
           absl::StrCat("no memory for a buffer of ", size, " elements of ", sizeof(T), " bytes"));

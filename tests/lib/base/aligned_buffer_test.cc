@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 
 namespace favor {
@@ -16,6 +17,16 @@ TEST(AlignedBuffer, StartsAtAMultipleOf64Bytes) {
     EXPECT_EQ(buffer->span().size(), static_cast<size_t>(size));
     for (int64_t i = 0; i < size; ++i) (*buffer)[i] = static_cast<float>(i);  // for the address sanitizer
     EXPECT_EQ(buffer->span().back(), static_cast<float>(size - 1));
+  }
+}
+
+TEST(AlignedBuffer, WhatHoldsAHugePageStartsAtOne) {
+  constexpr int64_t kHugePage = 2 << 20;
+  for (const int64_t size : {kHugePage, 3 * kHugePage + 5}) {
+    auto buffer = AlignedBuffer<char>::Allocate(size);
+    ASSERT_TRUE(buffer.ok()) << buffer.status();
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(buffer->data()) % kHugePage, 0u);
+    std::fill_n(buffer->data(), size, 'x');  // for the address sanitizer
   }
 }
 
