@@ -29,6 +29,7 @@ TOLERANCE = 1e-3  # between anyone's vectors of length 1 and ours
 
 LONGEST = 100_000
 PERFORMER = {"num_tokens": 256, "max_seq_len": LONGEST, "dim": 512, "depth": 6, "heads": 8, "dim_head": 64}
+PERFORMERS = {"bidirectional": PERFORMER, "causal": PERFORMER | {"causal": True}}
 LONGEST_SECONDS = 60  # a peer's call that would take longer is left out
 
 
@@ -128,22 +129,23 @@ class Run:
     # Performers -------------------------------------------------------------------------------------------------------
 
     def performers(self):
-        peers = self.start(["performer"], json.dumps(PERFORMER))
-        if not peers:
-            return self.say("Without performer-pytorch there are no Performers to serve.")
-        converted = self.work / "performer"
-        convert(self.work / "performer.pt", PERFORMER, converted)
-        with Favord(self.favord, self.work / "performers", {"performer": converted}, self.threads) as favord:
-            ours = Ours(favord, "performer", pooling="mean", normalize=False)
-            predicted = 0.0
-            for length in [1024, 4096, 16384] + ([] if self.quick else [65536]):
-                peer = peers[0] if predicted < LONGEST_SECONDS else None
-                seconds = self.performer_of(length, ours, peer)
-                predicted = 4 * seconds if seconds else float("inf")
-        peers[0].close()
-        return self.memory(converted)
+        for kind, arguments in PERFORMERS.items():
+            peers = self.start(["performer"], json.dumps(arguments))
+            if not peers:
+                return self.say("Without performer-pytorch there are no Performers to serve.")
+            converted = self.work / kind
+            convert(self.work / "performer.pt", arguments, converted)
+            with Favord(self.favord, self.work / f"favord-{kind}", {"performer": converted}, self.threads) as favord:
+                ours = Ours(favord, "performer", pooling="mean", normalize=False)
+                predicted = 0.0
+                for length in [1024, 4096, 16384] + ([] if self.quick else [65536]):
+                    peer = peers[0] if predicted < LONGEST_SECONDS else None
+                    seconds = self.performer_of(kind, length, ours, peer)
+                    predicted = 4 * seconds if seconds else float("inf")
+            peers[0].close()
+        return self.memory(self.work / next(iter(PERFORMERS)))
 
-    def performer_of(self, length, ours, peer):
+    def performer_of(self, kind, length, ours, peer):
         """Seconds of the peer, or None without it."""
         ids = numpy.random.default_rng(length).integers(0, PERFORMER["num_tokens"], length).tolist()
         workload = Workload("performer", f"{length} tokens", [], [ids])
@@ -159,10 +161,10 @@ class Run:
         times = take_turns(turns, 3 if length <= 16384 and not self.quick else 2 if length <= 4096 else 1)
         for name in turns:
             rates = sorted(length / seconds for seconds in times[name])
-            row = self.row(times, name, length=length, tokens_per_second=float(numpy.median(rates)), best=rates[-1])
+            row = self.row(times, name, kind=kind, length=length, tokens_per_second=float(numpy.median(rates)), best=rates[-1])
             row |= {"times_slower": ratios(times[name], times["favord"])} | more[name]
             self.results["performers"].append(row)
-            self.say(f"Performer, {length} tokens: {row['title']} {row['tokens_per_second']:,.0f} tokens/s, "
+            self.say(f"{kind} Performer, {length} tokens: {row['title']} {row['tokens_per_second']:,.0f} tokens/s, "
                      f"{row['times_slower']['ratio']:.2f} times favord's time")
         self.save()
         return min(times[peer.name]) if peer else None
