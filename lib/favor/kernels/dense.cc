@@ -101,7 +101,7 @@ void Dense(const Panels& w, const float* bias, const float* x, int64_t x_stride,
            bool add, float* y, int64_t y_stride) {
   // Weights come from memory once: a slice of them stays in L2 while all columns pass, two registers of which, this
   // deep, stay in L1. Partial sums wait in y, exactly.
-  constexpr int64_t kRows = 10 * kPanel, kDepth = 512;
+  constexpr int64_t kRows = 20 * kPanel, kDepth = 512;
   for (int64_t r = 0; r < w.rows; r += kRows) {
     const int64_t num_panels = NumPanels(std::min(kRows, w.rows - r));
     for (int64_t k = 0; k < w.depth; k += kDepth) {
