@@ -1,88 +1,131 @@
 #include "favor/attention/attention_state.h"
 
-#include <algorithm>
-#include <cstring>
+#include <utility>
 
-#include "favor/kernels/sums.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "favor/attention/scratch.h"
+#include "favor/feature_map/feature_map.h"
 #include "favor/kernels/tile.h"
 
 namespace favor {
 namespace {
 
-// Adds n compensated sums to n others: the two compensations are joined first, so nothing of either is lost.
-void MergeSums(const float* sums, const float* compensation, int64_t n, float* into, float* into_compensation) {
-  for (int64_t i = 0; i < n; ++i) into_compensation[i] += compensation[i];
-  kernels::AddCompensated(sums, n, into, into_compensation);
+absl::Status CheckHasState(const AttentionSpec& spec) {
+  if (spec.mode != AttentionMode::kFeatures) {
+    return absl::InvalidArgumentError("mode is exact, which needs all keys at once and has no state");
+  }
+  const bool softmax = spec.features.kernel == Kernel::kSoftmax || spec.features.kernel == Kernel::kSoftmaxRegularized;
+  if (spec.causal && spec.features.epsilon_parity.has_value() && softmax) {
+    return absl::InvalidArgumentError(
+        "epsilon_parity is set and causal: the published stabiliser of a softmax kernel is the maximum over all keys, "
+        "later ones too, so no state of earlier keys will do");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckSizes(const StateSizes& sizes) {
+  constexpr int64_t kMaxAxis = int64_t{1} << 40;
+  const struct {
+    absl::string_view name;
+    int64_t value, bound;
+  } axes[] = {{"batch_size", sizes.batch_size, kMaxAxis},
+              {"num_key_heads", sizes.num_key_heads, kMaxAxis},
+              {"head_dim", sizes.head_dim, kMaxHeadDim},
+              {"value_dim", sizes.value_dim, kMaxValueDim}};
+  for (const auto& axis : axes) {
+    if (axis.value >= 1 && axis.value <= axis.bound) continue;
+    return absl::InvalidArgumentError(absl::StrCat(axis.name, " is ", axis.value, ", must be from 1 to ", axis.bound));
+  }
+  return absl::OkStatus();
+}
+
+// Of a HeadState, in floats.
+int64_t HeadFloats(int64_t num_features, int64_t value_dim) {
+  internal::ScratchLayout layout;
+  HeadState(num_features, value_dim, &layout);
+  return layout.size();
+}
+
+// Bytes are multiplied freely once they have passed this.
+absl::Status CheckBytes(const StateDescription& description) {
+  constexpr double kMaxBytes = 1e15;
+  const double bytes = 4.0 * HeadFloats(description.num_features, description.sizes.value_dim) *
+                       static_cast<double>(description.sizes.batch_size) *
+                       static_cast<double>(description.sizes.num_key_heads);
+  if (bytes <= kMaxBytes) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("the state has ", bytes, " bytes, at most ", kMaxBytes));
+}
+
+absl::Status CheckMatrices(const Projection* projection, int64_t num_key_heads) {
+  if (projection == nullptr || projection->num_matrices() == 1) return absl::OkStatus();
+  if (projection->num_matrices() == num_key_heads) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("projection.num_matrices is ", projection->num_matrices(),
+                                                 ", must be 1 or num_key_heads, which is ", num_key_heads));
+}
+
+// What the kernel does not read must not tell two states apart.
+void ResetUnread(FeatureSpec* spec) {
+  const FeatureSpec defaults;
+  if (!UsesEstimator(spec->kernel)) spec->estimator = defaults.estimator;
+  if (spec->kernel != Kernel::kGeneralized) spec->nonlinearity = defaults.nonlinearity;
+  if (spec->kernel != Kernel::kPolynomial2) spec->polynomial_offset = defaults.polynomial_offset;
+}
+
+absl::StatusOr<FeatureMap> MapOf(const StateDescription& description, std::shared_ptr<const Projection> projection) {
+  return FeatureMap::Create(description.spec.features, *description.spec.scale, description.sizes.head_dim,
+                            std::move(projection));
 }
 
 }  // namespace
 
-AttentionState::AttentionState(int64_t num_features, int64_t value_dim, internal::ScratchLayout* layout)
-    : num_features_(num_features), value_dim_(value_dim), value_stride_(kernels::Padded(value_dim)) {
-  maxima = layout->Take(num_features);
-  key_sums = layout->Take(num_features);
-  key_compensation = layout->Take(num_features);
-  value_sums = layout->Take(num_features * value_stride_);
-  value_compensation = layout->Take(num_features * value_stride_);
-  total = layout->Take(value_stride_);
-  total_compensation = layout->Take(value_stride_);
+absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const StateSizes& sizes,
+                                               const std::shared_ptr<const Projection>& projection) {
+  if (absl::Status status = CheckHasState(spec); !status.ok()) return status;
+  if (absl::Status status = CheckSizes(sizes); !status.ok()) return status;
+  if (absl::Status status = CheckMatrices(projection.get(), sizes.num_key_heads); !status.ok()) return status;
+  StateDescription description{spec, projection == nullptr ? "" : projection->id(), sizes};
+  description.spec.scale = spec.scale.value_or(DefaultScale(spec.features.kernel, sizes.head_dim));
+  ResetUnread(&description.spec.features);
+  const absl::StatusOr<FeatureMap> map = MapOf(description, projection);
+  if (!map.ok()) return map.status();
+  description.num_features = map->num_features();
+  if (absl::Status status = CheckBytes(description); !status.ok()) return status;
+  return description;
 }
 
-void AttentionState::Clear(bool exponential) {
-  count = 0;
-  ++version;
-  stabiliser = kernels::kNoExponent;
-  std::fill_n(maxima, num_features_, exponential ? kernels::kNoExponent : 0.0f);
-  std::fill_n(key_sums, num_features_, 0.0f);
-  std::fill_n(key_compensation, num_features_, 0.0f);
-  std::fill_n(value_sums, num_features_ * value_stride_, 0.0f);
-  std::fill_n(value_compensation, num_features_ * value_stride_, 0.0f);
-  std::fill_n(total, value_stride_, 0.0f);
-  std::fill_n(total_compensation, value_stride_, 0.0f);
+int64_t AttentionState::Bytes(const StateDescription& description) {
+  const int64_t floats = HeadFloats(description.num_features, description.sizes.value_dim);
+  return description.sizes.batch_size * description.sizes.num_key_heads *
+         static_cast<int64_t>(floats * sizeof(float) + sizeof(HeadState));
 }
 
-void AttentionState::ShiftRow(int64_t r, float shift) {
-  if (shift == 0) return;
-  kernels::ScaleRow(value_sums + r * value_stride_, value_stride_, shift);
-  kernels::ScaleRow(value_compensation + r * value_stride_, value_stride_, shift);
-  alignas(64) float row[kernels::kPad] = {key_sums[r], key_compensation[r]};
-  kernels::ScaleRow(row, kernels::kPad, shift);
-  key_sums[r] = row[0];
-  key_compensation[r] = row[1];
-}
+absl::StatusOr<AttentionState> AttentionState::Create(const StateDescription& description,
+                                                      std::shared_ptr<const Projection> projection) {
+  const absl::StatusOr<FeatureMap> map = MapOf(description, projection);
+  if (!map.ok()) return map.status();
+  const int64_t num_heads = description.sizes.batch_size * description.sizes.num_key_heads;
+  const int64_t head_floats = HeadFloats(description.num_features, description.sizes.value_dim);
+  absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(num_heads * head_floats);
+  if (!memory.ok()) return memory.status();
 
-void AttentionState::Shift(int64_t begin, int64_t end, const float* shift) {
-  for (int64_t r = begin; r < end; ++r) ShiftRow(r, shift[r - begin]);
-}
-
-void AttentionState::Merge(AttentionState* other) {
-  for (int64_t r = 0; r < num_features_; ++r) {
-    const float maximum = std::max(maxima[r], other->maxima[r]);
-    ShiftRow(r, maxima[r] - maximum);
-    other->ShiftRow(r, other->maxima[r] - maximum);
-    maxima[r] = other->maxima[r] = maximum;
+  AttentionState state;
+  state.description_ = description;
+  state.projection_ = std::move(projection);
+  state.memory_ = *std::move(memory);
+  state.has_exponents_ = map->has_exponent();
+  internal::ScratchLayout layout(state.memory_.data());
+  state.heads_.reserve(num_heads);
+  for (int64_t i = 0; i < num_heads; ++i) {
+    state.heads_.emplace_back(description.num_features, description.sizes.value_dim, &layout);
   }
-  MergeSums(other->key_sums, other->key_compensation, num_features_, key_sums, key_compensation);
-  MergeSums(other->value_sums, other->value_compensation, num_features_ * value_stride_, value_sums,
-            value_compensation);
-  MergeSums(other->total, other->total_compensation, value_stride_, total, total_compensation);
-  count += other->count;
-  ++version;
-  stabiliser = std::max(stabiliser, other->stabiliser);
+  state.Clear();
+  return state;
 }
 
-void AttentionState::Normalise() {
-  ++version;
-  for (int64_t r = 0; r < num_features_; ++r) {
-    maxima[r] = 0;
-    if (key_sums[r] == 0) continue;
-    for (int64_t n = 0; n < value_stride_; ++n) {
-      value_sums[r * value_stride_ + n] /= key_sums[r];
-      value_compensation[r * value_stride_ + n] = 0;
-    }
-    key_sums[r] = 1;
-    key_compensation[r] = 0;
-  }
+void AttentionState::Clear() {
+  for (HeadState& head : heads_) head.Clear(has_exponents_);
+  usable_ = true;
 }
 
 }  // namespace favor

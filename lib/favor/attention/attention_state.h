@@ -2,56 +2,93 @@
 #define FAVOR_ATTENTION_ATTENTION_STATE_H_
 
 #include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
-#include "favor/attention/scratch.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "favor/attention/attention.h"
+#include "favor/attention/head_state.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/projection/projection.h"
 
 namespace favor {
 
-// What linear attention remembers of the keys and values of one head, in the log domain: with a_rj the base-2 exponent
-// of feature r of key j and M_r a whole number near its running maximum,
-//   Z_r = sum_j 2^(a_rj - M_r),   S_r = sum_j 2^(a_rj - M_r) v_j.
-// Sums carry Kahan compensation. Rescaling to another M_r is an exact exponent shift, so results do not depend on the
-// M_r that happened to be used. The memory belongs to the scratch it was laid out in. Thread-compatible.
+struct StateSizes {
+  int64_t batch_size = 0;
+  int64_t num_key_heads = 0;
+  int64_t head_dim = 0;
+  int64_t value_dim = 0;
+
+  friend bool operator==(const StateSizes&, const StateSizes&) = default;
+};
+
+// All that two states have in common when they can be merged. DescribeState() makes it.
+struct StateDescription {
+  AttentionSpec spec;         // kFeatures; scale is set, and fields that the kernel does not read have their defaults
+  std::string projection_id;  // empty without a projection
+  StateSizes sizes;
+  int64_t num_features = 0;
+};
+
+// InvalidArgumentError, naming field, value and bound, for what cannot be: parameters and sizes that do not fit, and
+// attention that has no state. That is exact mode, and causal epsilon parity of the softmax kernels, whose stabiliser
+// is the maximum over later keys too.
+absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const StateSizes& sizes,
+                                               const std::shared_ptr<const Projection>& projection);
+
+// OK when the two describe states that can be merged; else FailedPreconditionError, such as "state.spec.scale is 0.25,
+// must be 0.125", for the first field in which `actual` is not as wanted. `name` is what the error calls `actual`.
+absl::Status CheckSameDescription(absl::string_view name, const StateDescription& actual,
+                                  const StateDescription& wanted);
+
+// More keys than any sequence will have; all counts up to this one are exact as doubles.
+constexpr int64_t kMaxStateKeys = int64_t{1} << 53;
+
+// What linear attention remembers of the keys and values of whole sequences: a HeadState for every sequence and key
+// head. Constant in size. attention_stream.h says what can be done with it. Owns its memory. Movable, but not while a
+// job works with it. Thread-compatible.
 class AttentionState {
  public:
-  AttentionState(int64_t num_features, int64_t value_dim, internal::ScratchLayout* layout);
+  // An empty state; all its memory is written to. `projection` must be the one that was described, null where there is
+  // none. ResourceExhaustedError when there is no memory.
+  static absl::StatusOr<AttentionState> Create(const StateDescription& description,
+                                               std::shared_ptr<const Projection> projection);
+  // Memory that such a state takes, in bytes, that of its projection apart.
+  static int64_t Bytes(const StateDescription& description);
 
-  int64_t num_features() const { return num_features_; }
-  int64_t value_dim() const { return value_dim_; }
-  int64_t value_stride() const { return value_stride_; }
+  AttentionState(AttentionState&&) = default;
+  AttentionState& operator=(AttentionState&&) = default;
 
-  // Empties the state. Maxima of valued maps start at 0: their features carry no exponent of their own.
-  void Clear(bool exponential);
+  const StateDescription& description() const { return description_; }
+  const std::shared_ptr<const Projection>& projection() const { return projection_; }  // null: none
 
-  // Scales the sums of rows [begin, end) by 2^shift[r - begin].
-  void Shift(int64_t begin, int64_t end, const float* shift);
+  // Keys folded so far.
+  int64_t num_keys(int64_t sequence) const { return heads_[sequence * description_.sizes.num_key_heads].count; }
 
-  // Adds the keys of `other`, a state of the same shape. Commutative bit for bit up to the compensation terms,
-  // associative to rounding. Leaves `other` rescaled to the common maxima.
-  void Merge(AttentionState* other);
+  // Forgets all keys.
+  void Clear();
 
-  // Divides every S_r by Z_r: turns the sums into the averages that the bidirectional no_projection map reads.
-  void Normalise();
+  // False from the moment that a job is planned which changes the state until it has ended OK. A job that fails or is
+  // cancelled half way leaves some keys in some heads, so the state is good for nothing then but Clear().
+  bool usable() const { return usable_; }
 
-  int64_t count = 0;  // keys folded
-  // Differs after every change of the sums, for those who keep something made from them.
-  int64_t version = 0;
-  // max over keys and features of w_r.k_j in base 2, tracked for epsilon parity only.
-  float stabiliser = 0;
-  float* maxima = nullptr;              // M [num_features]
-  float* key_sums = nullptr;            // Z [num_features]
-  float* key_compensation = nullptr;    // [num_features]
-  float* value_sums = nullptr;          // S [num_features, value_stride]
-  float* value_compensation = nullptr;  // [num_features, value_stride]
-  float* total = nullptr;               // sum of v [value_stride]
-  float* total_compensation = nullptr;  // [value_stride]
+  // For the library's own use: index is sequence * num_key_heads + key head.
+  int64_t num_heads() const { return heads_.size(); }
+  HeadState& head(int64_t index) { return heads_[index]; }
+  const HeadState& head(int64_t index) const { return heads_[index]; }
+  void set_usable(bool usable) { usable_ = usable; }
 
  private:
-  void ShiftRow(int64_t r, float shift);
+  AttentionState() = default;
 
-  int64_t num_features_;
-  int64_t value_dim_;
-  int64_t value_stride_;
+  StateDescription description_;
+  std::shared_ptr<const Projection> projection_;
+  AlignedBuffer<float> memory_;
+  std::vector<HeadState> heads_;
+  bool has_exponents_ = false;
+  bool usable_ = true;
 };
 
 }  // namespace favor

@@ -94,7 +94,7 @@ void KeyTile::MapFeatures(Block block) {
   mapped_ = true;
 }
 
-bool KeyTile::WeighFused(Block block, AttentionState* state) {
+bool KeyTile::WeighFused(Block block, HeadState* state) {
   mapped_ = false;
   has_sums_ = kernels::ProjectKeyWeights(map_->projector(key_head_).Slice(block.begin, block.rows()), x_, width_,
                                          kernels::Padded(count_), fraction_, whole_, state->maxima + block.begin,
@@ -102,7 +102,7 @@ bool KeyTile::WeighFused(Block block, AttentionState* state) {
   return has_sums_;
 }
 
-void KeyTile::WeighMapped(Block block, const AttentionState& state) {
+void KeyTile::WeighMapped(Block block, const HeadState& state) {
   MapFeatures(block);
   mapped_ = has_sums_ = false;
   if (map_->exponential()) {
@@ -118,21 +118,21 @@ void KeyTile::WeighMapped(Block block, const AttentionState& state) {
   }
 }
 
-bool KeyTile::WeighAll(AttentionState* state) {
+bool KeyTile::WeighAll(HeadState* state) {
   if (fused_) return WeighFused(All(), state);
   if (state->count == 0) RaiseMaxima(0, 1, /*rise=*/0, state);
   WeighMapped(All(), *state);
   return LoudToken(0) == count_;
 }
 
-void KeyTile::Weigh(const AttentionState& state) { WeighMapped(All(), state); }
+void KeyTile::Weigh(const HeadState& state) { WeighMapped(All(), state); }
 
 int64_t KeyTile::LoudToken(int64_t begin) const {
   while (begin < count_ && excess_[begin] <= kernels::kMaxRise) ++begin;
   return begin;
 }
 
-void KeyTile::RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, AttentionState* state) {
+void KeyTile::RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, HeadState* state) {
   MapFeatures(block);
   float* maxima = state->maxima + block.begin;
   if (map_->exponential()) {
@@ -147,11 +147,11 @@ void KeyTile::RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, A
   state->Shift(block.begin, block.end, shift_);
 }
 
-void KeyTile::RaiseMaxima(int64_t begin, int64_t end, float rise, AttentionState* state) {
+void KeyTile::RaiseMaxima(int64_t begin, int64_t end, float rise, HeadState* state) {
   RaiseMaxima(All(), begin, end, rise, state);
 }
 
-void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, AttentionState* state) const {
+void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, HeadState* state) const {
   float* sums = state->key_sums + block.begin;
   float* compensation = state->key_compensation + block.begin;
   if (has_sums_ && begin == 0 && end == count_) {
@@ -175,14 +175,14 @@ void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, AttentionState
                              value_sums, value_compensation, value_stride_, block.rows(), end - begin, value_stride_);
 }
 
-void KeyTile::Fold(int64_t begin, int64_t end, AttentionState* state) const {
+void KeyTile::Fold(int64_t begin, int64_t end, HeadState* state) const {
   FoldValues(All(), begin, end, state);
   kernels::AddColumnSums(values_ + begin * value_stride_, end - begin, value_stride_, state->total,
                          state->total_compensation);
   state->count += end - begin;
 }
 
-void KeyTile::FoldBlock(Block block, AttentionState* state) {
+void KeyTile::FoldBlock(Block block, HeadState* state) {
   const bool first = state->count == 0;
   bool weighed = fused_ && WeighFused(block, state);
   if (!weighed && !first && !fused_) {
@@ -196,7 +196,7 @@ void KeyTile::FoldBlock(Block block, AttentionState* state) {
   FoldValues(block, 0, count_, state);
 }
 
-void KeyTile::FoldInto(AttentionState* state) {
+void KeyTile::FoldInto(HeadState* state) {
   for (int64_t begin = 0; begin < map_->num_features(); begin += block_rows_) {
     if (begin > 0) mapped_ = false;
     FoldBlock({begin, std::min(begin + block_rows_, map_->num_features())}, state);
@@ -205,7 +205,7 @@ void KeyTile::FoldInto(AttentionState* state) {
   state->count += count_;
 }
 
-void KeyTile::RaiseStabiliser(AttentionState* state) {
+void KeyTile::RaiseStabiliser(HeadState* state) {
   MapFeatures(All());
   alignas(64) float largest[kTile];
   std::fill_n(largest, kTile, state->stabiliser);

@@ -4,14 +4,14 @@
 #include <cstdint>
 
 #include "absl/status/status.h"
-#include "favor/attention/attention_state.h"
+#include "favor/attention/head_state.h"
 #include "favor/attention/scratch.h"
 #include "favor/feature_map/feature_map.h"
 #include "favor/kernels/pack.h"
 
 namespace favor::internal {
 
-// A tile of keys with their values, on their way into an AttentionState. Thread-compatible.
+// A tile of keys with their values, on their way into an HeadState. Thread-compatible.
 //
 // FoldInto() takes a tile through a few features at a time, so that their weights never leave the caches. A causal call
 // needs the weights of all features at once, for the scores of the tile's own queries: WeighAll(), or Weigh() and
@@ -34,27 +34,27 @@ class KeyTile {
   absl::Status Load(const kernels::Rows& keys, const kernels::Rows& values, const Origin& where);
 
   // Adds all keys to the state, raising its maxima as needed.
-  void FoldInto(AttentionState* state);
+  void FoldInto(HeadState* state);
 
   // Forms the weights of all features at once if no key exceeds the state's maxima by more than kMaxRise; else answers
   // false, and Weigh() has to follow. An empty state takes the first key's exponents for its maxima.
-  bool WeighAll(AttentionState* state);
+  bool WeighAll(HeadState* state);
 
   // Forms the weights of all features relative to the state's maxima. Tokens from LoudToken() on exceed them.
-  void Weigh(const AttentionState& state);
+  void Weigh(const HeadState& state);
 
   // First token at or after `begin` whose weight exceeds the state's maxima by more than kMaxRise; count() if none.
   int64_t LoudToken(int64_t begin) const;
 
   // Raises the state's maxima to those of tokens [begin, end) where they exceed them by more than `rise`, and shifts
   // its sums. Weigh() must follow.
-  void RaiseMaxima(int64_t begin, int64_t end, float rise, AttentionState* state);
+  void RaiseMaxima(int64_t begin, int64_t end, float rise, HeadState* state);
 
   // Adds tokens [begin, end), already weighed, to the state.
-  void Fold(int64_t begin, int64_t end, AttentionState* state) const;
+  void Fold(int64_t begin, int64_t end, HeadState* state) const;
 
   // state->stabiliser <- max with w_r.k of all tokens (exponential maps); not for fused tiles.
-  void RaiseStabiliser(AttentionState* state);
+  void RaiseStabiliser(HeadState* state);
 
   int64_t count() const { return count_; }
   const float* weights() const { return features_; }  // [num_features][width], after Weigh() or WeighAll()
@@ -69,11 +69,11 @@ class KeyTile {
   };
   Block All() const { return {0, map_->num_features()}; }
 
-  bool WeighFused(Block block, AttentionState* state);
-  void WeighMapped(Block block, const AttentionState& state);
-  void RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, AttentionState* state);
-  void FoldBlock(Block block, AttentionState* state);
-  void FoldValues(Block block, int64_t begin, int64_t end, AttentionState* state) const;
+  bool WeighFused(Block block, HeadState* state);
+  void WeighMapped(Block block, const HeadState& state);
+  void RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, HeadState* state);
+  void FoldBlock(Block block, HeadState* state);
+  void FoldValues(Block block, int64_t begin, int64_t end, HeadState* state) const;
   // Makes features_ hold log-features (values of valued maps) again if weights took their place.
   void MapFeatures(Block block);
 

@@ -23,7 +23,7 @@ constexpr int64_t kManyStates = 8;
 }  // namespace
 
 LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout)
-    : state(call.parts_[part].num_features(), call.inputs_.values.shape.dim, &layout),
+    : state(call.NumOwnFeatures(part), call.inputs_.values.shape.dim, &layout),
       keys(&call.parts_[part], call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
            {.width = call.fold_width_,
             .fused = call.FusesKeys(),
@@ -35,8 +35,15 @@ LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part,
       size(layout.size()) {}
 
 LinearAttention::LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
-                                 const MutableTensorView& output, AttentionReport* report, FeatureMap map)
-    : spec_(spec), inputs_(inputs), output_(output), report_(report), map_(std::move(map)), fold_width_(kTile) {
+                                 const MutableTensorView& output, AttentionReport* report, StateOwner owner,
+                                 FeatureMap map)
+    : spec_(spec),
+      inputs_(inputs),
+      output_(output),
+      report_(report),
+      owner_(owner),
+      map_(std::move(map)),
+      fold_width_(kTile) {
   if (!spec.causal && FusesKeys()) {
     const int64_t length = std::clamp<int64_t>(inputs.keys.shape.length, 1, kernels::kFoldTile);
     fold_width_ = (length + kTile - 1) / kTile * kTile;
@@ -63,13 +70,40 @@ void LinearAttention::SplitFeatures() {
   }
 }
 
+int64_t LinearAttention::NumOwnFeatures(int64_t part) const {
+  // Parts and segments have states of their own also where the caller's are to be carried on; so have averages.
+  const bool folds = !spec_.causal && inputs_.keys.shape.length > 0;
+  const bool needed = owner_ == StateOwner::kCall || num_parts() > 1 || folds || ReadsAverages();
+  return needed ? parts_[part].num_features() : 0;
+}
+
+// A row of the projection makes one feature, or two, the second behind the first ones of all rows.
+void LinearAttention::TakePart(const HeadState& whole, int64_t part, HeadState* state) const {
+  const FeatureMap& map = parts_[part];
+  for (int64_t to = 0, first = map.first_row(); to < map.num_features(); to += map.num_rows()) {
+    state->CopyFeatures(whole, first, map.num_rows(), to);
+    first += map_.num_rows();
+  }
+  state->CopyTotals(whole);
+}
+
+void LinearAttention::PutPart(const HeadState& state, int64_t part, HeadState* whole) const {
+  const FeatureMap& map = parts_[part];
+  for (int64_t from = 0, first = map.first_row(); from < map.num_features(); from += map.num_rows()) {
+    whole->CopyFeatures(state, from, map.num_rows(), first);
+    first += map_.num_rows();
+  }
+  whole->CopyTotals(state);
+}
+
 bool LinearAttention::FusesKeys() const {
   // The key stabiliser of epsilon parity is found among plain log-features.
   return map_.fused() && !NeedsStabiliser();
 }
 
 absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spec, const AttentionInputs& inputs,
-                                                        const MutableTensorView& output, AttentionReport* report) {
+                                                        const MutableTensorView& output, AttentionReport* report,
+                                                        StateOwner owner) {
   const int64_t head_dim = inputs.queries.shape.dim;
   const double scale = spec.scale.value_or(DefaultScale(spec.features.kernel, head_dim));
   AttentionSpec effective = spec;
@@ -81,7 +115,7 @@ absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spe
     report->num_features = map->num_features();
     report->precision = effective.precision;
   }
-  return LinearAttention(effective, inputs, output, report, *std::move(map));
+  return LinearAttention(effective, inputs, output, report, owner, *std::move(map));
 }
 
 absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(int64_t part) const {
@@ -136,26 +170,24 @@ void LinearAttention::StoreOutputs(int64_t batch, int64_t head, int64_t tile, in
   CountDegenerate(work->queries.Store(begin, rows), report_);
 }
 
-void LinearAttention::Clear(Workspace* work) const {
-  // Valued maps with an exponent of their own (trigonometric) start from no exponent too.
-  work->state.Clear(map_.exponential() || map_.key_norm_factor() != 0);
-}
+void LinearAttention::Clear(HeadState* state) const { state->Clear(map_.has_exponent()); }
 
-absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state,
+                                       Workspace* work) const {
   const int64_t begin = tile * fold_width_;
   const int64_t count = std::min(fold_width_, NumKeys(batch) - begin);
   if (count <= 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(batch, key_head, begin, count, work); !status.ok()) return status;
-  if (NeedsStabiliser()) work->keys.RaiseStabiliser(&work->state);
-  work->keys.FoldInto(&work->state);
+  if (NeedsStabiliser()) work->keys.RaiseStabiliser(state);
+  work->keys.FoldInto(state);
   return absl::OkStatus();
 }
 
-void LinearAttention::FinishKeys(AttentionState* state) const {
-  if (spec_.features.kernel == Kernel::kNoProjection) state->Normalise();
+void LinearAttention::FinishKeys(HeadState* state) const {
+  if (ReadsAverages()) state->Normalise();
 }
 
-absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state,
+absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile, const HeadState& state,
                                        const Aside& aside, Workspace* work) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
   const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
@@ -183,51 +215,54 @@ bool LinearAttention::NeedsStabiliser() const {
          (spec_.features.kernel == Kernel::kSoftmax || spec_.features.kernel == Kernel::kSoftmaxRegularized);
 }
 
-absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
+absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state,
+                                             Workspace* work) const {
   const int64_t count = std::min(kTile, NumKeys(batch) - tile * kTile);
   if (count <= 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, count, work); !status.ok()) return status;
-  work->keys.RaiseStabiliser(&work->state);
+  work->keys.RaiseStabiliser(state);
   return absl::OkStatus();
 }
 
 absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside,
-                                         Workspace* work) const {
+                                         HeadState* state, Workspace* work) const {
   const int64_t num_keys = std::clamp<int64_t>(NumKeys(batch) - tile * kTile, 0, kTile);
   if (num_keys == 0) {  // past the last key: every query sees them all
     for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
-      if (absl::Status status = ReadTile(batch, head, tile, work->state, aside, work); !status.ok()) return status;
+      if (absl::Status status = ReadTile(batch, head, tile, *state, aside, work); !status.ok()) return status;
     }
     return absl::OkStatus();
   }
   KeyTile& keys = work->keys;
   if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, num_keys, work); !status.ok()) return status;
-  if (keys.WeighAll(&work->state)) {  // no key is loud: one block
-    absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, aside, work);
-    if (status.ok()) keys.Fold(0, num_keys, &work->state);
+  if (keys.WeighAll(state)) {  // no key is loud: one block
+    absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, aside, *state, work);
+    if (status.ok()) keys.Fold(0, num_keys, state);
     return status;
   }
-  keys.Weigh(work->state);
+  keys.Weigh(*state);
   // A block ends before a token that is loud against the maxima of the tokens before it, and then starts anew with that
   // token's maxima. So no output depends on a later key, not even by rounding; and no weight underflows early ones.
   for (int64_t begin = 0; begin < num_keys;) {
     if (keys.LoudToken(begin) == begin) {
-      keys.RaiseMaxima(begin, begin + 1, kernels::kMaxRise, &work->state);
-      keys.Weigh(work->state);
+      keys.RaiseMaxima(begin, begin + 1, kernels::kMaxRise, state);
+      keys.Weigh(*state);
     }
     const int64_t key_end = std::max(keys.LoudToken(begin), begin + 1);  // whatever comes, go on
     const int64_t end = key_end == num_keys ? kTile : key_end;
-    if (absl::Status status = CausalBlock(batch, key_head, tile, begin, end, key_end, aside, work); !status.ok()) {
+    if (absl::Status status = CausalBlock(batch, key_head, tile, begin, end, key_end, aside, *state, work);
+        !status.ok()) {
       return status;
     }
-    keys.Fold(begin, key_end, &work->state);
+    keys.Fold(begin, key_end, state);
     begin = key_end;
   }
   return absl::OkStatus();
 }
 
 absl::Status LinearAttention::CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end,
-                                          int64_t key_end, const Aside& aside, Workspace* work) const {
+                                          int64_t key_end, const Aside& aside, const HeadState& state,
+                                          Workspace* work) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
   const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
   const int64_t last = std::min(end, count);
@@ -235,7 +270,7 @@ absl::Status LinearAttention::CausalBlock(int64_t batch, int64_t key_head, int64
     if (aside.outputs == nullptr) ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
     if (last <= begin) continue;
     if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
-    work->queries.ReadCausal(work->state, work->keys, begin, last, std::min(key_end, last));
+    work->queries.ReadCausal(state, work->keys, begin, last, std::min(key_end, last));
     StoreOutputs(batch, head, tile, begin, last, aside, work);
   }
   return absl::OkStatus();

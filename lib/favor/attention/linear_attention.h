@@ -8,7 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "favor/attention/attention.h"
-#include "favor/attention/attention_state.h"
+#include "favor/attention/head_state.h"
 #include "favor/attention/key_tile.h"
 #include "favor/attention/partial_outputs.h"
 #include "favor/attention/query_tile.h"
@@ -17,18 +17,22 @@
 
 namespace favor::internal {
 
+// Whose the states of a call are: it makes its own in its workspaces and forgets them, or it works on the caller's.
+enum class StateOwner : uint8_t { kCall, kCaller };
+
 // One call of linear attention: what to compute, over which memory. The tile is its unit of work; linear_plan.h says
-// in which order and where in parallel tiles run. Immutable and thread-safe; workspaces are not.
+// in which order and where in parallel tiles run. Immutable and thread-safe; workspaces and states are not.
 class LinearAttention {
  public:
   // inputs have been validated.
   static absl::StatusOr<LinearAttention> Create(const AttentionSpec& spec, const AttentionInputs& inputs,
-                                                const MutableTensorView& output, AttentionReport* report);
+                                                const MutableTensorView& output, AttentionReport* report,
+                                                StateOwner owner = StateOwner::kCall);
 
   // What folding and reading tiles of one head writes to.
   struct Workspace {
     Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout);
-    AttentionState state;
+    HeadState state;  // of the call's own; without features where it only works on the caller's
     KeyTile keys;
     QueryTile queries;
     int64_t size;  // floats
@@ -45,36 +49,43 @@ class LinearAttention {
   absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(int64_t part = 0) const;
   int64_t WorkspaceBytes() const;
 
-  // Empties the workspace's state.
-  void Clear(Workspace* work) const;
+  // Empties a state.
+  void Clear(HeadState* state) const;
   // Keys that FoldTile() takes at a time.
   int64_t fold_width() const { return fold_width_; }
   // Adds keys [tile * fold_width(), (tile + 1) * fold_width()) to the state.
-  absl::Status FoldTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
+  absl::Status FoldTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state, Workspace* work) const;
+  // Whether what is read are averages of values and not sums: the bidirectional no_projection map.
+  bool ReadsAverages() const { return spec_.features.kernel == Kernel::kNoProjection && !spec_.causal; }
   // Turns the sums of all keys into what ReadTile reads.
-  void FinishKeys(AttentionState* state) const;
+  void FinishKeys(HeadState* state) const;
   // Outputs of one tile of queries.
-  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state, Workspace* work) const {
+  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const HeadState& state, Workspace* work) const {
     return ReadTile(batch, head, tile, state, {}, work);
   }
 
   // Causal calls that need a pass over all keys before the first output: epsilon parity of the softmax kernels.
   bool NeedsStabiliser() const;
-  absl::Status StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const;
+  absl::Status StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state, Workspace* work) const;
   // One tile of a causal call: outputs of its queries for every head of the group, then its keys go to the state.
-  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, Workspace* work) const {
-    return CausalTile(batch, key_head, tile, {}, work);
+  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state, Workspace* work) const {
+    return CausalTile(batch, key_head, tile, {}, state, work);
   }
 
   // A causal call of few heads is several parts of the features, each a chain of its own over the whole sequence: what
   // they contribute to the outputs is put aside and added up. 1 where there are heads enough, or no parts to be had.
   int64_t num_parts() const { return parts_.size(); }
-  // The same for one part, in a workspace made for it.
-  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside, Workspace* work) const;
+  // The same for one part, its state that of a workspace made for it.
+  absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside, HeadState* state,
+                          Workspace* work) const;
+  // Copies the features of one part out of the state of all features, and back.
+  void TakePart(const HeadState& whole, int64_t part, HeadState* state) const;
+  void PutPart(const HeadState& state, int64_t part, HeadState* whole) const;
   // Outputs of one tile from all parts.
   void StoreAside(int64_t batch, int64_t head, int64_t tile, const Aside& aside) const;
 
   bool causal() const { return spec_.causal; }
+  StateOwner owner() const { return owner_; }
   bool bfloat16() const { return spec_.precision == Precision::kBFloat16; }
   const AttentionInputs& inputs() const { return inputs_; }
   int64_t num_key_heads() const { return inputs_.keys.shape.num_heads; }
@@ -85,7 +96,9 @@ class LinearAttention {
 
  private:
   LinearAttention(const AttentionSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
-                  AttentionReport* report, FeatureMap map);
+                  AttentionReport* report, StateOwner owner, FeatureMap map);
+  // Features of the state in a workspace for this part.
+  int64_t NumOwnFeatures(int64_t part) const;
   bool FusesKeys() const;
   int64_t NumKeys(int64_t batch) const;     // valid keys
   int64_t NumQueries(int64_t batch) const;  // valid queries
@@ -93,16 +106,17 @@ class LinearAttention {
   absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
   void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, const Aside& aside,
                     Workspace* work) const;
-  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const AttentionState& state, const Aside& aside,
+  absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const HeadState& state, const Aside& aside,
                         Workspace* work) const;
   absl::Status CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end, int64_t key_end,
-                           const Aside& aside, Workspace* work) const;
+                           const Aside& aside, const HeadState& state, Workspace* work) const;
   void SplitFeatures();
 
   AttentionSpec spec_;
   AttentionInputs inputs_;
   MutableTensorView output_;
   AttentionReport* report_;
+  StateOwner owner_;
   FeatureMap map_;
   std::vector<FeatureMap> parts_;  // map_ itself, or slices of it
   int64_t fold_width_;

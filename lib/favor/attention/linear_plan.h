@@ -5,8 +5,8 @@
 #include <memory>
 
 #include "absl/types/span.h"
-#include "favor/attention/chain_workspaces.h"
 #include "favor/attention/linear_attention.h"
+#include "favor/attention/linear_phases.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
 
@@ -20,8 +20,7 @@ namespace favor::internal {
 // through the sequence in several parts of the features at once (LinearAttention::num_parts).
 //
 // Calls of the same spec and dims that are computed side by side may share a pool; null: the call has its own.
-using LinearPool = WorkspacePool<LinearAttention::Workspace>;
-Job PlanLinearAttention(const std::shared_ptr<const LinearAttention>& call, const Cancellation* cancellation,
+Job PlanLinearAttention(const LinearCall& call, const Cancellation* cancellation,
                         std::shared_ptr<LinearPool> pool = nullptr);
 
 // Scratch bytes that jobs of these calls, side by side, hold at once on num_threads threads.

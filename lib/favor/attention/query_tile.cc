@@ -67,7 +67,7 @@ absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) 
   return absl::OkStatus();
 }
 
-void QueryTile::Weigh(const AttentionState& state) {
+void QueryTile::Weigh(const HeadState& state) {
   if (map_->exponential() && !parity_.has_value()) return WeighExponential(state);
   std::fill_n(references_, kTile, 0.0f);
   map_->Map(key_head_, x_, features_);
@@ -78,7 +78,7 @@ void QueryTile::Weigh(const AttentionState& state) {
   }
 }
 
-void QueryTile::WeighExponential(const AttentionState& state) {
+void QueryTile::WeighExponential(const HeadState& state) {
   if (map_->fused()) {
     kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, state.maxima, map_->num_features(), references_);
     const bool good = kernels::ProjectQueryWeights(map_->projector(key_head_), x_, kTile, kernels::Padded(count_),
@@ -96,7 +96,7 @@ void QueryTile::WeighExponential(const AttentionState& state) {
 // with V the sum and n the number of values, c the causal epsilon. Softmax kernels: mu_i = max_r w_r.q_i (without
 // |q|^2/2) and kappa = max w_r.k_j. The other maps have neither; for the exponential ones mu_i and kappa are then mere
 // common factors that keep float32 in range, epsilons scaled along.
-void QueryTile::WeighWithEpsilon(const AttentionState& state) {
+void QueryTile::WeighWithEpsilon(const HeadState& state) {
   const int64_t rows = map_->num_features();
   const float epsilon = parity_->feature_epsilon;
   std::fill_n(offset_, kTile, stabilised_ ? kernels::kMaskedExponent : 0.0f);
@@ -131,7 +131,7 @@ void QueryTile::AddEpsilonTerms(int64_t t, int64_t count, const float* total) {
   for (int64_t n = 0; n < value_stride_; ++n) sums_[t * value_stride_ + n] += key_epsilon_ * all * total[n];
 }
 
-void QueryTile::ReadStatePairs(const AttentionState& state, int64_t begin, int64_t end) {
+void QueryTile::ReadStatePairs(const HeadState& state, int64_t begin, int64_t end) {
   const int64_t rows = map_->num_features();
   if (paired_state_ != &state || paired_version_ != state.version) {
     kernels::PairRows(state.value_sums, value_stride_, rows, value_stride_, sum_pairs_, value_stride_);
@@ -143,21 +143,20 @@ void QueryTile::ReadStatePairs(const AttentionState& state, int64_t begin, int64
                        value_stride_, end - begin, kernels::NumPairs(rows), value_stride_, /*accumulate=*/false);
 }
 
-void QueryTile::ReadState(const AttentionState& state, int64_t begin, int64_t end) {
+void QueryTile::ReadState(const HeadState& state, int64_t begin, int64_t end) {
   if (bfloat16_) return ReadStatePairs(state, begin, end);
   kernels::MatMul({features_ + begin, 1, kTile}, {state.value_sums, value_stride_}, sums_ + begin * value_stride_,
                   value_stride_, end - begin, map_->num_features(), value_stride_, /*accumulate=*/false);
 }
 
-void QueryTile::Read(const AttentionState& state) {
+void QueryTile::Read(const HeadState& state) {
   Weigh(state);
   ReadState(state, 0, count_);
   if (!parity_.has_value()) return;
   for (int64_t t = 0; t < count_; ++t) AddEpsilonTerms(t, state.count, state.total);
 }
 
-void QueryTile::ReadCausal(const AttentionState& state, const KeyTile& keys, int64_t begin, int64_t end,
-                           int64_t key_end) {
+void QueryTile::ReadCausal(const HeadState& state, const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end) {
   Weigh(state);
   ReadState(state, begin, end);
   AddScores(keys, begin, end, key_end);

@@ -5,7 +5,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
-#include "favor/attention/attention_state.h"
+#include "favor/attention/head_state.h"
 #include "favor/attention/key_tile.h"
 #include "favor/attention/scratch.h"
 #include "favor/feature_map/feature_map.h"
@@ -13,7 +13,7 @@
 
 namespace favor::internal {
 
-// Up to kTile queries on their way through an AttentionState to outputs:
+// Up to kTile queries on their way through an HeadState to outputs:
 //   out_i = sum_r p_ir S_r / sum_r p_ir Z_r,  p_ir = 2^(log-feature_r(q_i) + M_r - about their maximum over r).
 // With epsilon parity, the published implementations' formula instead (query_tile.cc). Thread-compatible.
 class QueryTile {
@@ -28,11 +28,11 @@ class QueryTile {
   absl::Status Load(const kernels::Rows& queries, const Origin& where);
 
   // Outputs of all queries from the keys in the state.
-  void Read(const AttentionState& state);
+  void Read(const HeadState& state);
 
   // Outputs of queries [begin, end) from the keys in the state and those of `keys` from `begin` up to their own
   // position (and below key_end <= end). Query and key tiles start at the same position.
-  void ReadCausal(const AttentionState& state, const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
+  void ReadCausal(const HeadState& state, const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
 
   // Divides queries from `begin` on by their denominators and writes them to the rows of `out`; returns how many are
   // degenerate.
@@ -48,11 +48,11 @@ class QueryTile {
   int64_t value_stride() const { return value_stride_; }
 
  private:
-  void Weigh(const AttentionState& state);
-  void WeighExponential(const AttentionState& state);
-  void WeighWithEpsilon(const AttentionState& state);
-  void ReadState(const AttentionState& state, int64_t begin, int64_t end);
-  void ReadStatePairs(const AttentionState& state, int64_t begin, int64_t end);
+  void Weigh(const HeadState& state);
+  void WeighExponential(const HeadState& state);
+  void WeighWithEpsilon(const HeadState& state);
+  void ReadState(const HeadState& state, int64_t begin, int64_t end);
+  void ReadStatePairs(const HeadState& state, int64_t begin, int64_t end);
   void AddScores(const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
   // Adds what epsilon contributes to query t: epsilon times the plain sum over `count` values, `total`.
   void AddEpsilonTerms(int64_t t, int64_t count, const float* total);
@@ -67,7 +67,7 @@ class QueryTile {
   int64_t key_head_ = 0;
   int64_t count_ = 0;
   // Whose sums sum_pairs_ holds.
-  const AttentionState* paired_state_ = nullptr;
+  const HeadState* paired_state_ = nullptr;
   int64_t paired_version_ = 0;
   float key_epsilon_ = 0;   // epsilon on the scale of the state's weights
   float key_unit_ = 1;      // 1 on that scale

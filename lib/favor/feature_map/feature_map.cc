@@ -47,10 +47,6 @@ double NormCoefficient(const FeatureSpec& spec) {
   }
 }
 
-bool UsesEstimator(Kernel kernel) {
-  return kernel == Kernel::kSoftmax || kernel == Kernel::kGaussian || kernel == Kernel::kSoftmaxRegularized;
-}
-
 void ApplyNonlinearity(Nonlinearity nonlinearity, float* tile, int64_t rows) {
   switch (nonlinearity) {
     case Nonlinearity::kRelu:
@@ -105,6 +101,10 @@ absl::Status CheckSpec(const FeatureSpec& spec, double scale) {
 }
 
 }  // namespace
+
+bool UsesEstimator(Kernel kernel) {
+  return kernel == Kernel::kSoftmax || kernel == Kernel::kGaussian || kernel == Kernel::kSoftmaxRegularized;
+}
 
 ProjectionUse ProjectionUseOf(Kernel kernel) {
   if (kernel == Kernel::kGeneralized) return ProjectionUse::kOptional;

@@ -41,6 +41,8 @@ class FeatureMap {
   FeatureMap Slice(int64_t begin, int64_t end) const;
   // Rows of the projection; 0 without one.
   int64_t num_rows() const { return num_rows_; }
+  // Where a slice starts in the rows of the projection.
+  int64_t first_row() const { return first_row_; }
 
   int64_t num_features() const { return num_features_; }
   bool exponential() const { return exponential_; }
@@ -50,6 +52,9 @@ class FeatureMap {
 
   // g(x) in base 2 is key_norm_factor() * |tile column|^2.
   float key_norm_factor() const { return key_norm_factor_; }
+
+  // Whether features have an exponent at all: the maxima of an attention state move.
+  bool has_exponent() const { return exponential_ || key_norm_factor_ != 0; }
 
   // |x|^2/2 in base 2 is half_norm_factor() * |tile column|^2, for exponential maps.
   float half_norm_factor() const { return half_norm_factor_; }

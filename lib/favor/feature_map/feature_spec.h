@@ -45,6 +45,9 @@ struct FeatureSpec {
 enum class ProjectionUse : uint8_t { kRequired, kOptional, kNone };
 ProjectionUse ProjectionUseOf(Kernel kernel);
 
+// Whether the kernel is estimated: whether it reads FeatureSpec::estimator.
+bool UsesEstimator(Kernel kernel);
+
 // Whether a published implementation's epsilons exist for this kernel and estimator.
 bool SupportsEpsilonParity(const FeatureSpec& spec);
 

@@ -35,6 +35,25 @@ void AddCompensated(const float* addends, int64_t count, float* sums, float* com
   for (; i < count; ++i) CompensatedStep(addends[i], sums + i, compensation + i);
 }
 
+void MergeCompensated(const float* other_sums, const float* other_compensation, int64_t count, float other_exponent,
+                      float* sums, float* compensation, float exponent) {
+  const D d;
+  const V factor = Pow2(d, hn::Set(d, exponent)), other_factor = Pow2(d, hn::Set(d, other_exponent));
+  for (int64_t i = 0; i < count; i += hn::Lanes(d)) {
+    const V a = hn::Mul(hn::LoadU(d, sums + i), factor), b = hn::Mul(hn::LoadU(d, other_sums + i), other_factor);
+    // Knuth's TwoSum: a + b = total + error exactly, whichever is larger, so neither comes first.
+    const V total = hn::Add(a, b);
+    const V b_part = hn::Sub(total, a);
+    const V error = hn::Add(hn::Sub(a, hn::Sub(total, b_part)), hn::Sub(b, b_part));
+    const V both = hn::Add(hn::Mul(hn::LoadU(d, compensation + i), factor),
+                           hn::Mul(hn::LoadU(d, other_compensation + i), other_factor));
+    const V rest = hn::Sub(both, error);
+    const V sum = hn::Sub(total, rest);
+    hn::StoreU(hn::Add(hn::Sub(sum, total), rest), d, compensation + i);
+    hn::StoreU(sum, d, sums + i);
+  }
+}
+
 void AddRowSums(const float* weights, int64_t rows, int64_t width, int64_t begin, int64_t end, float* sums,
                 float* compensation) {
   const D d;
@@ -86,6 +105,7 @@ HWY_EXPORT(AddCompensated);
 HWY_EXPORT(AddRowSums);
 HWY_EXPORT(AddColumnSums);
 HWY_EXPORT(AddScaledRows);
+HWY_EXPORT(MergeCompensated);
 HWY_EXPORT(ScaleRow);
 
 void AddCompensated(const float* addends, int64_t count, float* sums, float* compensation) {
@@ -100,6 +120,11 @@ void AddColumnSums(const float* rows, int64_t count, int64_t stride, float* sums
 }
 void AddScaledRows(const float* rows, int64_t count, int64_t stride, const float* exponents, float* sums) {
   HWY_DYNAMIC_DISPATCH(AddScaledRows)(rows, count, stride, exponents, sums);
+}
+void MergeCompensated(const float* other_sums, const float* other_compensation, int64_t count, float other_exponent,
+                      float* sums, float* compensation, float exponent) {
+  HWY_DYNAMIC_DISPATCH(MergeCompensated)
+  (other_sums, other_compensation, count, other_exponent, sums, compensation, exponent);
 }
 void ScaleRow(float* row, int64_t count, float exponent) { HWY_DYNAMIC_DISPATCH(ScaleRow)(row, count, exponent); }
 

@@ -22,6 +22,11 @@ void AddColumnSums(const float* rows, int64_t count, int64_t stride, float* sums
 // multiple of kPad.
 void AddScaledRows(const float* rows, int64_t count, int64_t stride, const float* exponents, float* sums);
 
+// sums[i] <- sums[i] 2^exponent + other_sums[i] 2^other_exponent for i < count, compensated both, for rows of padded
+// length. The same bits when the two are exchanged. Whole exponents, 0 at most; 2^-127 and less is 0.
+void MergeCompensated(const float* other_sums, const float* other_compensation, int64_t count, float other_exponent,
+                      float* sums, float* compensation, float exponent);
+
 // row[0..count) *= 2^exponent, for rows of padded length; 2^-127 and less is 0.
 void ScaleRow(float* row, int64_t count, float exponent);
 

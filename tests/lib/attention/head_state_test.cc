@@ -1,4 +1,4 @@
-#include "favor/attention/attention_state.h"
+#include "favor/attention/head_state.h"
 
 #include <cmath>
 #include <cstdint>
@@ -34,7 +34,7 @@ struct OwnedState {
   }
   static int64_t Floats() {
     internal::ScratchLayout count;
-    AttentionState(kFeatures, kValueDim, &count);
+    HeadState(kFeatures, kValueDim, &count);
     return count.size();
   }
   double Value(int64_t r, int64_t n) const {
@@ -43,13 +43,13 @@ struct OwnedState {
   }
   AlignedBuffer<float> memory;
   internal::ScratchLayout layout;
-  AttentionState state;
+  HeadState state;
 };
 
-TEST(AttentionState, MergingAddsTheSumsOfBothOnAnyMaxima) {
+TEST(HeadState, AppendingAddsTheSumsOfBothOnAnyMaxima) {
   OwnedState a(1), b(2);
   const OwnedState a0(1), b0(2);
-  a.state.Merge(&b.state);
+  a.state.Append(&b.state);
   for (int64_t r = 0; r < kFeatures; ++r) {
     for (int64_t n = 0; n < kValueDim; ++n) {
       const double exact = a0.Value(r, n) + b0.Value(r, n);
@@ -60,10 +60,10 @@ TEST(AttentionState, MergingAddsTheSumsOfBothOnAnyMaxima) {
   EXPECT_EQ(a.state.stabiliser, std::max(a0.state.stabiliser, b0.state.stabiliser));
 }
 
-TEST(AttentionState, MergingIsCommutative) {
+TEST(HeadState, X) {
   OwnedState a(3), b(4), c(4), d(3);
-  a.state.Merge(&b.state);
-  c.state.Merge(&d.state);
+  a.state.Append(&b.state);
+  c.state.Append(&d.state);
   for (int64_t r = 0; r < kFeatures; ++r) {
     EXPECT_EQ(a.state.maxima[r], c.state.maxima[r]);
     EXPECT_EQ(a.state.key_sums[r], c.state.key_sums[r]);
@@ -73,12 +73,12 @@ TEST(AttentionState, MergingIsCommutative) {
   }
 }
 
-TEST(AttentionState, AnEmptyStateIsNeutral) {
+TEST(HeadState, AnEmptyStateIsNeutral) {
   for (const bool empty_first : {false, true}) {
     OwnedState full(5), empty(0);
     const OwnedState before(5);
     OwnedState& into = empty_first ? empty : full;
-    into.state.Merge(empty_first ? &full.state : &empty.state);
+    into.state.Append(empty_first ? &full.state : &empty.state);
     for (int64_t r = 0; r < kFeatures; ++r) {
       EXPECT_EQ(into.state.maxima[r], before.state.maxima[r]);
       EXPECT_EQ(into.state.key_sums[r], before.state.key_sums[r]);
@@ -88,7 +88,7 @@ TEST(AttentionState, AnEmptyStateIsNeutral) {
   }
 }
 
-TEST(AttentionState, ShiftingAndShiftingBackChangesNothing) {
+TEST(HeadState, ShiftingAndShiftingBackChangesNothing) {
   OwnedState a(6);
   const OwnedState before(6);
   std::vector<float> down(kFeatures, -17), up(kFeatures, 17);
@@ -101,7 +101,7 @@ TEST(AttentionState, ShiftingAndShiftingBackChangesNothing) {
   }
 }
 
-TEST(AttentionState, NormalisingTurnsSumsIntoAverages) {
+TEST(HeadState, NormalisingTurnsSumsIntoAverages) {
   OwnedState a(7);
   const OwnedState before(7);
   a.state.Normalise();
