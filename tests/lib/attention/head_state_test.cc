@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <random>
 #include <vector>
 
@@ -18,7 +19,9 @@ constexpr int64_t kFeatures = 9, kValueDim = 5;
 // A state with random sums on random maxima.
 struct OwnedState {
   explicit OwnedState(uint64_t seed)
-      : memory(*AlignedBuffer<float>::Allocate(Floats())), layout(memory.data()), state(kFeatures, kValueDim, &layout) {
+      : memory(*AlignedBuffer<float>::AllocateZeroed(Floats())),
+        layout(memory.data()),
+        state(kFeatures, kValueDim, &layout) {
     state.Clear(true);
     if (seed == 0) return;  // stays empty
     std::mt19937_64 random(seed);
@@ -26,7 +29,11 @@ struct OwnedState {
     for (int64_t r = 0; r < kFeatures; ++r) {
       state.maxima[r] = std::nearbyint(10 * normal(random));
       state.key_sums[r] = 1 + std::abs(normal(random));
-      for (int64_t n = 0; n < kValueDim; ++n) state.value_sums[r * state.value_stride() + n] = normal(random);
+      state.key_compensation[r] = 1e-8f * normal(random);
+      for (int64_t n = 0; n < kValueDim; ++n) {
+        state.value_sums[r * state.value_stride() + n] = normal(random);
+        state.value_compensation[r * state.value_stride() + n] = 3e-8f * normal(random);
+      }
     }
     for (int64_t n = 0; n < kValueDim; ++n) state.total[n] = normal(random);
     state.count = 1 + seed;
@@ -36,6 +43,10 @@ struct OwnedState {
     internal::ScratchLayout count;
     HeadState(kFeatures, kValueDim, &count);
     return count.size();
+  }
+  bool SameBits(const OwnedState& other) const {
+    return state.count == other.state.count && state.stabiliser == other.state.stabiliser &&
+           std::memcmp(memory.data(), other.memory.data(), memory.size() * sizeof(float)) == 0;
   }
   double Value(int64_t r, int64_t n) const {
     const int64_t i = r * state.value_stride() + n;
@@ -60,31 +71,43 @@ TEST(HeadState, AppendingAddsTheSumsOfBothOnAnyMaxima) {
   EXPECT_EQ(a.state.stabiliser, std::max(a0.state.stabiliser, b0.state.stabiliser));
 }
 
-TEST(HeadState, X) {
-  OwnedState a(3), b(4), c(4), d(3);
-  a.state.Append(&b.state);
-  c.state.Append(&d.state);
+void Merge(const HeadState& other, HeadState* into) {
+  into->MergeFeatures(other, 0, 4);  // in two steps
+  into->MergeFeatures(other, 4, kFeatures);
+  into->MergeTotals(other);
+}
+
+TEST(HeadState, MergingAddsTheSumsOfBothOnAnyMaxima) {
+  OwnedState a(1);
+  const OwnedState a0(1), b(2);
+  Merge(b.state, &a.state);
   for (int64_t r = 0; r < kFeatures; ++r) {
-    EXPECT_EQ(a.state.maxima[r], c.state.maxima[r]);
-    EXPECT_EQ(a.state.key_sums[r], c.state.key_sums[r]);
     for (int64_t n = 0; n < kValueDim; ++n) {
-      EXPECT_EQ(a.state.value_sums[r * a.state.value_stride() + n], c.state.value_sums[r * c.state.value_stride() + n]);
+      const double exact = a0.Value(r, n) + b.Value(r, n);
+      EXPECT_NEAR(a.Value(r, n), exact, 1e-12 * (std::abs(a0.Value(r, n)) + std::abs(b.Value(r, n))));
     }
+  }
+  EXPECT_EQ(a.state.count, a0.state.count + b.state.count);
+  EXPECT_EQ(a.state.stabiliser, std::max(a0.state.stabiliser, b.state.stabiliser));
+}
+
+TEST(HeadState, MergingIsCommutativeBitForBit) {
+  for (uint64_t seed = 3; seed < 40; seed += 2) {
+    OwnedState a(seed), b(seed + 1);
+    const OwnedState a0(seed), b0(seed + 1);
+    Merge(b0.state, &a.state);
+    Merge(a0.state, &b.state);
+    EXPECT_TRUE(a.SameBits(b)) << seed;
   }
 }
 
-TEST(HeadState, AnEmptyStateIsNeutral) {
+TEST(HeadState, AnEmptyStateIsNeutralBitForBit) {
   for (const bool empty_first : {false, true}) {
     OwnedState full(5), empty(0);
     const OwnedState before(5);
     OwnedState& into = empty_first ? empty : full;
-    into.state.Append(empty_first ? &full.state : &empty.state);
-    for (int64_t r = 0; r < kFeatures; ++r) {
-      EXPECT_EQ(into.state.maxima[r], before.state.maxima[r]);
-      EXPECT_EQ(into.state.key_sums[r], before.state.key_sums[r]);
-      for (int64_t n = 0; n < kValueDim; ++n) EXPECT_EQ(into.Value(r, n), before.Value(r, n));
-    }
-    EXPECT_EQ(into.state.count, before.state.count);
+    Merge(empty_first ? full.state : empty.state, &into.state);
+    EXPECT_TRUE(into.SameBits(before));
   }
 }
 
