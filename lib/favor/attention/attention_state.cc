@@ -64,14 +64,6 @@ absl::Status CheckMatrices(const Projection* projection, int64_t num_key_heads) 
                                                  ", must be 1 or num_key_heads, which is ", num_key_heads));
 }
 
-// What the kernel does not read must not tell two states apart.
-void ResetUnread(FeatureSpec* spec) {
-  const FeatureSpec defaults;
-  if (!UsesEstimator(spec->kernel)) spec->estimator = defaults.estimator;
-  if (spec->kernel != Kernel::kGeneralized) spec->nonlinearity = defaults.nonlinearity;
-  if (spec->kernel != Kernel::kPolynomial2) spec->polynomial_offset = defaults.polynomial_offset;
-}
-
 absl::StatusOr<FeatureMap> MapOf(const StateDescription& description, std::shared_ptr<const Projection> projection) {
   return FeatureMap::Create(description.spec.features, *description.spec.scale, description.sizes.head_dim,
                             std::move(projection));
@@ -79,14 +71,24 @@ absl::StatusOr<FeatureMap> MapOf(const StateDescription& description, std::share
 
 }  // namespace
 
+AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim) {
+  AttentionSpec canonical = spec;
+  FeatureSpec& features = canonical.features;
+  canonical.scale = spec.scale.value_or(DefaultScale(features.kernel, head_dim));
+  const FeatureSpec defaults;
+  if (!UsesEstimator(features.kernel)) features.estimator = defaults.estimator;
+  if (features.kernel != Kernel::kGeneralized) features.nonlinearity = defaults.nonlinearity;
+  if (features.kernel != Kernel::kPolynomial2) features.polynomial_offset = defaults.polynomial_offset;
+  return canonical;
+}
+
 absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const StateSizes& sizes,
                                                const std::shared_ptr<const Projection>& projection) {
   if (absl::Status status = CheckHasState(spec); !status.ok()) return status;
   if (absl::Status status = CheckSizes(sizes); !status.ok()) return status;
   if (absl::Status status = CheckMatrices(projection.get(), sizes.num_key_heads); !status.ok()) return status;
-  StateDescription description{spec, projection == nullptr ? "" : projection->id(), sizes};
-  description.spec.scale = spec.scale.value_or(DefaultScale(spec.features.kernel, sizes.head_dim));
-  ResetUnread(&description.spec.features);
+  StateDescription description{CanonicalSpec(spec, sizes.head_dim), projection == nullptr ? "" : projection->id(),
+                               sizes};
   const absl::StatusOr<FeatureMap> map = MapOf(description, projection);
   if (!map.ok()) return map.status();
   description.num_features = map->num_features();
@@ -113,7 +115,9 @@ absl::StatusOr<AttentionState> AttentionState::Create(const StateDescription& de
   state.description_ = description;
   state.projection_ = std::move(projection);
   state.memory_ = *std::move(memory);
-  state.has_exponents_ = map->has_exponent();
+  state.exponents_ = map->exponential()    ? FeatureExponents::kOfFeatures
+                     : map->has_exponent() ? FeatureExponents::kOfToken
+                                           : FeatureExponents::kNone;
   internal::ScratchLayout layout(state.memory_.data());
   state.heads_.reserve(num_heads);
   for (int64_t i = 0; i < num_heads; ++i) {
@@ -124,8 +128,20 @@ absl::StatusOr<AttentionState> AttentionState::Create(const StateDescription& de
 }
 
 void AttentionState::Clear() {
-  for (HeadState& head : heads_) head.Clear(has_exponents_);
+  for (HeadState& head : heads_) head.Clear(exponents_ != FeatureExponents::kNone);
   usable_ = true;
+}
+
+Job internal::UsableAfter(Job job, AttentionState* state) {
+  state->set_usable(false);
+  Phase end;
+  end.num_chains = 1;
+  end.run_step = [state](int64_t, int64_t) {
+    state->set_usable(true);
+    return absl::OkStatus();
+  };
+  job.phases.push_back(std::move(end));
+  return job;
 }
 
 }  // namespace favor

@@ -11,6 +11,7 @@
 #include "favor/attention/attention.h"
 #include "favor/attention/head_state.h"
 #include "favor/base/aligned_buffer.h"
+#include "favor/base/job.h"
 #include "favor/projection/projection.h"
 
 namespace favor {
@@ -26,11 +27,14 @@ struct StateSizes {
 
 // All that two states have in common when they can be merged. DescribeState() makes it.
 struct StateDescription {
-  AttentionSpec spec;         // kFeatures; scale is set, and fields that the kernel does not read have their defaults
+  AttentionSpec spec;         // kFeatures, canonical
   std::string projection_id;  // empty without a projection
   StateSizes sizes;
   int64_t num_features = 0;
 };
+
+// The spec with every default filled in, and fields that the kernel does not read back at their defaults.
+AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim);
 
 // InvalidArgumentError, naming field, value and bound, for what cannot be: parameters and sizes that do not fit, and
 // attention that has no state. That is exact mode, and causal epsilon parity of the softmax kernels, whose stabiliser
@@ -39,12 +43,20 @@ absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const 
                                                const std::shared_ptr<const Projection>& projection);
 
 // OK when the two describe states that can be merged; else FailedPreconditionError, such as "state.spec.scale is 0.25,
-// must be 0.125", for the first field in which `actual` is not as wanted. `name` is what the error calls `actual`.
+// must be 0.125", for the first field in which `actual` is not as wanted. Specs need not be canonical. `name` is what
+// the error calls `actual`.
 absl::Status CheckSameDescription(absl::string_view name, const StateDescription& actual,
                                   const StateDescription& wanted);
 
 // More keys than any sequence will have; all counts up to this one are exact as doubles.
 constexpr int64_t kMaxStateKeys = int64_t{1} << 53;
+
+// Which exponents the features of a map have, and with them the maxima of its states.
+enum class FeatureExponents : uint8_t {
+  kNone,        // all maxima are 0
+  kOfToken,     // one for all features of a token: all maxima of a head are equal
+  kOfFeatures,  // every feature has its own
+};
 
 // What linear attention remembers of the keys and values of whole sequences: a HeadState for every sequence and key
 // head. Constant in size. attention_stream.h says what can be done with it. Owns its memory. Movable, but not while a
@@ -67,6 +79,8 @@ class AttentionState {
   // Keys folded so far.
   int64_t num_keys(int64_t sequence) const { return heads_[sequence * description_.sizes.num_key_heads].count; }
 
+  FeatureExponents exponents() const { return exponents_; }
+
   // Forgets all keys.
   void Clear();
 
@@ -87,10 +101,16 @@ class AttentionState {
   std::shared_ptr<const Projection> projection_;
   AlignedBuffer<float> memory_;
   std::vector<HeadState> heads_;
-  bool has_exponents_ = false;
+  FeatureExponents exponents_ = FeatureExponents::kNone;
   bool usable_ = true;
 };
 
+namespace internal {
+
+// A job that changes a state: the state is not usable() from now on until the job has ended OK.
+Job UsableAfter(Job job, AttentionState* state);
+
+}  // namespace internal
 }  // namespace favor
 
 #endif  // FAVOR_ATTENTION_ATTENTION_STATE_H_

@@ -111,19 +111,6 @@ absl::StatusOr<LinearCall> MakeLinear(const Call& call, AttentionReport* report)
   return std::make_shared<const LinearAttention>(*std::move(linear));
 }
 
-// The state is not to be used from now on until the job has ended OK.
-Job Guarded(Job job, AttentionState* state) {
-  state->set_usable(false);
-  Phase end;
-  end.num_chains = 1;
-  end.run_step = [state](int64_t, int64_t) {
-    state->set_usable(true);
-    return absl::OkStatus();
-  };
-  job.phases.push_back(std::move(end));
-  return job;
-}
-
 Job FoldJob(const LinearCall& call, const Cancellation* cancellation, AttentionState* state) {
   const LinearPartition shape(*call);
   Job job;
@@ -187,7 +174,7 @@ absl::StatusOr<Job> PlanFold(const AttentionInputs& inputs, const Cancellation* 
   if (!status.ok()) return status;
   const absl::StatusOr<LinearCall> linear = MakeLinear(call, nullptr);
   if (!linear.ok()) return linear.status();
-  return Guarded(FoldJob(*linear, cancellation, state), state);
+  return internal::UsableAfter(FoldJob(*linear, cancellation, state), state);
 }
 
 absl::StatusOr<Job> PlanRead(const AttentionInputs& inputs, const AttentionState& state,
@@ -223,7 +210,7 @@ absl::StatusOr<Job> PlanCausalChunk(const AttentionInputs& inputs, const Mutable
   if (!status.ok()) return status;
   const absl::StatusOr<LinearCall> linear = MakeLinear(call, report);
   if (!linear.ok()) return linear.status();
-  return Guarded(ChunkJob(*linear, cancellation, state), state);
+  return internal::UsableAfter(ChunkJob(*linear, cancellation, state), state);
 }
 
 absl::StatusOr<Job> PlanMerge(const AttentionState& from, const Cancellation* cancellation, AttentionState* into) {
@@ -257,7 +244,7 @@ absl::StatusOr<Job> PlanMerge(const AttentionState& from, const Cancellation* ca
   };
   Job job;
   job.phases.push_back(std::move(phase));
-  return Guarded(std::move(job), into);
+  return internal::UsableAfter(std::move(job), into);
 }
 
 int64_t FoldScratchBytes(const AttentionInputs& inputs, const AttentionState& state, int num_threads) {

@@ -106,10 +106,12 @@ class Comparison {
 
 absl::Status CheckSameDescription(absl::string_view name, const StateDescription& actual,
                                   const StateDescription& wanted) {
-  const FeatureSpec &features = actual.spec.features, &wanted_features = wanted.spec.features;
+  const AttentionSpec spec = CanonicalSpec(actual.spec, actual.sizes.head_dim);
+  const AttentionSpec wanted_spec = CanonicalSpec(wanted.spec, wanted.sizes.head_dim);
+  const FeatureSpec &features = spec.features, &wanted_features = wanted_spec.features;
   Comparison compare(name);
-  compare.CheckNamed("spec.mode", actual.spec.mode, wanted.spec.mode);
-  compare.CheckNamed("spec.causal", actual.spec.causal, wanted.spec.causal);
+  compare.CheckNamed("spec.mode", spec.mode, wanted_spec.mode);
+  compare.CheckNamed("spec.causal", spec.causal, wanted_spec.causal);
   compare.CheckNamed("spec.features.kernel", features.kernel, wanted_features.kernel);
   compare.CheckNamed("spec.features.estimator", features.estimator, wanted_features.estimator);
   compare.CheckNamed("spec.features.nonlinearity", features.nonlinearity, wanted_features.nonlinearity);
@@ -118,14 +120,14 @@ absl::Status CheckSameDescription(absl::string_view name, const StateDescription
     compare.Differ("spec.features.epsilon_parity", NameOf(features.epsilon_parity),
                    NameOf(wanted_features.epsilon_parity));
   }
-  compare.CheckNamed("spec.precision", actual.spec.precision, wanted.spec.precision);
+  compare.CheckNamed("spec.precision", spec.precision, wanted_spec.precision);
   compare.Check("batch_size", actual.sizes.batch_size, wanted.sizes.batch_size);
   compare.Check("num_heads", actual.sizes.num_key_heads, wanted.sizes.num_key_heads);
   compare.Check("head_dim", actual.sizes.head_dim, wanted.sizes.head_dim);
   compare.Check("value_dim", actual.sizes.value_dim, wanted.sizes.value_dim);
   compare.Check("num_features", actual.num_features, wanted.num_features);
   // After head_dim, which the default depends on.
-  compare.CheckNamed("spec.scale", actual.spec.scale, wanted.spec.scale);
+  compare.CheckNamed("spec.scale", spec.scale, wanted_spec.scale);
   compare.Check("projection_id", actual.projection_id, wanted.projection_id);
   return compare.status();
 }
