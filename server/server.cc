@@ -85,6 +85,7 @@ v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
 Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader load_model)
     : config_(config),
       log_(log),
+      open_streams_(config.max_streams),
       admission_({config.memory_budget_bytes, config.max_calls}),
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
@@ -100,7 +101,8 @@ Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader
       [metrics = metrics_](int64_t num_tokens) { metrics->RecordEmbedBatch(num_tokens); });
   metrics_->SetSources({[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); },
                         [this] { return batcher_->waiting_tokens(); },
-                        [this] { return static_cast<int64_t>(models_->List().size()); }});
+                        [this] { return static_cast<int64_t>(models_->List().size()); },
+                        [this] { return open_streams_.count(); }, [this] { return open_streams_.num_refused(); }});
   attention_service_ =
       std::make_unique<AttentionService>(AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(),
                                                                         metrics_.get(), config.max_message_bytes},

@@ -18,6 +18,7 @@
 #include "server/observability/metrics.h"
 #include "server/observability/metrics_endpoint.h"
 #include "server/rpc/calls_in_flight.h"
+#include "server/rpc/open_streams.h"
 #include "server/rpc/rpc_server.h"
 #include "server/services/attention_service.h"
 #include "server/services/embedding_service.h"
@@ -54,13 +55,16 @@ class Server {
 
   void LogLoad(const absl::StatusOr<NamedModel>& model) const;
 
-  CallObservers Observers() { return {metrics_.get(), log_, &calls_in_flight_, &calls_alive_}; }
+  CallObservers Observers() {
+    return {metrics_.get(), log_, &calls_in_flight_, &calls_alive_, &open_streams_, config_.stream_idle_timeout};
+  }
 
   const ServerConfig config_;
   const Log* const log_;
   const std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
   CallsInFlight calls_in_flight_;
   CallsInFlight calls_alive_;
+  OpenStreams open_streams_;
   Admission admission_;
 
   // Members end in the reverse order: first who asks all others for their numbers, then the threads that may still let

@@ -31,6 +31,8 @@ struct ServerConfig {
   int64_t memory_budget_bytes = 0;
   int64_t max_calls = 0;
   int64_t max_concurrent_streams = 0;
+  int64_t max_streams = 0;
+  absl::Duration stream_idle_timeout;
   int64_t projection_cache_bytes = 0;
 
   std::vector<ModelSetting> models;

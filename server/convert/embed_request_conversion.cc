@@ -197,8 +197,18 @@ absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request,
   return settings;
 }
 
-absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, int64_t index, const EmbedSettings& settings) {
-  std::string field = absl::StrCat("inputs[", index, "]");
+absl::StatusOr<EmbedSettings> ParseEmbedSettings(const std::string& request, const ModelRegistry& models) {
+  v1::EmbedRequest parsed;
+  if (!parsed.ParseFromString(request)) {
+    return absl::InvalidArgumentError("the request is no EmbedRequest: Protobuf cannot parse it");
+  }
+  absl::StatusOr<NamedModel> model = models.Find(parsed.model());
+  if (!model.ok()) return model.status();
+  return ReadEmbedSettings(parsed, *std::move(model));
+}
+
+absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, const std::string& field,
+                                          const EmbedSettings& settings) {
   WireInput input;
   if (!ParseInput(wire, &input))
     return FieldError(field, absl::StrCat(field, " is malformed: Protobuf cannot parse it"));

@@ -28,9 +28,13 @@ struct EmbedSettings {
 // Reads the request, its inputs aside. Every Status names the field.
 absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request, NamedModel model);
 
-// Reads, tokenises and cuts inputs[index], from its bytes on the wire. Every Status names the field and is the input's
-// own error.
-absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, int64_t index, const EmbedSettings& settings);
+// The same from the bytes of a request without its inputs.
+absl::StatusOr<EmbedSettings> ParseEmbedSettings(const std::string& request, const ModelRegistry& models);
+
+// Reads, tokenises and cuts an EmbedInput, `field` of the request, from its bytes on the wire. Every Status names the
+// field and is the input's own error.
+absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, const std::string& field,
+                                          const EmbedSettings& settings);
 
 }  // namespace favor
 

@@ -73,6 +73,25 @@ void WriteVectors(absl::Span<const float> values, int64_t dimensions, v1::Embedd
   }
 }
 
+void WriteResult(const EmbedSettings& settings, const absl::Status& error, const EmbedOutcome& outcome, int64_t i,
+                 v1::EmbedResult* result) {
+  if (!error.ok()) {
+    *result->mutable_error() = ToRpcStatus(error);
+    return;
+  }
+  const EmbedInput& input = outcome.inputs[i];
+  result->set_num_tokens(input.num_tokens);
+  result->set_num_tokens_used(input.num_used_tokens());
+  result->set_num_windows(static_cast<int64_t>(input.windows.size()));
+  v1::Embedding* embedding = result->mutable_embedding();
+  embedding->set_type(settings.type);
+  const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
+  if (settings.options.pooling == Pooling::kNone) embedding->add_shape(num_rows);
+  embedding->add_shape(outcome.dimensions);
+  const float* vectors = outcome.vectors.data() + outcome.rows[i] * outcome.dimensions;
+  WriteVectors(absl::MakeConstSpan(vectors, num_rows * outcome.dimensions), outcome.dimensions, embedding);
+}
+
 void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
   const int64_t nanoseconds = absl::ToInt64Nanoseconds(duration);
   wire->set_seconds(nanoseconds / 1'000'000'000);
@@ -110,27 +129,19 @@ int64_t MaxEmbedResponseBytes(const EmbedSettings& settings, const std::vector<E
 }
 
 std::string EmbedResultsPart(const EmbedAnswer& answer, int64_t begin, int64_t end) {
-  const EmbedOutcome& outcome = answer.outcome;
   v1::EmbedResponse part;
   for (int64_t i = begin; i < end; ++i) {
-    v1::EmbedResult* result = part.add_results();
-    if (!answer.errors[i].ok()) {
-      *result->mutable_error() = ToRpcStatus(answer.errors[i]);
-      continue;
-    }
-    const EmbedInput& input = outcome.inputs[i];
-    result->set_num_tokens(input.num_tokens);
-    result->set_num_tokens_used(input.num_used_tokens());
-    result->set_num_windows(static_cast<int64_t>(input.windows.size()));
-    v1::Embedding* embedding = result->mutable_embedding();
-    embedding->set_type(answer.settings.type);
-    const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
-    if (answer.settings.options.pooling == Pooling::kNone) embedding->add_shape(num_rows);
-    embedding->add_shape(outcome.dimensions);
-    const float* vectors = outcome.vectors.data() + outcome.rows[i] * outcome.dimensions;
-    WriteVectors(absl::MakeConstSpan(vectors, num_rows * outcome.dimensions), outcome.dimensions, embedding);
+    WriteResult(answer.settings, answer.errors[i], answer.outcome, i, part.add_results());
   }
   return part.SerializeAsString();
+}
+
+std::string EmbedStreamResult(uint64_t id, const EmbedSettings& settings, const absl::Status& error,
+                              const EmbedOutcome& outcome, int64_t i) {
+  v1::EmbedStreamResponse response;
+  response.set_id(id);
+  WriteResult(settings, error, outcome, i, response.mutable_result());
+  return response.SerializeAsString();
 }
 
 std::string EmbedReportPart(const EmbedAnswer& answer) {

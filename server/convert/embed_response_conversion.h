@@ -29,6 +29,10 @@ int64_t MaxEmbedResultBytes(const EmbedSettings& settings, int64_t num_rows, con
 // after the other, are the response: that is how Protobuf joins repeated fields.
 std::string EmbedResultsPart(const EmbedAnswer& answer, int64_t begin, int64_t end);
 
+// A serialised EmbedStreamResponse with the result of input i of an outcome, or its error.
+std::string EmbedStreamResult(uint64_t id, const EmbedSettings& settings, const absl::Status& error,
+                              const EmbedOutcome& outcome, int64_t i);
+
 // A serialised EmbedResponse with the report and nothing else.
 std::string EmbedReportPart(const EmbedAnswer& answer);
 

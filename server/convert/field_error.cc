@@ -33,6 +33,11 @@ absl::Status AboutField(absl::Status status, absl::string_view field) {
   return WithField(std::move(status), field);
 }
 
+absl::Status InsideField(absl::Status status, absl::string_view outer) {
+  const std::string field = FieldOf(status);
+  return field.empty() ? status : WithField(std::move(status), absl::StrCat(outer, ".", field));
+}
+
 std::string FieldOf(const absl::Status& status) {
   if (const absl::optional<absl::Cord> field = status.GetPayload(kFieldUrl)) return std::string(*field);
   if (!absl::IsInvalidArgument(status)) return "";

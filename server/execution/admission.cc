@@ -17,6 +17,7 @@ Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) n
     Release();
     admission_ = std::exchange(other.admission_, nullptr);
     bytes_ = std::exchange(other.bytes_, 0);
+    calls_ = std::exchange(other.calls_, 0);
   }
   return *this;
 }
@@ -35,9 +36,10 @@ void Admission::Reservation::Shrink(int64_t bytes) {
 
 void Admission::Reservation::Release() {
   if (admission_ == nullptr) return;
-  admission_->GiveBack(bytes_, 1);
+  admission_->GiveBack(bytes_, calls_);
   admission_ = nullptr;
   bytes_ = 0;
+  calls_ = 0;
 }
 
 absl::StatusOr<Admission::Reservation> Admission::Admit(int64_t bytes, absl::string_view what) {
@@ -50,7 +52,7 @@ absl::StatusOr<Admission::Reservation> Admission::Admit(int64_t bytes, absl::str
   }
   if (absl::Status status = Take(0, bytes, what); !status.ok()) return status;
   ++stats_.admitted_calls;
-  return Reservation(this, bytes);
+  return Reservation(this, bytes, 1);
 }
 
 AdmissionStats Admission::stats() const {

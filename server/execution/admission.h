@@ -30,7 +30,7 @@ struct AdmissionStats {
 // balancer can go elsewhere. Thread-safe.
 class Admission {
  public:
-  // The bytes of one call. Gives them back when destroyed. Thread-compatible.
+  // Bytes of one call. Gives them back when destroyed. Thread-compatible.
   class Reservation {
    public:
     Reservation() = default;
@@ -43,15 +43,20 @@ class Admission {
     // Gives back a part of it; at most bytes().
     void Shrink(int64_t bytes);
 
+    // A second reservation of the same call, of no bytes.
+    Reservation Beside() const { return Reservation(admission_, 0, 0); }
+
     int64_t bytes() const { return bytes_; }
 
    private:
     friend class Admission;
-    Reservation(Admission* admission, int64_t bytes) : admission_(admission), bytes_(bytes) {}
+    Reservation(Admission* admission, int64_t bytes, int64_t calls)
+        : admission_(admission), bytes_(bytes), calls_(calls) {}
     void Release();
 
     Admission* admission_ = nullptr;
     int64_t bytes_ = 0;
+    int64_t calls_ = 0;  // that it counts for
   };
 
   explicit Admission(const AdmissionLimits& limits) : limits_(limits) {}

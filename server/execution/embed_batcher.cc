@@ -117,7 +117,7 @@ EmbedBatcher::EmbedBatcher(const EmbedBatcherOptions& options, Compute* compute,
 EmbedBatcher::~EmbedBatcher() = default;
 
 void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
-                         Done done) {
+                         Done done, WhenFull when_full) {
   auto call = std::make_shared<Call>();
   call->work = std::move(work);
   call->reservation = reservation;
@@ -128,8 +128,10 @@ void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, co
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    status = CheckQueue(*call);
-    if (status.ok()) waiting_.push_back(call);
+    status = when_full == WhenFull::kHold && !held_.empty() ? absl::OkStatus() : CheckQueue(*call);
+    const bool hold = when_full == WhenFull::kHold && (!held_.empty() || !status.ok());
+    if (hold) status = absl::OkStatus();
+    if (status.ok()) (hold ? held_ : waiting_).push_back(call);
   }
   if (!status.ok()) return call->done(std::move(status));
   Pump();
@@ -139,6 +141,7 @@ int64_t EmbedBatcher::waiting_tokens() const {
   absl::MutexLock lock(&mutex_);
   int64_t sum = 0;
   for (const auto& call : waiting_) sum += call->waiting_tokens;
+  for (const auto& call : held_) sum += call->waiting_tokens;
   return sum;
 }
 
@@ -224,7 +227,9 @@ void EmbedBatcher::Pump() {
     {
       absl::MutexLock lock(&mutex_);
       ended = DropAbandoned();
+      AdmitHeld();
       batch = FormBatch();
+      AdmitHeld();  // before a newcomer takes the room that the batch has made
     }
     for (const auto& call : ended) Complete(call.get());
     if (batch == nullptr) return;
@@ -234,14 +239,23 @@ void EmbedBatcher::Pump() {
 
 EmbedBatcher::Calls EmbedBatcher::DropAbandoned() {
   Calls ended;
-  const auto first_dropped = std::stable_partition(waiting_.begin(), waiting_.end(), [](const auto& call) {
-    if (call->status.ok()) call->status = call->cancellation->Check();
-    return call->status.ok();
-  });
-  std::copy_if(first_dropped, waiting_.end(), std::back_inserter(ended),
-               [](const auto& call) { return call->Ended(); });
-  waiting_.erase(first_dropped, waiting_.end());
+  for (Calls* calls : {&waiting_, &held_}) {
+    const auto first_dropped = std::stable_partition(calls->begin(), calls->end(), [](const auto& call) {
+      if (call->status.ok()) call->status = call->cancellation->Check();
+      return call->status.ok();
+    });
+    std::copy_if(first_dropped, calls->end(), std::back_inserter(ended),
+                 [](const auto& call) { return call->Ended(); });
+    calls->erase(first_dropped, calls->end());
+  }
   return ended;
+}
+
+void EmbedBatcher::AdmitHeld() {
+  while (!held_.empty() && CheckQueue(*held_.front()).ok()) {
+    waiting_.push_back(std::move(held_.front()));
+    held_.erase(held_.begin());
+  }
 }
 
 std::shared_ptr<EmbedBatcher::Batch> EmbedBatcher::FormBatch() {

@@ -43,14 +43,24 @@ class EmbedBatcher {
   EmbedBatcher(const EmbedBatcher&) = delete;
   EmbedBatcher& operator=(const EmbedBatcher&) = delete;
 
+  // What becomes of work that would make too many tokens wait.
+  enum class WhenFull : uint8_t {
+    kRefuse,
+    // It waits for room among those that wait, before any that comes later with kHold: for callers that bound their own
+    // work and do not go on before it is done.
+    kHold,
+  };
+
   // Never waits. `done` runs once, when all inputs are done: on a compute thread, or on the caller's when the work is
   // refused or empty. `reservation` grows by what the work needs; it and `cancellation` live until the caller of `done`
   // drops them.
   //
   // ResourceExhaustedError with a retry delay when too many tokens wait. Each call counts for a batch at most, since
   // that is what a newcomer waits for it at most before its own turn; so one call may be of any size.
-  void Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation, Done done);
+  void Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation, Done done,
+             WhenFull when_full = WhenFull::kRefuse);
 
+  int64_t batch_tokens() const { return options_.batch_tokens; }
   // Tokens that wait, all of them counted.
   int64_t waiting_tokens() const;
 
@@ -70,8 +80,10 @@ class EmbedBatcher {
   void Complete(Call* call) const;
 
   absl::Status CheckQueue(const Call& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Takes callers who are gone out of waiting_; those with nothing under way have ended.
+  // Takes callers who are gone out of waiting_ and held_; those with nothing under way have ended.
   Calls DropAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets held calls wait for their turns, as far as there is room.
+  void AdmitHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Null when nothing may start now.
   std::shared_ptr<Batch> FormBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fill(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -83,6 +95,7 @@ class EmbedBatcher {
   mutable absl::Mutex mutex_;
   // Calls with windows that are in no batch yet, in the order of their turns.
   Calls waiting_ ABSL_GUARDED_BY(mutex_);
+  Calls held_ ABSL_GUARDED_BY(mutex_);  // that found no room, in the order of their coming
   std::deque<std::shared_ptr<Batch>> again_ ABSL_GUARDED_BY(mutex_);  // that Divide() made, and run first
   int num_running_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_oversized_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, batches of one window above batch_tokens

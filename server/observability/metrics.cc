@@ -63,12 +63,13 @@ MetricFamily GaugeOf(const char* name, const char* help, double value) {
   return FamilyOf(MetricType::Gauge, name, help, {{{}, value}});
 }
 
-MetricFamily Rejections(const AdmissionStats& stats) {
+MetricFamily Rejections(const AdmissionStats& stats, int64_t refused_streams) {
   const auto reason = [](const char* name) { return std::vector<ClientMetric::Label>{{"reason", name}}; };
-  return FamilyOf(MetricType::Counter, "favor_rejected_total", "Calls refused by admission.",
+  return FamilyOf(MetricType::Counter, "favor_rejected_total", "Calls refused for lack of room.",
                   {{reason("memory"), static_cast<double>(stats.refused_for_memory)},
                    {reason("calls"), static_cast<double>(stats.refused_for_calls)},
-                   {reason("too_large"), static_cast<double>(stats.refused_as_too_large)}});
+                   {reason("too_large"), static_cast<double>(stats.refused_as_too_large)},
+                   {reason("streams"), static_cast<double>(refused_streams)}});
 }
 
 void AppendProcess(const ProcessStats& stats, std::vector<MetricFamily>& families) {
@@ -161,11 +162,15 @@ std::vector<MetricFamily> Metrics::Collect() const {
     const AdmissionStats stats = sources_.admission();
     families.push_back(
         GaugeOf("favor_admitted_bytes", "Bytes held by admitted calls.", static_cast<double>(stats.admitted_bytes)));
-    families.push_back(Rejections(stats));
+    families.push_back(Rejections(stats, sources_.refused_streams ? sources_.refused_streams() : 0));
   }
   if (sources_.calls_in_flight) {
     families.push_back(GaugeOf("favor_calls_in_flight", "RPCs that have arrived and are not answered yet.",
                                static_cast<double>(sources_.calls_in_flight())));
+  }
+  if (sources_.open_streams) {
+    families.push_back(
+        GaugeOf("favor_open_streams", "Streams that are open.", static_cast<double>(sources_.open_streams())));
   }
   if (sources_.embed_waiting_tokens) {
     families.push_back(GaugeOf("favor_embed_queue_tokens", "Tokens that wait for a batch.",

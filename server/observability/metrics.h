@@ -54,6 +54,8 @@ class Metrics : public prometheus::Collectable {
     std::function<int64_t()> calls_in_flight;
     std::function<int64_t()> embed_waiting_tokens;
     std::function<int64_t()> models;
+    std::function<int64_t()> open_streams;
+    std::function<int64_t()> refused_streams;
   };
   void SetSources(Sources sources) { sources_ = std::move(sources); }
 

@@ -36,11 +36,9 @@ void Call::OnArrived(bool ok) {
   tags_left_ = 2;
   arrival_ = absl::Now();
   cancellation_.emplace(DeadlineOf(context_));
-  request_bytes_ = RequestBytes();
   if (environment_->log->Enabled(LogLevel::kInfo)) peer_ = context_.peer();
   environment_->calls_in_flight->Enter();
   environment_->metrics.started->Increment();
-  if (request_bytes_) environment_->metrics.messages_received->Increment();
   Handle();
 }
 
@@ -52,17 +50,37 @@ void Call::OnDone() {
   DropTag();
 }
 
-void Call::Fail(const absl::Status& status) {
-  End(status, 0);
+void Call::Fail(const absl::Status& status) { EndWith(status); }
+
+void Call::EndWith(const absl::Status& status) {
+  End(status);
   SendStatus(ToGrpcStatus(status), &finished_);
 }
 
-void Call::End(const absl::Status& status, int64_t response_bytes) {
+void Call::End(const absl::Status& status, std::optional<int64_t> response_bytes) {
   status_ = status;
   response_bytes_ = response_bytes;
 }
 
+void Call::CountReceived(int64_t bytes) {
+  ++received_.messages;
+  received_.bytes += bytes;
+  environment_->metrics.messages_received->Increment();
+}
+
+void Call::CountSent(int64_t bytes) {
+  ++sent_.messages;
+  sent_.bytes += bytes;
+  environment_->metrics.messages_sent->Increment();
+}
+
 void Call::OnFinished(bool ok) {
+  if (ok && response_bytes_) CountSent(*response_bytes_);
+  // The client was gone before it could learn of the end.
+  if (!ok && status_.ok()) {
+    status_ = cancellation_->Check();
+    if (status_.ok()) status_ = absl::CancelledError("the client went away");
+  }
   Record(ok);
   environment_->calls_in_flight->Leave();
   DropTag();
@@ -82,15 +100,16 @@ void Call::Record(bool sent) const {
   const MethodMetrics& metrics = environment_->metrics;
   metrics.handled[static_cast<size_t>(status_.code())]->Increment();
   metrics.handling_seconds->Observe(absl::ToDoubleSeconds(took));
-  if (status_.ok() && sent) metrics.messages_sent->Increment();
 
   if (!environment_->log->Enabled(LogLevel::kInfo)) return;
   Log::Fields fields = {
       {"service", environment_->service},
       {"method", environment_->method},
       {"code", absl::StatusCodeToString(status_.code())},
-      {"request_bytes", request_bytes_.value_or(0)},
-      {"response_bytes", response_bytes_},
+      {"request_bytes", received_.bytes},
+      {"response_bytes", sent_.bytes},
+      {"messages_received", received_.messages},
+      {"messages_sent", sent_.messages},
       {"queue_ms", absl::ToDoubleMilliseconds(timing_.queue_time)},
       {"compute_ms", absl::ToDoubleMilliseconds(timing_.compute_time)},
       {"total_ms", absl::ToDoubleMilliseconds(took)},

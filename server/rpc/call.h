@@ -17,6 +17,7 @@
 #include "server/observability/metrics.h"
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/completion_queues.h"
+#include "server/rpc/open_streams.h"
 
 namespace favor {
 
@@ -38,6 +39,8 @@ struct CallObservers {
   const Log* log;
   CallsInFlight* calls_in_flight;
   CallsInFlight* calls_alive;
+  OpenStreams* open_streams;
+  absl::Duration stream_idle_timeout;
 
   // `type` is "unary" or "bidi_stream".
   CallEnvironment ForMethod(const char* service, const char* method, const char* type) const {
@@ -69,14 +72,25 @@ class Call : public std::enable_shared_from_this<Call> {
   // To be called once, from the function that creates the call: registers for the end of the call, then asks gRPC for
   // an arrival.
   void Listen(grpc::ServerCompletionQueue* queue);
-  // Sends the final status, and a response with it where there is one; `finished_tag()` goes to gRPC.
-  void End(const absl::Status& status, int64_t response_bytes);
+  // Notes the final status, and the bytes of a response that goes with it; `finished_tag()` is to go to gRPC then.
+  void End(const absl::Status& status, std::optional<int64_t> response_bytes = std::nullopt);
+  // Notes the final status and sends it alone.
+  void EndWith(const absl::Status& status);
+
+  // Ends the work for the call, wherever it is.
+  void Cancel() { cancellation_->Cancel(); }
+  // Messages that were received and sent, on the queue's thread.
+  void CountReceived(int64_t bytes);
+  void CountSent(int64_t bytes);
+  // One more tag of this call that gRPC is going to hand back, to a function that ends with DropTag(). Before
+  // finished_tag() comes back; thread-safe.
+  void AddTag() { ++tags_left_; }
+  // Nothing of this call may be touched after it.
+  void DropTag();
 
   virtual void Request(grpc::ServerCompletionQueue* queue, CompletionTag* arrived) = 0;
   // Makes the next call of the method wait for an arrival.
   virtual void ListenForNext(grpc::ServerCompletionQueue* queue) = 0;
-  // Bytes of the request message; nullopt when it was not read.
-  virtual std::optional<int64_t> RequestBytes() const = 0;
   virtual void Handle() = 0;
   virtual void SendStatus(const grpc::Status& status, CompletionTag* finished) = 0;
 
@@ -84,10 +98,14 @@ class Call : public std::enable_shared_from_this<Call> {
   CompletionTag* finished_tag() { return &finished_; }
 
  private:
+  struct Traffic {
+    int64_t messages = 0;
+    int64_t bytes = 0;
+  };
+
   void OnArrived(bool ok);
   void OnDone();
   void OnFinished(bool ok);
-  void DropTag();
   void LetGo();
   void Record(bool sent) const;
 
@@ -99,14 +117,14 @@ class Call : public std::enable_shared_from_this<Call> {
   std::string peer_;  // kept: gRPC forgets it when the connection goes
   Timing timing_;
   absl::Status status_;
-  std::optional<int64_t> request_bytes_;
-  int64_t response_bytes_ = 0;
+  std::optional<int64_t> response_bytes_;
+  Traffic received_, sent_;
 
   CompletionTag arrived_;
   CompletionTag done_;
   CompletionTag finished_;
-  int tags_left_ = 0;             // after the arrival; touched on the queue's thread only
-  std::shared_ptr<Call> myself_;  // while gRPC holds tags
+  std::atomic<int> tags_left_{0};  // after the arrival
+  std::shared_ptr<Call> myself_;   // while gRPC holds tags
 };
 
 }  // namespace favor

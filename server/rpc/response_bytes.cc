@@ -58,4 +58,9 @@ grpc::ByteBuffer ResponseBytes(std::vector<std::string> parts, Admission::Reserv
   return grpc::ByteBuffer(slices.data(), slices.size());
 }
 
+grpc::ByteBuffer MessageOf(std::string bytes) {
+  const grpc::Slice slice = SliceOf(std::move(bytes), nullptr);
+  return grpc::ByteBuffer(&slice, 1);
+}
+
 }  // namespace favor

@@ -20,6 +20,9 @@ grpc::ByteBuffer ResponseBytes(const std::string& header, AlignedBuffer<std::byt
 // least that), until gRPC has sent them.
 grpc::ByteBuffer ResponseBytes(std::vector<std::string> parts, Admission::Reservation reservation);
 
+// A message that owns its bytes, which are not copied.
+grpc::ByteBuffer MessageOf(std::string bytes);
+
 }  // namespace favor
 
 #endif  // FAVOR_SERVER_RPC_RESPONSE_BYTES_H_

@@ -55,8 +55,10 @@ class UnaryCall : public Call {
     method_->request(context(), &request_, &responder_, queue, arrived);
   }
   void ListenForNext(grpc::ServerCompletionQueue* queue) override { ListenFor(method_, queue); }
-  std::optional<int64_t> RequestBytes() const override { return request_bytes(); }
-  void Handle() override { method_->handle(std::static_pointer_cast<UnaryCall>(shared_from_this())); }
+  void Handle() override {
+    CountReceived(request_bytes());
+    method_->handle(std::static_pointer_cast<UnaryCall>(shared_from_this()));
+  }
   void SendStatus(const grpc::Status& status, CompletionTag* finished) override {
     request_.Clear();  // an error needs no request any more, however big it is
     responder_.FinishWithError(status, finished);

@@ -47,16 +47,14 @@ AttentionService::AttentionService(const Dependencies& dependencies, const CallO
   methods_.push_back(Refused(observers, "Read", request(&RawService::RequestRead)));
   methods_.push_back(Refused(observers, "Calibrate", request(&RawService::RequestCalibrate)));
   attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"),
-                    [this](auto* context, auto* stream, auto* queue, void* tag) {
-                      service_.RequestAttendStream(context, stream, queue, queue, tag);
-                    },
-                    NotServed("AttendStream")};
+                    StreamCall::RequestFrom(&service_, &RawService::RequestAttendStream), nullptr, absl::ZeroDuration(),
+                    [](std::shared_ptr<StreamCall> call) { call->Finish(NotServed("AttendStream")); }};
 }
 
 RpcServer::Service AttentionService::ForServer() {
   return {kService, &service_, [this](grpc::ServerCompletionQueue* queue) {
             for (const UnaryCall::Method& method : methods_) UnaryCall::ListenFor(&method, queue);
-            RefusedStreamCall::ListenFor(&attend_stream_, queue);
+            StreamCall::ListenFor(&attend_stream_, queue);
           }};
 }
 

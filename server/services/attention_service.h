@@ -11,8 +11,8 @@
 #include "server/execution/compute.h"
 #include "server/observability/metrics.h"
 #include "server/rpc/call.h"
-#include "server/rpc/refused_stream_call.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/stream_call.h"
 #include "server/rpc/unary_call.h"
 
 namespace favor {
@@ -48,7 +48,7 @@ class AttentionService {
   const Dependencies dependencies_;
   RawService service_;
   std::list<UnaryCall::Method> methods_;
-  RefusedStreamCall::Method attend_stream_;
+  StreamCall::Method attend_stream_;
 };
 
 }  // namespace favor

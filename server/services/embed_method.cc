@@ -11,18 +11,11 @@
 #include "server/convert/embed_response_conversion.h"
 #include "server/convert/field_error.h"
 #include "server/rpc/response_bytes.h"
+#include "server/services/embed_memory.h"
 #include "server/services/item_reception.h"
 
 namespace favor {
 namespace {
-
-// For every byte of an input: its text twice, its tokens in a vector that grows, their ids.
-constexpr int64_t kPassingBytesPerByte = 96;
-// What is kept of an input besides its ids: itself, its error, its place in the lists of the batcher.
-constexpr int64_t kBytesPerInput = 512;
-constexpr int64_t kBytesPerError = 1024;
-// Of an answer, that are made in one step.
-constexpr int64_t kPartBytes = 256 << 10;
 
 // A call under way. Its stages run one after the other, each on the thread that ended the one before.
 struct EmbedCall {
@@ -41,13 +34,7 @@ struct EmbedCall {
   std::vector<std::string> parts;
 
   absl::StatusOr<ItemHandling::Cost> ReadSettings(const ItemSummary& summary) {
-    v1::EmbedRequest request;
-    if (!request.ParseFromString(summary.beside)) {
-      return absl::InvalidArgumentError("the request is no EmbedRequest: Protobuf cannot parse it");
-    }
-    absl::StatusOr<NamedModel> model = dependencies.models->Find(request.model());
-    if (!model.ok()) return model.status();
-    absl::StatusOr<EmbedSettings> settings = ReadEmbedSettings(request, *std::move(model));
+    absl::StatusOr<EmbedSettings> settings = ParseEmbedSettings(summary.beside, *dependencies.models);
     if (!settings.ok()) return settings.status();
     const int64_t prompt_bytes = static_cast<int64_t>(settings->prompt.size());
     if (absl::Status status = CheckPrompt(prompt_bytes, summary.num_items); !status.ok()) return status;
@@ -68,12 +55,9 @@ struct EmbedCall {
   }
 
   absl::Status TakeInput(const std::string& item, int64_t index) {
-    absl::StatusOr<EmbedInput> input = ReadEmbedInput(item, index, answer.settings);
+    absl::StatusOr<EmbedInput> input = ReadEmbedInput(item, absl::StrCat("inputs[", index, "]"), answer.settings);
     if (!input.ok() && !absl::IsInvalidArgument(input.status())) return input.status();
-    const int64_t bytes =
-        input.ok() ? input->num_computed_tokens() * static_cast<int64_t>(sizeof(int32_t)) +
-                         static_cast<int64_t>(input->windows.size() * (sizeof(input->windows[0]) + sizeof(int64_t)))
-                   : kBytesPerError;
+    const int64_t bytes = HeldBytes(input);
     if (absl::Status status = reservation.Grow(bytes, "the token ids"); !status.ok()) return status;
     answer.errors.push_back(input.status());
     inputs.push_back(input.ok() ? *std::move(input) : EmbedInput());

@@ -13,8 +13,8 @@
 #include "server/execution/projection_draws.h"
 #include "server/observability/metrics.h"
 #include "server/rpc/call.h"
-#include "server/rpc/refused_stream_call.h"
 #include "server/rpc/rpc_server.h"
+#include "server/rpc/stream_call.h"
 #include "server/rpc/unary_call.h"
 
 namespace favor {
@@ -44,7 +44,7 @@ class EmbeddingService {
   const EmbeddingDependencies dependencies_;
   RawService service_;
   std::list<UnaryCall::Method> methods_;
-  RefusedStreamCall::Method embed_stream_;
+  StreamCall::Method embed_stream_;
 };
 
 }  // namespace favor

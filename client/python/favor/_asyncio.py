@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from typing import cast
 
 import grpc
@@ -63,6 +63,37 @@ class AsyncTransport:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
+
+    async def stream(
+        self, method: Method[Response], requests: AsyncIterator[bytes], deadline: float | None
+    ) -> AsyncGenerator[Response, None]:
+        """The answers to a stream of requests, as they come; never tried again. FavorError, or what `requests` raises."""
+        failures: list[BaseException] = []
+
+        async def guarded() -> AsyncIterator[bytes]:
+            try:
+                async for request in requests:
+                    yield request
+            except Exception as failure:  # gRPC would log it and tell the caller nothing
+                failures.append(failure)
+                raise
+
+        callable_ = self._open().stream_stream(method.path, request_serializer=None, response_deserializer=None)
+        timeout = self._options.deadline if deadline is None else deadline
+        call = callable_(guarded(), timeout=timeout, metadata=self._metadata)
+        try:
+            async for answer in call:
+                yield method.parse(cast(bytes, answer))
+        except grpc.aio.AioRpcError as failure:
+            if failures:
+                raise failures[0] from None
+            raise from_call(cast(FailedCall, failure)) from None
+        except asyncio.CancelledError:
+            if failures:  # which is how gRPC ends the call then
+                raise failures[0] from None
+            raise
+        finally:
+            call.cancel()  # when the caller has had enough; after the end it does nothing
 
     async def _call(self, method: Method[Response], request: bytes, attempts: Attempts) -> Response:
         callable_ = self._open().unary_unary(method.path, request_serializer=None, response_deserializer=None)

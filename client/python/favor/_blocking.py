@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, cast
 
@@ -113,6 +113,32 @@ class BlockingTransport:
             finally:
                 group.stop()
                 pool.shutdown(wait=False, cancel_futures=True)
+
+    def stream(
+        self, method: Method[Response], requests: Iterable[bytes], deadline: float | None
+    ) -> Generator[Response, None, None]:
+        """The answers to a stream of requests, as they come; never tried again. FavorError, or what `requests` raises."""
+        failures: list[BaseException] = []
+
+        def guarded() -> Iterator[bytes]:
+            try:
+                yield from requests
+            except Exception as failure:  # gRPC would log it and tell the caller nothing
+                failures.append(failure)
+                raise
+
+        callable_ = self._channel.stream_stream(method.path, request_serializer=None, response_deserializer=None)
+        timeout = self._options.deadline if deadline is None else deadline
+        call = callable_(guarded(), timeout=timeout, metadata=self._metadata)
+        try:
+            for answer in call:
+                yield method.parse(answer)
+        except grpc.RpcError as failure:
+            if failures:
+                raise failures[0] from None
+            raise from_call(cast(FailedCall, failure)) from None
+        finally:
+            call.cancel()  # when the caller has had enough; after the end it does nothing
 
     def _callable(self, path: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
         callable_ = self._callables.get(path)

@@ -15,7 +15,7 @@ Response = TypeVar("Response", bound=Message)
 
 @dataclass(frozen=True)
 class Method(Generic[Response]):
-    """A unary method."""
+    """A method; of one that streams, each message of the server is an answer."""
 
     path: str
     parse: Callable[[bytes], Response]
@@ -23,6 +23,7 @@ class Method(Generic[Response]):
 
 ATTEND = Method("/favor.v1.AttentionService/Attend", attention_pb2.AttendResponse.FromString)
 EMBED = Method("/favor.v1.EmbeddingService/Embed", embedding_pb2.EmbedResponse.FromString)
+EMBED_STREAM = Method("/favor.v1.EmbeddingService/EmbedStream", embedding_pb2.EmbedStreamResponse.FromString)
 TOKENIZE = Method("/favor.v1.EmbeddingService/Tokenize", embedding_pb2.TokenizeResponse.FromString)
 LIST_MODELS = Method("/favor.v1.ModelService/ListModels", model_pb2.ListModelsResponse.FromString)
 LOAD_MODEL = Method("/favor.v1.ModelService/LoadModel", model_pb2.LoadModelResponse.FromString)

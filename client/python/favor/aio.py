@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Literal, Unpack, overload
 
 from numpy.typing import ArrayLike
@@ -19,7 +19,7 @@ from favor._asyncio import AsyncTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
 from favor._tensors import Array
 from favor.attention import AttendOptions, AttendResult
-from favor.embedding import EmbedOptions, EmbedResults, Input, Pooling, Tokens
+from favor.embedding import AsyncInputStream, EmbedOptions, EmbedResult, EmbedResults, Input, Pooling, Tokens
 from favor.errors import FavorError
 from favor.options import ClientOptions, RetryOptions, TlsOptions
 from favor.server import ModelInfo, ServerInfo, ServingStatus
@@ -154,6 +154,22 @@ class AsyncClient:
         request = _embedding.embed_request(pooling=pooling, **options)
         requests = _embedding.embed_requests(request, inputs, self.options.embed_request_bytes)
         return _embedding.join(await self._transport.call_all(_methods.EMBED, requests, deadline))
+
+    def embed_stream(
+        self,
+        inputs: AsyncInputStream,
+        *,
+        pooling: Pooling | None = None,
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> AsyncIterator[EmbedResult]:
+        """Embeds inputs while they come: any iterable of texts or token ids, plain or asynchronous. Results come in their order, each as soon as it is
+        there, errors in their places; what an iteration takes from `inputs` follows what the server takes, some hundred
+        inputs ahead of the results. An iterator that is left early ends the stream (or `aclose()` it). A stream
+        that breaks is not tried again."""
+        request = _embedding.embed_request(pooling=pooling, **options)
+        requests = _embedding.async_stream_requests(request, inputs)
+        return _embedding.async_stream_results(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
 
     async def tokenize(
         self,

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, Unpack, overload
 
 from numpy.typing import ArrayLike
@@ -20,7 +20,7 @@ from favor._blocking import BlockingTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
 from favor._tensors import Array
 from favor.attention import AttendOptions, AttendResult
-from favor.embedding import EmbedOptions, EmbedResults, Input, Pooling, Tokens
+from favor.embedding import EmbedOptions, EmbedResult, EmbedResults, Input, InputStream, Pooling, Tokens
 from favor.errors import FavorError
 from favor.options import ClientOptions, RetryOptions, TlsOptions
 from favor.server import ModelInfo, ServerInfo, ServingStatus
@@ -155,6 +155,22 @@ class Client:
         request = _embedding.embed_request(pooling=pooling, **options)
         requests = _embedding.embed_requests(request, inputs, self.options.embed_request_bytes)
         return _embedding.join(self._transport.call_all(_methods.EMBED, requests, deadline))
+
+    def embed_stream(
+        self,
+        inputs: InputStream,
+        *,
+        pooling: Pooling | None = None,
+        deadline: float | None = None,
+        **options: Unpack[EmbedOptions],
+    ) -> Iterator[EmbedResult]:
+        """Embeds inputs while they come: any iterable of texts or token ids, which another thread reads. Results come in their order, each as soon as it is
+        there, errors in their places; what an iteration takes from `inputs` follows what the server takes, some hundred
+        inputs ahead of the results. An iterator that is left early ends the stream (or `close()` it). A stream
+        that breaks is not tried again."""
+        request = _embedding.embed_request(pooling=pooling, **options)
+        requests = _embedding.stream_requests(request, inputs)
+        return _embedding.stream_results(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
 
     def tokenize(
         self,

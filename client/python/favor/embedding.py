@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -20,6 +20,10 @@ Pooling = Literal["mean", "cls", "last", "max", "none"]
 OverLength = Literal["refuse", "truncate_right", "truncate_left", "windows"]
 Input = str | Sequence[int] | NDArray[np.integer[Any]]
 """A text, or token ids."""
+
+InputStream = Iterable[Input]
+"""Inputs one after the other, as a generator makes them."""
+AsyncInputStream = Iterable[Input] | AsyncIterable[Input]
 
 _TYPES: dict[str, embedding_pb2.EmbeddingType] = {
     "float32": embedding_pb2.EMBEDDING_TYPE_F32,
@@ -195,6 +199,65 @@ def embed_requests(
         inputs_alone = embedding_pb2.EmbedRequest(inputs=messages[part])
         requests.append(request.SerializeToString() + inputs_alone.SerializeToString())
     return requests
+
+
+def _stream_start(request: embedding_pb2.EmbedRequest) -> bytes:
+    return embedding_pb2.EmbedStreamRequest(start=request).SerializeToString()
+
+
+def _stream_input(index: int, value: Input) -> bytes:
+    item = embedding_pb2.EmbedStreamRequest.Input(id=index, input=_embed_input(index, value))
+    return embedding_pb2.EmbedStreamRequest(input=item).SerializeToString()
+
+
+def stream_requests(request: embedding_pb2.EmbedRequest, inputs: InputStream) -> Iterator[bytes]:
+    """The encoded messages of a stream that asks for all inputs, made as they are sent."""
+    _check_is_list("inputs", inputs)
+
+    def messages() -> Iterator[bytes]:
+        yield _stream_start(request)
+        for index, value in enumerate(inputs):
+            yield _stream_input(index, value)
+
+    return messages()
+
+
+def async_stream_requests(request: embedding_pb2.EmbedRequest, inputs: AsyncInputStream) -> AsyncIterator[bytes]:
+    """The same for inputs that may have to be awaited."""
+    _check_is_list("inputs", inputs)
+
+    async def messages() -> AsyncIterator[bytes]:
+        if not isinstance(inputs, AsyncIterable):
+            for message in stream_requests(request, inputs):
+                yield message
+            return
+        yield _stream_start(request)
+        index = 0
+        async for value in inputs:
+            yield _stream_input(index, value)
+            index += 1
+
+    return messages()
+
+
+def stream_results(answers: Generator[embedding_pb2.EmbedStreamResponse, None, None]) -> Iterator[EmbedResult]:
+    """What became of each input of a stream."""
+    try:
+        for answer in answers:
+            yield _embed_result(answer.result)
+    finally:
+        answers.close()
+
+
+async def async_stream_results(
+    answers: AsyncGenerator[embedding_pb2.EmbedStreamResponse, None],
+) -> AsyncIterator[EmbedResult]:
+    """The same for asyncio."""
+    try:
+        async for answer in answers:
+            yield _embed_result(answer.result)
+    finally:
+        await answers.aclose()
 
 
 def _embed_result(result: embedding_pb2.EmbedResult) -> EmbedResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,7 @@ METHODS = {
     for method, request in [
         (_methods.ATTEND, _methods.attention_pb2.AttendRequest),
         (_methods.EMBED, embedding_pb2.EmbedRequest),
+        (_methods.EMBED_STREAM, embedding_pb2.EmbedStreamRequest),
         (_methods.TOKENIZE, embedding_pb2.TokenizeRequest),
         (_methods.LIST_MODELS, _methods.model_pb2.ListModelsRequest),
         (_methods.LOAD_MODEL, _methods.model_pb2.LoadModelRequest),
@@ -54,6 +55,7 @@ class FakeServer(grpc.GenericRpcHandler):
 
     def __init__(self, address: str = "127.0.0.1:0", credentials: grpc.ServerCredentials | None = None) -> None:
         self.methods: dict[str, Callable[[Any], Any]] = {}
+        self.streams: dict[str, Callable[[Iterator[Any]], Iterator[Any]]] = {}
         self.requests: list[Any] = []
         self.metadata: list[dict[str, str]] = []
         self._lock = threading.Lock()
@@ -73,10 +75,16 @@ class FakeServer(grpc.GenericRpcHandler):
     def __exit__(self, *exception: object) -> None:
         self._server.stop(0).wait()
 
+    def on_stream(self, method: _methods.Method[Any], answer: Callable[[Iterator[Any]], Iterator[Any]]) -> None:
+        """`answer` maps the requests of a stream to its answers."""
+        self.streams[method.path] = answer
+
     def on(self, method: _methods.Method[Any], answer: Callable[[Any], Any]) -> None:
         self.methods[method.path] = answer
 
     def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        if details.method in self.streams:
+            return self._stream_handler(details.method)
         if details.method not in self.methods:
             return None
         answer = self.methods[details.method]
@@ -95,6 +103,29 @@ class FakeServer(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(
             handle, METHODS[details.method][1].FromString, lambda response: response.SerializeToString()
         )
+
+    def _stream_handler(self, path: str) -> grpc.RpcMethodHandler:
+        def handle(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+            try:
+                yield from self.streams[path](requests)
+            except Failure as failure:
+                trailer = ("grpc-status-details-bin", failure.status.SerializeToString())
+                context.set_trailing_metadata((trailer,))
+                context.abort(failure.code, failure.message)
+
+        return grpc.stream_stream_rpc_method_handler(
+            handle, METHODS[path][1].FromString, lambda response: response.SerializeToString()
+        )
+
+
+def embed_stream_by_length(requests: Iterator[Any]) -> Iterator[Any]:
+    """The stream of embed_by_length, an answer after every input."""
+    start = next(requests).start
+    for request in requests:
+        whole = embedding_pb2.EmbedRequest()
+        whole.CopyFrom(start)
+        whole.inputs.append(request.input.input)
+        yield embedding_pb2.EmbedStreamResponse(id=request.input.id, result=embed_by_length(whole).results[0])
 
 
 def embed_by_length(request: embedding_pb2.EmbedRequest) -> embedding_pb2.EmbedResponse:

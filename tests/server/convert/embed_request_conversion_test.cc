@@ -176,15 +176,16 @@ TEST(ReadEmbedInput, TakesTextAndIds) {
   const testing::FakeTokenizer tokenizer;
   v1::EmbedInput text;
   text.set_text("one two");
-  EXPECT_THAT(ReadEmbedInput(text.SerializeAsString(), 0, Settings())->windows,
+  EXPECT_THAT(ReadEmbedInput(text.SerializeAsString(), "inputs[0]", Settings())->windows,
               ElementsAre(ElementsAre(1, tokenizer.IdOf("one"), tokenizer.IdOf("two"), 2)));
   EmbedSettings with_prompt = Settings();
   with_prompt.prompt = "zero ";
-  EXPECT_THAT(ReadEmbedInput(text.SerializeAsString(), 0, with_prompt)->windows,
+  EXPECT_THAT(ReadEmbedInput(text.SerializeAsString(), "inputs[0]", with_prompt)->windows,
               ElementsAre(ElementsAre(1, tokenizer.IdOf("zero"), tokenizer.IdOf("one"), tokenizer.IdOf("two"), 2)));
   v1::EmbedInput ids;
   for (const int32_t id : {5, 999, 0}) ids.mutable_ids()->add_ids(id);
-  EXPECT_THAT(ReadEmbedInput(ids.SerializeAsString(), 0, with_prompt)->windows, ElementsAre(ElementsAre(5, 999, 0)));
+  EXPECT_THAT(ReadEmbedInput(ids.SerializeAsString(), "inputs[0]", with_prompt)->windows,
+              ElementsAre(ElementsAre(5, 999, 0)));
 }
 
 TEST(ReadEmbedInput, OfTextAndIdsTakesTheLastAsProtobufDoes) {
@@ -192,19 +193,21 @@ TEST(ReadEmbedInput, OfTextAndIdsTakesTheLastAsProtobufDoes) {
   text.set_text("one");
   ids.mutable_ids()->add_ids(7);
   const std::string wire = text.SerializeAsString() + ids.SerializeAsString();
-  EXPECT_THAT(ReadEmbedInput(wire, 0, Settings())->windows, ElementsAre(ElementsAre(7)));
-  EXPECT_EQ(ReadEmbedInput(ids.SerializeAsString() + text.SerializeAsString(), 0, Settings())->windows[0].size(), 3u);
+  EXPECT_THAT(ReadEmbedInput(wire, "inputs[0]", Settings())->windows, ElementsAre(ElementsAre(7)));
+  EXPECT_EQ(
+      ReadEmbedInput(ids.SerializeAsString() + text.SerializeAsString(), "inputs[0]", Settings())->windows[0].size(),
+      3u);
 }
 
 TEST(ReadEmbedInput, TakesAnEmptyTextAndSkipsFieldsOfLaterReleases) {
   v1::EmbedInput text;
   text.set_text("");
-  EXPECT_THAT(ReadEmbedInput(text.SerializeAsString() + "\x78\x05", 0, Settings())->windows,
+  EXPECT_THAT(ReadEmbedInput(text.SerializeAsString() + "\x78\x05", "inputs[0]", Settings())->windows,
               ElementsAre(ElementsAre(1, 2)));
 }
 
 void ExpectInputRefused(const std::string& wire, const std::string& field, const std::string& message) {
-  const absl::Status status = ReadEmbedInput(wire, 3, Settings()).status();
+  const absl::Status status = ReadEmbedInput(wire, "inputs[3]", Settings()).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
   EXPECT_EQ(FieldOf(status), field);
   EXPECT_THAT(std::string(status.message()), HasSubstr(message));

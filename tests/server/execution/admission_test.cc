@@ -99,5 +99,20 @@ TEST(Admission, NeverExceedsItsBudgetUnderContention) {
   EXPECT_EQ(admission.stats().admitted_bytes, 0);
 }
 
+TEST(Admission, AReservationBesideAnotherCountsItsBytesAndNoCall) {
+  Admission admission({100, 1});
+  absl::StatusOr<Admission::Reservation> first = admission.Admit(40, "the request");
+  ASSERT_TRUE(first.ok());
+  {
+    Admission::Reservation beside = first->Beside();
+    EXPECT_TRUE(beside.Grow(50, "more").ok());
+    EXPECT_FALSE(beside.Grow(20, "too much").ok());
+    EXPECT_EQ(admission.stats().admitted_bytes, 90);
+    EXPECT_EQ(admission.stats().admitted_calls, 1);
+  }
+  EXPECT_EQ(admission.stats().admitted_bytes, 40);
+  EXPECT_EQ(admission.stats().admitted_calls, 1);
+}
+
 }  // namespace
 }  // namespace favor

@@ -92,14 +92,17 @@ struct Fixture {
     return work;
   }
 
-  Caller* Start(EmbedWork work, absl::Time deadline = absl::InfiniteFuture()) {
+  Caller* Start(EmbedWork work, absl::Time deadline = absl::InfiniteFuture(),
+                EmbedBatcher::WhenFull when_full = EmbedBatcher::WhenFull::kRefuse) {
     Caller* caller = &callers.emplace_back(&admission, deadline);
-    batcher.Start(std::move(work), &caller->reservation, &caller->cancellation,
-                  [this, caller](absl::StatusOr<EmbedOutcome> outcome) {
-                    caller->outcome = std::move(outcome);
-                    caller->num_batches = gate.batches().size();
-                    caller->done.Notify();
-                  });
+    batcher.Start(
+        std::move(work), &caller->reservation, &caller->cancellation,
+        [this, caller](absl::StatusOr<EmbedOutcome> outcome) {
+          caller->outcome = std::move(outcome);
+          caller->num_batches = gate.batches().size();
+          caller->done.Notify();
+        },
+        when_full);
     return caller;
   }
 
@@ -318,6 +321,24 @@ TEST(EmbedBatcher, ShedsWhatComesWhenTheQueueIsFullAndKeepsWhatWasTaken) {
     caller->done.WaitForNotification();
     EXPECT_TRUE(caller->outcome.ok());
   }
+}
+
+TEST(EmbedBatcher, HoldsTheWorkOfWhoeverWaitsForRoomAndTakesItBeforeNewcomers) {
+  Fixture fixture({100, 250});
+  fixture.Occupy();
+  const absl::Time never = absl::InfiniteFuture();
+  for (int i = 0; i < 2; ++i) fixture.Start(fixture.Work(50, 10));
+  Caller* held = fixture.Start(fixture.Work(10, 10), never, EmbedBatcher::WhenFull::kHold);
+  Caller* small = fixture.Start(fixture.Work(1, 7), never, EmbedBatcher::WhenFull::kHold);  // has room, but not a turn
+  Caller* gone = fixture.Start(fixture.Work(10, 10), never, EmbedBatcher::WhenFull::kHold);
+  EXPECT_FALSE(held->done.HasBeenNotified());
+  EXPECT_EQ(fixture.batcher.waiting_tokens(), 1207);
+  gone->cancellation.Cancel();
+  fixture.gate.Open();
+  for (Caller* caller : {held, small, gone}) caller->done.WaitForNotification();
+  EXPECT_TRUE(held->outcome.ok());
+  EXPECT_TRUE(small->outcome.ok());
+  EXPECT_TRUE(absl::IsCancelled(gone->outcome.status()));
 }
 
 TEST(EmbedBatcher, AdmitsOutputsAndScratchAndGivesTheScratchBack) {

@@ -50,7 +50,7 @@ TEST(Metrics, RecordEmbeddingsBatchesAndLoads) {
   metrics.RecordModelLoad(absl::OkStatus());
   metrics.RecordModelLoad(absl::NotFoundError("config.json"));
   metrics.RecordModelLoad(absl::NotFoundError("config.json"));
-  metrics.SetSources({nullptr, nullptr, [] { return int64_t{77}; }, [] { return int64_t{2}; }});
+  metrics.SetSources({nullptr, nullptr, [] { return int64_t{77}; }, [] { return int64_t{2}; }, nullptr, nullptr});
   const std::string page = Page(metrics);
   EXPECT_THAT(page, HasSubstr("favor_embed_inputs_total 3\n"));
   EXPECT_THAT(page, HasSubstr("favor_embed_tokens_total 128\n"));
@@ -69,13 +69,16 @@ TEST(Metrics, ReadAdmissionAndTheProcessAtEveryScrape) {
   Metrics metrics;
   int64_t bytes = 5;
   metrics.SetSources({[&] { return AdmissionStats{.admitted_bytes = bytes, .refused_for_memory = 2}; },
-                      [] { return int64_t{7}; }, nullptr, nullptr});
+                      [] { return int64_t{7}; }, nullptr, nullptr, [] { return int64_t{3}; },
+                      [] { return int64_t{4}; }});
   EXPECT_THAT(Page(metrics), HasSubstr("favor_admitted_bytes 5\n"));
   bytes = 6;
   const std::string page = Page(metrics);
   EXPECT_THAT(page, HasSubstr("favor_admitted_bytes 6\n"));
   EXPECT_THAT(page, HasSubstr("favor_rejected_total{reason=\"memory\"} 2\n"));
+  EXPECT_THAT(page, HasSubstr("favor_rejected_total{reason=\"streams\"} 4\n"));
   EXPECT_THAT(page, HasSubstr("favor_calls_in_flight 7\n"));
+  EXPECT_THAT(page, HasSubstr("favor_open_streams 3\n"));
   EXPECT_THAT(page, HasSubstr(std::string("favor_build_info{version=\"") + kVersion + "\",cpu_target="));
   EXPECT_THAT(page, HasSubstr("\nprocess_cpu_seconds_total "));  // may still be 0
   for (const char* name :

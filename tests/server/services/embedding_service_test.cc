@@ -10,87 +10,18 @@
 #include "favor/v1/embedding.grpc.pb.h"
 #include "favor/v1/model.grpc.pb.h"
 #include "gmock/gmock.h"
-#include "google/rpc/error_details.pb.h"
-#include "google/rpc/status.pb.h"
-#include "grpc/health/v1/health.grpc.pb.h"
-#include "grpcpp/create_channel.h"
-#include "grpcpp/security/credentials.h"
 #include "gtest/gtest.h"
-#include "server/config/command_line.h"
-#include "server/server.h"
+#include "tests/server/services/running_server.h"
 #include "tests/support/fake_model.h"
 
 namespace favor {
 namespace {
 
 using ::testing::ElementsAre;
+using testing::FieldIn;
 using ::testing::HasSubstr;
-
-const Log* QuietLog() {
-  static const Log log(2, LogLevel::kError);
-  return &log;
-}
-
-absl::StatusOr<std::shared_ptr<const Model>> LoadFake(const std::string& folder) {
-  if (folder == "/missing") return absl::NotFoundError("/missing/config.json does not exist");
-  testing::FakeEncoderOptions options;
-  options.max_tokens = 16;
-  auto model = testing::FakeModel(options);
-  model->path = folder;
-  if (folder == "/ids") model->tokenizer = nullptr;
-  return model;
-}
-
-class RunningServer {
- public:
-  explicit RunningServer(std::vector<std::string> arguments, ModelRegistry::Loader loader = LoadFake) {
-    arguments.insert(arguments.end(), {"--address", "127.0.0.1:0", "--metrics-address", "", "--threads", "2"});
-    auto started = Server::Start(ParseCommandLine(arguments, {})->config, QuietLog(), std::move(loader));
-    EXPECT_TRUE(started.ok()) << started.status();
-    server = *std::move(started);
-    channel = grpc::CreateChannel(server->addresses()[0], grpc::InsecureChannelCredentials());
-    embedding = v1::EmbeddingService::NewStub(channel);
-    models = v1::ModelService::NewStub(channel);
-    health = grpc::health::v1::Health::NewStub(channel);
-  }
-  ~RunningServer() {
-    server->Drain([](absl::Duration) { return true; });
-  }
-
-  absl::Status Load() {
-    return server->LoadModels([](absl::Duration time) {
-      absl::SleepFor(time);
-      return false;
-    });
-  }
-
-  bool IsServing(const std::string& name) {
-    grpc::health::v1::HealthCheckRequest request;
-    request.set_service(name);
-    grpc::health::v1::HealthCheckResponse response;
-    grpc::ClientContext context;
-    EXPECT_TRUE(health->Check(&context, request, &response).ok()) << name;
-    return response.status() == grpc::health::v1::HealthCheckResponse::SERVING;
-  }
-
-  grpc::Status Embed(const v1::EmbedRequest& request, v1::EmbedResponse* response) {
-    grpc::ClientContext context;
-    return embedding->Embed(&context, request, response);
-  }
-
-  std::unique_ptr<Server> server;
-  std::shared_ptr<grpc::Channel> channel;
-  std::unique_ptr<v1::EmbeddingService::Stub> embedding;
-  std::unique_ptr<v1::ModelService::Stub> models;
-  std::unique_ptr<grpc::health::v1::Health::Stub> health;
-};
-
-std::string FieldIn(const grpc::Status& status) {
-  google::rpc::Status details;
-  google::rpc::BadRequest bad_request;
-  if (!details.ParseFromString(status.error_details()) || details.details_size() == 0) return "";
-  return details.details(0).UnpackTo(&bad_request) ? bad_request.field_violations(0).field() : "";
-}
+using testing::LoadFake;
+using testing::RunningServer;
 
 std::vector<float> Floats(const v1::Embedding& embedding) {
   std::vector<float> values(embedding.data().size() / 4);
@@ -205,16 +136,6 @@ TEST(EmbeddingService, RefusesMoreThanItsMemoryBudget) {
   EXPECT_THAT(status.error_message(), HasSubstr("the memory budget is 102400"));
   request.mutable_inputs(0)->set_text("short");
   EXPECT_TRUE(server.Embed(request, &response).ok());  // nothing of the refused call is left
-}
-
-TEST(EmbeddingService, ServesNoStreams) {
-  RunningServer server({});
-  ASSERT_TRUE(server.Load().ok());
-  grpc::ClientContext context;
-  const auto stream = server.embedding->EmbedStream(&context);
-  const grpc::Status status = stream->Finish();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED);
-  EXPECT_THAT(status.error_message(), HasSubstr("EmbeddingService.EmbedStream is not served"));
 }
 
 TEST(EmbeddingService, TokenizesWithAndWithoutSpecialTokensAndPieces) {

@@ -1,0 +1,158 @@
+#include "server/rpc/stream_call.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "grpc/grpc.h"
+
+namespace favor {
+namespace {
+
+absl::Status IdleError(absl::Duration timeout, bool writing) {
+  return absl::DeadlineExceededError(
+      absl::StrCat(writing ? "the client took no message for " : "the client sent no message for ",
+                   absl::FormatDuration(timeout), ", which is the stream-idle-timeout"));
+}
+
+}  // namespace
+
+void StreamCall::Handle() {
+  read_tag_ = [this](bool ok) { OnRead(ok); };
+  written_tag_ = [this](bool ok) { OnWritten(ok); };
+  alarm_tag_ = [this](bool) { OnAlarm(); };
+  if (method_->open_streams != nullptr) {
+    if (absl::Status status = method_->open_streams->Enter(); !status.ok()) return Finish(status);
+    is_counted_ = true;
+  }
+  {
+    absl::MutexLock lock(&mutex_);
+    last_event_ = absl::Now();
+    if (method_->idle_timeout > absl::ZeroDuration()) SetAlarm(last_event_ + method_->idle_timeout);
+  }
+  method_->handle(std::static_pointer_cast<StreamCall>(shared_from_this()));
+}
+
+void StreamCall::Read(OnMessage on_message) {
+  absl::MutexLock lock(&mutex_);
+  if (end_) return;
+  on_message_ = std::move(on_message);
+  AddTag();
+  stream_.Read(&incoming_, &read_tag_);
+}
+
+void StreamCall::Write(const grpc::ByteBuffer& message, OnSent on_sent) {
+  absl::MutexLock lock(&mutex_);
+  if (end_) return;
+  on_sent_ = std::move(on_sent);
+  writing_ = true;
+  last_event_ = absl::Now();
+  outgoing_bytes_ = static_cast<int64_t>(message.Length());
+  AddTag();
+  stream_.Write(message, &written_tag_);
+}
+
+void StreamCall::Finish(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (end_) return;
+    end_ = status;
+    if (!status.ok()) Cancel();
+    if (writing_) return;  // gRPC takes one thing to send at a time: OnWritten() goes on
+  }
+  SendFinal(status);
+}
+
+void StreamCall::SendFinal(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (alarm_is_set_) alarm_.Cancel();
+  }
+  // Before the client learns of the end, so that its next stream finds the place free.
+  if (std::exchange(is_counted_, false)) method_->open_streams->Leave();
+  EndWith(status);
+}
+
+void StreamCall::OnRead(bool ok) {
+  OnMessage on_message;
+  {
+    absl::MutexLock lock(&mutex_);
+    on_message = std::move(on_message_);
+    last_event_ = absl::Now();
+    if (end_) on_message = nullptr;
+  }
+  grpc::ByteBuffer message = std::exchange(incoming_, grpc::ByteBuffer());
+  if (ok) CountReceived(static_cast<int64_t>(message.Length()));
+  if (on_message && ok) {
+    on_message(std::move(message));
+  } else if (on_message) {
+    on_message(std::nullopt);
+  }
+  DropTag();
+}
+
+void StreamCall::OnWritten(bool ok) {
+  OnSent on_sent;
+  std::optional<absl::Status> end;
+  if (ok) CountSent(outgoing_bytes_);
+  {
+    absl::MutexLock lock(&mutex_);
+    writing_ = false;
+    on_sent = std::move(on_sent_);
+    last_event_ = absl::Now();
+    end = end_;
+  }
+  if (end) {
+    on_sent = nullptr;
+    SendFinal(*end);
+  } else if (on_sent) {
+    on_sent(ok);
+  }
+  DropTag();
+}
+
+void StreamCall::SetAlarm(absl::Time time) {
+  alarm_is_set_ = true;
+  AddTag();
+  alarm_.Set(queue_, absl::ToChronoTime(time), &alarm_tag_);
+}
+
+absl::Time StreamCall::WaitingSince() const { return writing_ || work_ == 0 ? last_event_ : absl::InfiniteFuture(); }
+
+void StreamCall::OnAlarm() {
+  std::optional<absl::Status> error;
+  bool writing = false;
+  {
+    absl::MutexLock lock(&mutex_);
+    alarm_is_set_ = false;
+    writing = writing_;
+    const absl::Time now = absl::Now();
+    const absl::Duration timeout = method_->idle_timeout;
+    const absl::Time since = std::min(WaitingSince(), now);  // while it does not wait, look again later
+    if (end_ && !writing) {
+      // The final status is on its way.
+    } else if (since + timeout > now) {
+      SetAlarm(since + timeout);
+    } else {
+      error = end_ ? *end_ : IdleError(timeout, writing);
+    }
+  }
+  if (error) {
+    // A write that the client does not take ends only with the call. The client still gets code and message.
+    if (writing) {
+      grpc_call_cancel_with_status(context()->c_call(), static_cast<grpc_status_code>(error->code()),
+                                   std::string(error->message()).c_str(), nullptr);
+    }
+    Finish(*error);
+  }
+  DropTag();
+}
+
+void StreamCall::AddWork(int amount) {
+  absl::MutexLock lock(&mutex_);
+  work_ += amount;
+  if (!writing_) last_event_ = absl::Now();
+}
+
+}  // namespace favor
