@@ -1,0 +1,46 @@
+"""A load of Attend calls, by `favor bench`."""
+
+import json
+import subprocess
+from dataclasses import dataclass
+from typing import Any
+
+from .tools import bin_folder
+
+
+@dataclass
+class Outcome:
+    sent: int
+    succeeded: int
+    errors: dict[str, int]  # by code
+    calls_per_second: float
+    p50: float  # seconds of calls that succeeded
+    p99: float
+    raw: dict[str, Any]
+
+    def __str__(self) -> str:
+        return (f"{self.sent} calls sent, {self.sent - self.succeeded} failed {self.errors or ''}, "
+                f"{self.calls_per_second:.1f}/s, p50 {self.p50 * 1e3:.1f} ms, p99 {self.p99 * 1e3:.1f} ms")
+
+
+class Load:
+    """Runs in the background until `finish`."""
+
+    def __init__(self, endpoint: str, seconds: float, flags: list[str], cpu: int | None = None) -> None:
+        pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
+        self._popen = subprocess.Popen(
+            [*pin, str(bin_folder() / "favor"), "bench", "--endpoint", endpoint, "--duration", f"{seconds}s", "--json",
+             *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    def running(self) -> bool:
+        return self._popen.poll() is None
+
+    def finish(self, seconds: float = 120) -> Outcome:
+        out, err = self._popen.communicate(timeout=seconds)
+        assert out.strip(), f"favor bench printed nothing: {err}"
+        report = json.loads(out)
+        attend = report["attend"]
+        errors = {error["code"]: error["count"] for error in attend["errors"]}
+        latency = attend.get("latency_seconds") or {"p50": 0.0, "p99": 0.0}
+        return Outcome(attend["sent"], attend["succeeded"], errors, attend["succeeded"] / attend["elapsed_seconds"],
+                       latency["p50"], latency["p99"], report)

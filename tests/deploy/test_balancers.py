@@ -1,0 +1,75 @@
+"""Three favords behind each balancer of deploy/, under load: restarts and kills lose no call that may be retried."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness import balancers
+from harness.load import Load
+from harness.processes import free_ports
+from harness.replica import Replica
+
+# Calls of some 5 ms (L = 64), many enough that every restart meets some in flight, few enough for a busy machine.
+CALLS = ["--rate", "50", "--length", "64", "--connections", "4", "--deadline", "20s"]
+
+
+@pytest.fixture
+def replicas(tmp_path: Path) -> Iterator[list[Replica]]:
+    ports = free_ports(6)
+    three = [Replica(f"favord-{i + 1}", ports[2 * i], ports[2 * i + 1], tmp_path) for i in range(3)]
+    try:
+        for replica in three:
+            replica.start()
+        yield three
+    finally:
+        for replica in three:
+            replica.kill()
+
+
+@pytest.fixture(params=balancers.KINDS)
+def balancer(request: pytest.FixtureRequest, tmp_path: Path, replicas: list[Replica]) -> Iterator[balancers.Balancer]:
+    running = balancers.start(request.param, tmp_path, replicas)
+    running.kind = request.param
+    try:
+        yield running
+    finally:
+        running.process.kill()
+
+
+def test_rolling_restart_loses_no_call(balancer: balancers.Balancer, replicas: list[Replica]) -> None:
+    """SIGTERM with the shipped drain delay, one replica after the other; no client retries."""
+    pause = balancers.dead_time_seconds(balancer.kind)
+    load = Load(balancer.address, 3 * (7 + pause) + 6, [*CALLS, "--retries", "0"])
+    time.sleep(2)
+    times = []
+    for replica in replicas:
+        stopped = replica.drain()
+        times.append((stopped, replica.start()))
+        time.sleep(pause)  # an operator waits until the balancer has it back, before the next
+    assert load.running(), "the load ended before the last restart: " + str(times)
+    outcome = load.finish()
+    print(f"\n{balancer.kind}, rolling restart: {outcome}; drain and start in s:",
+          ", ".join(f"{stopped:.1f} + {started:.1f}" for stopped, started in times))
+    assert outcome.sent > 500
+    assert outcome.succeeded == outcome.sent, outcome
+
+
+def test_kill_loses_only_calls_in_flight_and_retries_recover_them(balancer: balancers.Balancer,
+                                                                  replicas: list[Replica]) -> None:
+    """kill -9, twice: once without retries to count what is lost, once with the client's retries, which lose nothing."""
+    bare = Load(balancer.address, 8, [*CALLS, "--retries", "0"])
+    time.sleep(3)
+    replicas[0].kill()
+    lost = bare.finish()
+    replicas[0].start()
+    time.sleep(balancers.dead_time_seconds(balancer.kind))
+    retried = Load(balancer.address, 8, [*CALLS, "--retries", "4"])
+    time.sleep(3)
+    replicas[1].kill()
+    kept = retried.finish()
+    print(f"\n{balancer.kind}, kill -9: {lost}; with retries: {kept}")
+    assert set(lost.errors) <= {"UNAVAILABLE"}, lost  # what retry rules allow to be sent again
+    # In flight on one of three replicas at 50 calls/s of some 10 ms: a handful, on a busy machine some more.
+    assert sum(lost.errors.values()) <= 32, lost
+    assert kept.succeeded == kept.sent, kept
