@@ -1,0 +1,66 @@
+"""Overload: what is admitted keeps its latency, the rest is refused at once, memory stays bounded, and it passes."""
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.load import Load
+from harness.processes import free_ports
+from harness.replica import Replica
+
+# The load generator has cores of its own: what it needs is not the server's.
+CORES = sorted(os.sched_getaffinity(0))
+# Much arithmetic for few bytes (some 20 ms for 0.8 MB), as it is with models: receiving what is refused must not be what
+# the core is busy with.
+CALLS = ["--length", "128", "--num-features", "2048", "--connections", "4", "--deadline", "10s"]
+# Admitted at once, so a call waits for seven others at most. The default of 1,024 would let calls wait 20 s.
+MAX_CALLS = 8
+MEMORY_BUDGET = 256 << 20
+# Beside the budget: program, projections, and what gRPC holds of requests nobody has read yet.
+MEMORY_OVERHEAD = 256 << 20
+SECONDS = float(os.environ.get("FAVOR_OVERLOAD_SECONDS", "20"))
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Iterator[Replica]:
+    if len(CORES) < 2:
+        pytest.skip("one core: server and load generator cannot have one each")
+    ports = free_ports(2)
+    one = Replica("favord", ports[0], ports[1], tmp_path, cpus={CORES[0]},
+                  flags=["--threads", "1", "--max-calls", str(MAX_CALLS), "--memory-budget", str(MEMORY_BUDGET)])
+    try:
+        one.start()
+        yield one
+    finally:
+        one.kill()
+
+
+def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Replica) -> None:
+    def load(seconds: float, *flags: str) -> Load:
+        return Load(replica.address, seconds, [*CALLS, *flags], cpu=CORES[-1])
+
+    capacity = load(6, "--closed-loop", "--concurrency", "4").finish().calls_per_second
+    busy = load(15, "--rate", f"{0.9 * capacity}", "--concurrency", "256").finish()
+    overload = load(SECONDS, "--rate", f"{4 * capacity}", "--concurrency", "256")
+    resident = [0]
+
+    def watch() -> None:
+        while overload.running():
+            resident[0] = max(resident[0], replica.resident_bytes())
+            time.sleep(0.1)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    shed = overload.finish()
+    watcher.join()
+    after = load(5, "--rate", f"{0.5 * capacity}", "--warm-up", "2s").finish()  # what is due after 2 s counts
+    print(f"\ncapacity {capacity:.1f} calls/s\nat 0.9 of it: {busy}\nat 4 times it, {SECONDS:.0f} s: {shed}, "
+          f"{resident[0] >> 20} MiB resident\nafter 2 s at half of it: {after}")
+    assert set(shed.errors) == {"RESOURCE_EXHAUSTED"}, shed
+    assert shed.calls_per_second >= 0.9 * capacity, "goodput"
+    assert shed.p99 <= 2 * busy.p99, "latency of what is admitted"
+    assert resident[0] <= MEMORY_BUDGET + MEMORY_OVERHEAD
+    assert after.succeeded == after.sent and after.p99 <= 2 * busy.p99, "recovery"
