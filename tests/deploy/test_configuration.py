@@ -6,10 +6,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from harness import balancers, metrics
 from harness.processes import free_ports
 from harness.replica import Replica
-from harness.tools import DEPLOY, ROOT, render, tool
+from harness.tools import DEPLOY, ROOT, bin_folder, render, tool
 
 
 def run(argv: list[str]) -> None:
@@ -112,3 +113,50 @@ def test_dashboard_panels_have_ids_places_and_units() -> None:
             for y in range(place["y"], place["y"] + place["h"]):
                 assert 0 <= x < 24 and (x, y) not in taken, f"{panel['title']} covers another panel"
                 taken.add((x, y))
+
+
+def test_compose_file_names_what_the_configurations_name() -> None:
+    path = DEPLOY / "compose/compose.yaml"
+    services = yaml.safe_load(path.read_text())["services"]
+    assert {"favord-1", "favord-2", "favord-3", "envoy", "prometheus", "alertmanager", "grafana"} == set(services)
+    for name in ("favord-1", "favord-2", "favord-3"):
+        one = services[name]
+        assert one["read_only"] and one["cap_drop"] == ["ALL"] and one["user"] == "65532:65532"
+        seconds = [int(text.removesuffix("s")) for text in (one["stop_grace_period"],
+                                                           one["environment"]["FAVORD_DRAIN_DELAY"],
+                                                           one["environment"]["FAVORD_DRAIN_TIMEOUT"])]
+        assert seconds[0] >= seconds[1] + seconds[2] + 5
+        for config in ("envoy/envoy.yaml", "prometheus/prometheus.yml", "haproxy/haproxy.cfg", "nginx/nginx.conf"):
+            assert name in (DEPLOY / config).read_text()
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            assert not source.startswith(".") or (path.parent / source).exists(), f"{name}: {source}"
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), f"{name} listens beyond this machine"
+    prometheus = (DEPLOY / "grafana/provisioning/datasources/prometheus.yml").read_text()
+    assert "http://prometheus:9090" in prometheus
+
+
+def test_compose_takes_its_file() -> None:
+    # The one of Python, which checks without a daemon.
+    run([tool("docker-compose"), "-f", str(DEPLOY / "compose/compose.yaml"), "config", "--quiet"])
+
+
+def test_systemd_takes_the_unit_and_finds_it_closed(tmp_path: Path) -> None:
+    # Where favord is not installed, another program stands in: that it exists is all that is looked at.
+    unit = render(DEPLOY / "systemd/favord.service", tmp_path / "favord.service", {"/usr/bin/favord": "/bin/true"})
+    analyze = tool("systemd-analyze")
+    result = subprocess.run([analyze, "verify", str(unit)], capture_output=True, text=True)
+    assert result.returncode == 0 and "favord.service" not in result.stderr, result.stderr
+    # 1.4 of 10 as it stands; a unit without any hardening has 9.6.
+    run([analyze, "security", "--offline=true", "--threshold=15", str(unit)])
+
+
+def test_settings_of_the_unit_are_settings_of_favord_and_leave_time_to_drain() -> None:
+    config = DEPLOY / "systemd/favord.conf"
+    run([str(bin_folder() / "favord"), "--config", str(config), "--check"])
+    text, unit = config.read_text(), (DEPLOY / "systemd/favord.service").read_text()
+    delay, timeout = (int(re.search(rf"^{name} = (\d+)s", text, flags=re.M)[1]) for name in ("drain-delay", "drain-timeout"))
+    stop = int(re.search(r"^TimeoutStopSec=(\d+)", unit, flags=re.M)[1])
+    assert stop >= delay + timeout + 5
