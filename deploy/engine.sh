@@ -56,3 +56,22 @@ build_image() {
     buildah) buildah bud --format docker --isolation chroot --pull-never "$@" "$folder" ;;
   esac
 }
+
+# run_in_image <image> <program> [arguments...]: prints what the program prints in a container of the image, without network.
+run_in_image() {
+  local image=$1 program=$2 container status=0
+  shift 2
+  case $ENGINE in
+    docker) docker run --rm --network none --entrypoint "$program" "$image" "$@" ;;
+    podman | buildah)
+      # Their `run` needs cgroups and namespaces of its own; a build step in chroot works wherever the build did.
+      if command -v buildah >/dev/null; then
+        container=$(buildah from --pull-never "$image") || return
+        buildah run --isolation chroot "$container" -- "$program" "$@" || status=$?
+        buildah rm "$container" >/dev/null
+        return "$status"
+      fi
+      podman run --rm --network none --entrypoint "$program" "$image" "$@"
+      ;;
+  esac
+}

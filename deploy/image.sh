@@ -15,3 +15,11 @@ echo "Building $tag with $ENGINE"
 provide_base debian:bookworm-slim || exit 77
 build_image . --build-arg FAVOR_VERSION="$version" --tag "$tag"
 echo "Built $tag"
+sbom=build/favord-$version.cdx.json
+mkdir -p build
+if bash deploy/sbom.sh "$tag" >"$sbom"; then
+  echo "Its packages: $sbom"
+else
+  rm -f "$sbom"
+  echo "The list of its packages could not be made: nothing can be run inside the image here"
+fi

@@ -72,5 +72,24 @@ TEST(StalledServer, HoldsACallNoLongerThanTheKernelHoldsItsConnection) {
   EXPECT_LT(absl::Now() - start, absl::Seconds(60));
 }
 
+// Far away, or busy with other connections: what counts is the call's deadline.
+TEST(StalledServer, MayTakeItsTimeToConnect) {
+  StalledServer server;
+  const absl::StatusOr<Client> client = Client::Connect({.endpoint = server.endpoint()});
+  ASSERT_TRUE(client.ok());
+  std::thread accepting([&server] {
+    absl::SleepFor(absl::Milliseconds(500));
+    server.AcceptAndStall();
+  });
+  const std::vector<float> values(64, 1.0f);
+  const TensorView tensor = Float32View(values, {1, 1, 1, 64});
+  AttendOptions options;
+  options.deadline = absl::Seconds(2);
+  const absl::Status status = client->Attend({tensor, tensor, tensor}, options).status();
+  accepting.join();
+  // Connected, and then not answered.
+  EXPECT_TRUE(absl::IsDeadlineExceeded(status)) << status;
+}
+
 }  // namespace
 }  // namespace favor::client

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from harness import metrics
-from harness.tools import DEPLOY, ROOT, tool
+from harness.tools import DEPLOY, ROOT, find_tool, tool
 
 OVERLAYS = ["base", "overlays/trial", "overlays/production"]
 CHART = DEPLOY / "helm/favord"
@@ -24,7 +24,10 @@ def run(argv: list[str]) -> str:
 
 
 def kustomized(overlay: str) -> str:
-    return run([tool("kubectl"), "kustomize", str(DEPLOY / "k8s" / overlay)])
+    folder = str(DEPLOY / "k8s" / overlay)
+    if find_tool("kustomize"):
+        return run([tool("kustomize"), "build", folder])
+    return run([tool("kubectl"), "kustomize", folder])
 
 
 def charted(values: list[str]) -> str:

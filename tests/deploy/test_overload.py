@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harness import metrics
+from harness.idlers import Idlers
 from harness.load import Load
-from harness.processes import free_ports
+from harness.processes import await_true, free_ports
 from harness.replica import Replica
 
 # The load generator has cores of its own: what it needs is not the server's.
@@ -64,3 +66,29 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
     assert shed.p99 <= 2 * busy.p99, "latency of what is admitted"
     assert resident[0] <= MEMORY_BUDGET + MEMORY_OVERHEAD
     assert after.succeeded == after.sent and after.p99 <= 2 * busy.p99, "recovery"
+
+
+def test_idle_and_dribbling_connections_disturb_nobody(replica: Replica) -> None:
+    """1,000 connections that are silent and 200 that send a byte now and then, beside an ordinary load."""
+    calls = ["--rate", "30", "--length", "16", "--connections", "2", "--retries", "0"]
+    alone = Load(replica.address, 8, calls, cpu=CORES[-1]).finish()
+    before = replica.resident_bytes()
+    fds = open_descriptors(replica)
+    idlers = Idlers(replica.port, idle=1000, slow=200)
+    try:
+        await_true("favord answers beside them", replica.serving, 10)
+        beside = Load(replica.address, 8, calls, cpu=CORES[-1]).finish()
+        grown, more = replica.resident_bytes() - before, open_descriptors(replica) - fds
+    finally:
+        idlers.close()
+    print(f"\nalone: {alone}\nbeside 1,200 idle connections: {beside}; {grown / 1200 / 1024:.0f} KiB and "
+          f"{more / 1200:.1f} descriptors a connection")
+    assert alone.succeeded == alone.sent, alone
+    assert beside.succeeded == beside.sent, beside
+    # The median; a p99 of 8 s of calls is the machine's other work. A quarter, and what a scheduler may add.
+    assert beside.p50 <= 1.25 * alone.p50 + 0.002, (alone, beside)
+
+
+def open_descriptors(replica: Replica) -> float:
+    (line,) = (one for one in metrics.scrape(replica.metrics_port).splitlines() if one.startswith("process_open_fds "))
+    return float(line.split()[1])

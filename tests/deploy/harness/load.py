@@ -39,6 +39,7 @@ class Load:
         out, err = self._popen.communicate(timeout=seconds)
         assert out.strip(), f"favor bench printed nothing: {err}"
         report = json.loads(out)
+        assert "attend" in report, f"favor bench could not start: {out}"
         attend = report["attend"]
         errors = {error["code"]: error["count"] for error in attend["errors"]}
         latency = attend.get("latency_seconds") or {"p50": 0.0, "p99": 0.0}
