@@ -69,7 +69,7 @@ def test_rules_pass_their_tests() -> None:
 
 def test_every_alert_has_a_rule_test_and_a_runbook_entry() -> None:
     alerts = set(re.findall(r"alert: (\w+)", (metrics.RULES / "alerts.yml").read_text()))
-    tests = (DEPLOY / "prometheus/tests/alerts_test.yml").read_text()
+    tests = "".join(path.read_text() for path in (DEPLOY / "prometheus/tests").glob("*.yml"))
     fired = set(re.findall(r"alertname: (\w+)\n\s+eval_time: \w+\n\s+exp_alerts:\n", tests))
     entries = set(re.findall(r"^## (Favord\w+)$", (ROOT / "docs/runbook.md").read_text(), flags=re.M))
     assert alerts == fired
