@@ -66,8 +66,10 @@ def test_rolling_restart_loses_no_call(balancer: balancers.Balancer, replicas: l
         time.sleep(pause)  # an operator waits until the balancer has it back, before the next
     assert load.running(), "the load ended before the last restart: " + str(times)
     outcome = load.finish()
-    print(f"\n{balancer.kind}, rolling restart: {outcome}; drain and start in s:",
-          ", ".join(f"{stopped:.1f} + {started:.1f}" for stopped, started in times))
+    print(
+        f"\n{balancer.kind}, rolling restart: {outcome}; drain and start in s:",
+        ", ".join(f"{stopped:.1f} + {started:.1f}" for stopped, started in times),
+    )
     assert outcome.sent > 500
     # nginx asks no health, so it sends calls to the very end; one that arrives in the instant in which gRPC closes is
     # CANCELLED by it, one in some 1,700.
@@ -75,8 +77,9 @@ def test_rolling_restart_loses_no_call(balancer: balancers.Balancer, replicas: l
     assert set(outcome.errors) <= {"CANCELLED"} and outcome.sent - outcome.succeeded <= tolerated, outcome
 
 
-def test_kill_loses_only_calls_in_flight_and_retries_recover_them(balancer: balancers.Balancer,
-                                                                  replicas: list[Replica]) -> None:
+def test_kill_loses_only_calls_in_flight_and_retries_recover_them(
+    balancer: balancers.Balancer, replicas: list[Replica]
+) -> None:
     """kill -9, twice: once without retries to count what is lost, once with the client's retries, which lose nothing."""
     bare = Load(balancer.address, 8, [*IN_FLIGHT, "--retries", "0"])
     time.sleep(3)

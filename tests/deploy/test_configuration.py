@@ -33,9 +33,20 @@ def test_health_check_of_haproxy_is_the_call_it_claims_to_be() -> None:
 
     path = b"/grpc.health.v1.Health/Check"
     # HPACK: POST and http are in the static table, :path is name 4, :authority 1, content-type 31 (as 15 + 16).
-    headers = (b"\x83\x86\x04" + bytes([len(path)]) + path + b"\x01\x06favord" + b"\x0f\x10\x10application/grpc" +
-               b"\x00\x02te\x08trailers")
-    expected = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", frame(4, 0, 0, b""), frame(1, 4, 1, headers), frame(0, 1, 1, bytes(5))]
+    headers = (
+        b"\x83\x86\x04"
+        + bytes([len(path)])
+        + path
+        + b"\x01\x06favord"
+        + b"\x0f\x10\x10application/grpc"
+        + b"\x00\x02te\x08trailers"
+    )
+    expected = [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        frame(4, 0, 0, b""),
+        frame(1, 4, 1, headers),
+        frame(0, 1, 1, bytes(5)),
+    ]
     sent = re.findall(r"send-binary ([0-9a-f]+)", (DEPLOY / "haproxy/haproxy.cfg").read_text())
     assert [bytes.fromhex(one) for one in sent] == expected
 
@@ -49,16 +60,19 @@ def test_drain_delay_is_longer_than_balancers_take_to_notice() -> None:
     server = re.search(r"check-proto none inter (\d+)s .* fall (\d+)", haproxy)
     assert check and server
     assert int(server[1]) * int(server[2]) + int(check[1]) / 1000 < int(delay[1]) * 0.75
-    times = [re.search(pattern, envoy) for pattern in (r"- interval: (\d+)s", r"timeout: ([\d.]+)s\n\s+no_traffic",
-                                                        r"unhealthy_threshold: (\d+)")]
+    times = [
+        re.search(pattern, envoy)
+        for pattern in (r"- interval: (\d+)s", r"timeout: ([\d.]+)s\n\s+no_traffic", r"unhealthy_threshold: (\d+)")
+    ]
     assert all(times)
     interval, timeout, threshold = (float(found[1]) for found in times)
     assert interval * threshold + timeout < int(delay[1]) * 0.75
 
 
 def test_prometheus_takes_its_configuration_and_rules(tmp_path: Path) -> None:
-    config = render(DEPLOY / "prometheus/prometheus.yml", tmp_path / "prometheus.yml",
-                    {"rules/*.yml": f"{metrics.RULES}/*.yml"})
+    config = render(
+        DEPLOY / "prometheus/prometheus.yml", tmp_path / "prometheus.yml", {"rules/*.yml": f"{metrics.RULES}/*.yml"}
+    )
     run([tool("promtool"), "check", "config", str(config)])
     run([tool("promtool"), "check", "rules", *rule_files()])
 
@@ -75,7 +89,8 @@ def test_every_alert_has_a_rule_test_and_a_runbook_entry() -> None:
     assert alerts == fired
     assert alerts == entries
     assert {f"docs/runbook.md#{alert.lower()}" for alert in alerts} == set(
-        re.findall(r"runbook: (\S+)", (metrics.RULES / "alerts.yml").read_text()))
+        re.findall(r"runbook: (\S+)", (metrics.RULES / "alerts.yml").read_text())
+    )
 
 
 def test_alertmanager_takes_its_configuration() -> None:
@@ -122,9 +137,14 @@ def test_compose_file_names_what_the_configurations_name() -> None:
     for name in ("favord-1", "favord-2", "favord-3"):
         one = services[name]
         assert one["read_only"] and one["cap_drop"] == ["ALL"] and one["user"] == "65532:65532"
-        seconds = [int(text.removesuffix("s")) for text in (one["stop_grace_period"],
-                                                           one["environment"]["FAVORD_DRAIN_DELAY"],
-                                                           one["environment"]["FAVORD_DRAIN_TIMEOUT"])]
+        seconds = [
+            int(text.removesuffix("s"))
+            for text in (
+                one["stop_grace_period"],
+                one["environment"]["FAVORD_DRAIN_DELAY"],
+                one["environment"]["FAVORD_DRAIN_TIMEOUT"],
+            )
+        ]
         assert seconds[0] >= seconds[1] + seconds[2] + 5
         for config in ("envoy/envoy.yaml", "prometheus/prometheus.yml", "haproxy/haproxy.cfg", "nginx/nginx.conf"):
             assert name in (DEPLOY / config).read_text()
@@ -158,6 +178,8 @@ def test_settings_of_the_unit_are_settings_of_favord_and_leave_time_to_drain() -
     config = DEPLOY / "systemd/favord.conf"
     run([str(bin_folder() / "favord"), "--config", str(config), "--check"])
     text, unit = config.read_text(), (DEPLOY / "systemd/favord.service").read_text()
-    delay, timeout = (int(re.search(rf"^{name} = (\d+)s", text, flags=re.M)[1]) for name in ("drain-delay", "drain-timeout"))
+    delay, timeout = (
+        int(re.search(rf"^{name} = (\d+)s", text, flags=re.M)[1]) for name in ("drain-delay", "drain-timeout")
+    )
     stop = int(re.search(r"^TimeoutStopSec=(\d+)", unit, flags=re.M)[1])
     assert stop >= delay + timeout + 5

@@ -56,8 +56,11 @@ def check_pod(deployment: dict[str, Any]) -> None:
     assert spec["securityContext"]["runAsNonRoot"] is True
     assert spec["securityContext"]["runAsUser"] == 65532  # as in the Dockerfile
     assert spec["securityContext"]["seccompProfile"]["type"] == "RuntimeDefault"
-    assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True,
-                                            "capabilities": {"drop": ["ALL"]}}
+    assert container["securityContext"] == {
+        "allowPrivilegeEscalation": False,
+        "readOnlyRootFilesystem": True,
+        "capabilities": {"drop": ["ALL"]},
+    }
     settings = {one["name"]: one["value"] for one in container["env"]}
     delay, timeout = (int(settings[f"FAVORD_DRAIN_{name}"].removesuffix("s")) for name in ("DELAY", "TIMEOUT"))
     assert spec["terminationGracePeriodSeconds"] >= delay + timeout + 5
@@ -84,12 +87,18 @@ def test_chart_is_clean_renders_and_fits_the_schemas(values: list[str], tmp_path
 
 def test_chart_deploys_what_kustomize_does() -> None:
     ours, theirs = objects(kustomized("base")), objects(charted([]))
-    (ours_container,), (theirs_container,) = (one["Deployment/favord"]["spec"]["template"]["spec"]["containers"]
-                                              for one in (ours, theirs))
+    (ours_container,), (theirs_container,) = (
+        one["Deployment/favord"]["spec"]["template"]["spec"]["containers"] for one in (ours, theirs)
+    )
     for name in ("image", "env", "ports", "readinessProbe", "livenessProbe", "resources", "securityContext"):
         assert ours_container[name] == theirs_container[name], name
-    for kind in ("PodDisruptionBudget/favord", "NetworkPolicy/favord", "Service/favord", "Service/favord-headless",
-                 "ServiceAccount/favord"):
+    for kind in (
+        "PodDisruptionBudget/favord",
+        "NetworkPolicy/favord",
+        "Service/favord",
+        "Service/favord-headless",
+        "ServiceAccount/favord",
+    ):
         assert kind in ours and kind in theirs
     assert ours["NetworkPolicy/favord"]["spec"]["ingress"] == theirs["NetworkPolicy/favord"]["spec"]["ingress"]
 
@@ -105,8 +114,9 @@ def test_chart_passes_settings_and_models_on() -> None:
 def test_chart_refuses_values_it_does_not_know() -> None:
     helm = tool("helm")
     for wrong in ("replica=5", "settings.address=0.0.0.0:1", "drain.delay=soon"):
-        result = subprocess.run([helm, "template", "favord", str(CHART), *VERSION, "--set", wrong], capture_output=True,
-                                text=True)
+        result = subprocess.run(
+            [helm, "template", "favord", str(CHART), *VERSION, "--set", wrong], capture_output=True, text=True
+        )
         assert result.returncode != 0 and "values don't meet" in result.stderr, wrong + result.stderr
 
 

@@ -30,8 +30,13 @@ def test_up_starts_what_it_says_and_down_ends_it(tmp_path: Path) -> None:
     environment = os.environ | {"FAVOR_UP_BASE": str(base), "FAVOR_UP_FOLDER": str(tmp_path)}
 
     def local(*arguments: str) -> str:
-        result = subprocess.run(["bash", str(DEPLOY / "local.sh"), *arguments], env=environment, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        result = subprocess.run(
+            ["bash", str(DEPLOY / "local.sh"), *arguments],
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
         assert result.returncode == 0, result.stdout
         return result.stdout
 
@@ -41,8 +46,9 @@ def test_up_starts_what_it_says_and_down_ends_it(tmp_path: Path) -> None:
         assert all(listens(port) for port in range(base, base + 10))
         outcome = Load(f"127.0.0.1:{base}", 3, ["--rate", "20", "--length", "16"]).finish()
         assert outcome.succeeded == outcome.sent > 0, outcome
-        again = subprocess.run(["bash", str(DEPLOY / "local.sh"), "up", str(bin_folder())], env=environment, text=True,
-                               capture_output=True)
+        again = subprocess.run(
+            ["bash", str(DEPLOY / "local.sh"), "up", str(bin_folder())], env=environment, text=True, capture_output=True
+        )
         assert again.returncode != 0 and "already up" in again.stderr
     finally:
         print(local("down"))

@@ -21,11 +21,20 @@ def make_performer(folder: Path) -> Path:
     folder.mkdir()
     shutil.copy(ROOT / "tests/data/models/performer/performer_lm_rotary.safetensors", folder / "model.safetensors")
     kwargs = {"num_tokens": 61, "max_seq_len": 96, "dim": 48, "depth": 2, "heads": 3, "dim_head": 16, "nb_features": 40}
-    (folder / "config.json").write_text(json.dumps(
-        {"model_type": "performer-pytorch", "format_version": 1, "class": "PerformerLM", "kwargs": kwargs}))
-    (folder / "favor_tokenizer.json").write_text(json.dumps(
-        {"format_version": 1, "type": "characters", "uppercase": True, "unknown": "X",
-         "vocabulary": ["<pad>", *"ACDEFGHIKLMNPQRSTVWYX"]}))
+    (folder / "config.json").write_text(
+        json.dumps({"model_type": "performer-pytorch", "format_version": 1, "class": "PerformerLM", "kwargs": kwargs})
+    )
+    (folder / "favor_tokenizer.json").write_text(
+        json.dumps(
+            {
+                "format_version": 1,
+                "type": "characters",
+                "uppercase": True,
+                "unknown": "X",
+                "vocabulary": ["<pad>", *"ACDEFGHIKLMNPQRSTVWYX"],
+            }
+        )
+    )
     return folder
 
 
@@ -34,8 +43,9 @@ def replicas(tmp_path: Path) -> Iterator[list[Replica]]:
     tool("prometheus"), tool("prometheus-alertmanager")
     model = make_performer(tmp_path / "performer")
     ports = free_ports(6)
-    three = [Replica(f"favord-{i + 1}", ports[2 * i], ports[2 * i + 1], tmp_path, ["--model", str(model)])
-             for i in range(3)]
+    three = [
+        Replica(f"favord-{i + 1}", ports[2 * i], ports[2 * i + 1], tmp_path, ["--model", str(model)]) for i in range(3)
+    ]
     try:
         for replica in three:
             replica.start()
@@ -74,8 +84,9 @@ def drive(replicas: list[Replica], seconds: float) -> None:
         assert outcome.succeeded == outcome.sent, outcome
 
 
-def test_panels_show_data_and_alerts_reach_their_receiver(prometheus: Prometheus, replicas: list[Replica],
-                                                          receiver: Receiver) -> None:
+def test_panels_show_data_and_alerts_reach_their_receiver(
+    prometheus: Prometheus, replicas: list[Replica], receiver: Receiver
+) -> None:
     await_true("all replicas are scraped", lambda: prometheus.targets_up() == 3, 20, prometheus.process)
     drive(replicas, 20)
     # Rules are computed every 5 s from rates of two scrapes at least.
@@ -84,7 +95,9 @@ def test_panels_show_data_and_alerts_reach_their_receiver(prometheus: Prometheus
         await_true(f"panel {title!r} shows data: {query}", lambda: bool(prometheus.query(query)), 20)
     counted = prometheus.value('sum(grpc_server_handled_total{grpc_method="Attend",grpc_code="OK"})')
     p99 = prometheus.value('favor:handling_seconds:p99_1m{grpc_method="Attend"}')
-    print(f"\n{len(metrics.dashboard_queries())} queries of the dashboard show data; Attend: {counted} calls, p99 {p99} s")
+    print(
+        f"\n{len(metrics.dashboard_queries())} queries of the dashboard show data; Attend: {counted} calls, p99 {p99} s"
+    )
     assert counted is not None and counted >= 3 * 5 * 20 * 0.5
     assert p99 is not None and 0 < p99 < 10
     assert not receiver.fired

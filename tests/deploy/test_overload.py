@@ -32,8 +32,14 @@ def replica(tmp_path: Path) -> Iterator[Replica]:
     if len(CORES) < 2:
         pytest.skip("one core: server and load generator cannot have one each")
     ports = free_ports(2)
-    one = Replica("favord", ports[0], ports[1], tmp_path, cpus={CORES[0]},
-                  flags=["--threads", "1", "--max-calls", str(MAX_CALLS), "--memory-budget", str(MEMORY_BUDGET)])
+    one = Replica(
+        "favord",
+        ports[0],
+        ports[1],
+        tmp_path,
+        cpus={CORES[0]},
+        flags=["--threads", "1", "--max-calls", str(MAX_CALLS), "--memory-budget", str(MEMORY_BUDGET)],
+    )
     try:
         one.start()
         yield one
@@ -72,9 +78,11 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
     # Before and after: a core whose other half is busy does less in a second, and who knows when it was.
     again, again_per_cpu_second, _ = measured(load(6, "--closed-loop", "--concurrency", "4"))
     per_cpu_second = min(per_cpu_second, again_per_cpu_second)
-    print(f"\ncapacity {capacity:.1f} and {again.calls_per_second:.1f} calls/s, {per_cpu_second:.1f} a CPU second\nat 0.9 of it: {busy}\nat 4 times it, "
-          f"{SECONDS:.0f} s: {shed}; {shed_per_cpu_second:.1f} a CPU second, {share:.2f} of the core, {resident[0] >> 20} MiB "
-          f"resident\nafter 2 s at half of it: {after}")
+    print(
+        f"\ncapacity {capacity:.1f} and {again.calls_per_second:.1f} calls/s, {per_cpu_second:.1f} a CPU second\nat 0.9 of it: {busy}\nat 4 times it, "
+        f"{SECONDS:.0f} s: {shed}; {shed_per_cpu_second:.1f} a CPU second, {share:.2f} of the core, {resident[0] >> 20} MiB "
+        f"resident\nafter 2 s at half of it: {after}"
+    )
     assert set(shed.errors) == {"RESOURCE_EXHAUSTED"}, shed
     assert shed_per_cpu_second >= 0.9 * per_cpu_second, "goodput"
     assert shed.p99 * min(1, share) <= 2 * busy.p99, "latency of what is admitted"
@@ -86,7 +94,9 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
 def counters(replica: Replica) -> tuple[float, float]:
     """Attend calls answered, CPU seconds."""
     text = metrics.scrape(replica.metrics_port)
-    (answered,) = re.findall(r'^grpc_server_handled_total\{.*grpc_code="OK".*grpc_method="Attend".* ([0-9.e+]+)$', text, re.M)
+    (answered,) = re.findall(
+        r'^grpc_server_handled_total\{.*grpc_code="OK".*grpc_method="Attend".* ([0-9.e+]+)$', text, re.M
+    )
     (seconds,) = re.findall(r"^process_cpu_seconds_total ([0-9.e+]+)$", text, re.M)
     return float(answered), float(seconds)
 
@@ -104,8 +114,10 @@ def test_idle_and_dribbling_connections_disturb_nobody(replica: Replica) -> None
         grown, more = replica.resident_bytes() - before, open_descriptors(replica) - fds
     finally:
         idlers.close()
-    print(f"\nalone: {alone}\nbeside 1,200 idle connections: {beside}; {grown / 1200 / 1024:.0f} KiB and "
-          f"{more / 1200:.1f} descriptors a connection")
+    print(
+        f"\nalone: {alone}\nbeside 1,200 idle connections: {beside}; {grown / 1200 / 1024:.0f} KiB and "
+        f"{more / 1200:.1f} descriptors a connection"
+    )
     assert alone.succeeded == alone.sent, alone
     assert beside.succeeded == beside.sent, beside
     # The median; a p99 of 8 s of calls is the machine's other work. A quarter, and what a scheduler may add.

@@ -6,8 +6,10 @@ import subprocess
 from harness.tools import DEPLOY
 
 SCRIPT = str(DEPLOY / "sbom.sh")
-LINES = ("libc6\t2.36-9+deb12u9\tamd64\tglibc\t2.36-9+deb12u9\tGNU Libc Maintainers <a@b.c>\n"
-         'zlib1g\t1:1.2.13.dfsg-1\tamd64\tzlib\t1:1.2.13.dfsg-1\tSomebody "with" quotes\\ <a@b.c>\n')
+LINES = (
+    "libc6\t2.36-9+deb12u9\tamd64\tglibc\t2.36-9+deb12u9\tGNU Libc Maintainers <a@b.c>\n"
+    'zlib1g\t1:1.2.13.dfsg-1\tamd64\tzlib\t1:1.2.13.dfsg-1\tSomebody "with" quotes\\ <a@b.c>\n'
+)
 
 
 def sbom(lines: str) -> subprocess.CompletedProcess[str]:

@@ -24,15 +24,28 @@ class Balancer:
 
 
 def _haproxy(folder: Path, ports: list[int], backends: list[int]) -> list[str]:
-    replacements = {f"favord-{i} favord-{i}:50051": f"favord-{i} 127.0.0.1:{port}" for i, port in enumerate(backends, 1)}
-    replacements |= {"bind :50051 proto": f"bind 127.0.0.1:{ports[0]} proto", "bind :8404": f"bind 127.0.0.1:{ports[1]}"}
-    return [tool("haproxy"), "-db", "-f", str(render(DEPLOY / "haproxy/haproxy.cfg", folder / "haproxy.cfg", replacements))]
+    replacements = {
+        f"favord-{i} favord-{i}:50051": f"favord-{i} 127.0.0.1:{port}" for i, port in enumerate(backends, 1)
+    }
+    replacements |= {
+        "bind :50051 proto": f"bind 127.0.0.1:{ports[0]} proto",
+        "bind :8404": f"bind 127.0.0.1:{ports[1]}",
+    }
+    return [
+        tool("haproxy"),
+        "-db",
+        "-f",
+        str(render(DEPLOY / "haproxy/haproxy.cfg", folder / "haproxy.cfg", replacements)),
+    ]
 
 
 def _nginx(folder: Path, ports: list[int], backends: list[int]) -> list[str]:
     replacements = {f"server favord-{i}:50051": f"server 127.0.0.1:{port}" for i, port in enumerate(backends, 1)}
-    replacements |= {"listen 50051 http2": f"listen 127.0.0.1:{ports[0]} http2", "/tmp/": f"{folder}/",
-                     "/dev/stderr": f"{folder}/nginx_errors.log"}
+    replacements |= {
+        "listen 50051 http2": f"listen 127.0.0.1:{ports[0]} http2",
+        "/tmp/": f"{folder}/",
+        "/dev/stderr": f"{folder}/nginx_errors.log",
+    }
     config = render(DEPLOY / "nginx/nginx.conf", folder / "nginx.conf", replacements)
     # Started by root, nginx would hand its workers to another user, who may not enter the test's folder.
     user = "user root; " if os.geteuid() == 0 else ""
@@ -40,10 +53,14 @@ def _nginx(folder: Path, ports: list[int], backends: list[int]) -> list[str]:
 
 
 def _envoy(folder: Path, ports: list[int], backends: list[int]) -> list[str]:
-    replacements = {f"{{ address: favord-{i}, port_value: 50051 }}": f"{{ address: 127.0.0.1, port_value: {port} }}"
-                    for i, port in enumerate(backends, 1)}
-    replacements |= {"{ address: 0.0.0.0, port_value: 50051 }": f"{{ address: 127.0.0.1, port_value: {ports[0]} }}",
-                     "{ address: 0.0.0.0, port_value: 9901 }": f"{{ address: 127.0.0.1, port_value: {ports[1]} }}"}
+    replacements = {
+        f"{{ address: favord-{i}, port_value: 50051 }}": f"{{ address: 127.0.0.1, port_value: {port} }}"
+        for i, port in enumerate(backends, 1)
+    }
+    replacements |= {
+        "{ address: 0.0.0.0, port_value: 50051 }": f"{{ address: 127.0.0.1, port_value: {ports[0]} }}",
+        "{ address: 0.0.0.0, port_value: 9901 }": f"{{ address: 127.0.0.1, port_value: {ports[1]} }}",
+    }
     config = render(DEPLOY / "envoy/envoy.yaml", folder / "envoy.yaml", replacements)
     # No hot restarts here: they share memory by a number that two Envoys on one machine would have in common.
     return [tool("envoy"), "-c", str(config), "--disable-hot-restart", "--log-level", "warning", "--concurrency", "1"]
@@ -60,8 +77,11 @@ def command(kind: str, folder: Path, ports: list[int], backends: list[int]) -> l
 def check_command(kind: str, argv: list[str]) -> list[str]:
     """The command by which the balancer itself checks the configuration of `argv`."""
     config = argv[argv.index("-f" if kind == "haproxy" else "-c") + 1]
-    return {"haproxy": [argv[0], "-c", "-f", config], "nginx": [argv[0], "-t", "-e", "/dev/null", "-c", config],
-            "envoy": [argv[0], "--mode", "validate", "-c", config]}[kind]
+    return {
+        "haproxy": [argv[0], "-c", "-f", config],
+        "nginx": [argv[0], "-t", "-e", "/dev/null", "-c", config],
+        "envoy": [argv[0], "--mode", "validate", "-c", config],
+    }[kind]
 
 
 def start(kind: str, folder: Path, replicas: list[Replica]) -> Balancer:
@@ -70,8 +90,13 @@ def start(kind: str, folder: Path, replicas: list[Replica]) -> Balancer:
     balancer = Balancer(process, ports[0])
 
     def answers() -> bool:
-        return subprocess.run([str(bin_folder() / "favor"), "info", "--endpoint", balancer.address, "--deadline", "1s"],
-                              capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                [str(bin_folder() / "favor"), "info", "--endpoint", balancer.address, "--deadline", "1s"],
+                capture_output=True,
+            ).returncode
+            == 0
+        )
 
     await_true(f"{kind} answers", answers, 20, process)
     return balancer

@@ -19,8 +19,10 @@ class Outcome:
     raw: dict[str, Any]
 
     def __str__(self) -> str:
-        return (f"{self.sent} calls sent, {self.sent - self.succeeded} failed {self.errors or ''}, "
-                f"{self.calls_per_second:.1f}/s, p50 {self.p50 * 1e3:.1f} ms, p99 {self.p99 * 1e3:.1f} ms")
+        return (
+            f"{self.sent} calls sent, {self.sent - self.succeeded} failed {self.errors or ''}, "
+            f"{self.calls_per_second:.1f}/s, p50 {self.p50 * 1e3:.1f} ms, p99 {self.p99 * 1e3:.1f} ms"
+        )
 
 
 class Load:
@@ -29,8 +31,21 @@ class Load:
     def __init__(self, endpoint: str, seconds: float, flags: list[str], cpu: int | None = None) -> None:
         pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
         self._popen = subprocess.Popen(
-            [*pin, str(bin_folder() / "favor"), "bench", "--endpoint", endpoint, "--duration", f"{seconds}s", "--json",
-             *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+            [
+                *pin,
+                str(bin_folder() / "favor"),
+                "bench",
+                "--endpoint",
+                endpoint,
+                "--duration",
+                f"{seconds}s",
+                "--json",
+                *flags,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def running(self) -> bool:
         return self._popen.poll() is None
@@ -43,5 +58,12 @@ class Load:
         attend = report["attend"]
         errors = {error["code"]: error["count"] for error in attend["errors"]}
         latency = attend.get("latency_seconds") or {"p50": 0.0, "p99": 0.0}
-        return Outcome(attend["sent"], attend["succeeded"], errors, attend["succeeded"] / attend["elapsed_seconds"],
-                       latency["p50"], latency["p99"], report)
+        return Outcome(
+            attend["sent"],
+            attend["succeeded"],
+            errors,
+            attend["succeeded"] / attend["elapsed_seconds"],
+            latency["p50"],
+            latency["p99"],
+            report,
+        )

@@ -17,12 +17,24 @@ from .tools import DEPLOY, render, tool
 class Prometheus:
     def __init__(self, folder: Path, replicas: list[Replica], alertmanager: str) -> None:
         (self.port,) = free_ports(1)
-        replacements = {f"favord-{i}:9464": f"127.0.0.1:{replica.metrics_port}" for i, replica in enumerate(replicas, 1)}
-        replacements |= {"alertmanager:9093": alertmanager, "envoy:9901": "127.0.0.1:1",
-                         "rules/*.yml": f"{DEPLOY}/prometheus/rules/*.yml"}
+        replacements = {
+            f"favord-{i}:9464": f"127.0.0.1:{replica.metrics_port}" for i, replica in enumerate(replicas, 1)
+        }
+        replacements |= {
+            "alertmanager:9093": alertmanager,
+            "envoy:9901": "127.0.0.1:1",
+            "rules/*.yml": f"{DEPLOY}/prometheus/rules/*.yml",
+        }
         config = render(DEPLOY / "prometheus/prometheus.yml", folder / "prometheus.yml", replacements)
-        self.process = Process([tool("prometheus"), f"--config.file={config}", f"--storage.tsdb.path={folder}/tsdb",
-                                f"--web.listen-address=127.0.0.1:{self.port}"], folder / "prometheus.log")
+        self.process = Process(
+            [
+                tool("prometheus"),
+                f"--config.file={config}",
+                f"--storage.tsdb.path={folder}/tsdb",
+                f"--web.listen-address=127.0.0.1:{self.port}",
+            ],
+            folder / "prometheus.log",
+        )
         await_true("Prometheus is ready", lambda: self._get("/-/ready") is not None, 30, self.process)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
@@ -82,11 +94,21 @@ class Alertmanager:
     def __init__(self, folder: Path, receiver: Receiver) -> None:
         (port,) = free_ports(1)
         self.address = f"127.0.0.1:{port}"
-        config = render(DEPLOY / "alertmanager/alertmanager.yml", folder / "alertmanager.yml",
-                        {"receiver:9095": f"127.0.0.1:{receiver.port}"})
-        self.process = Process([tool("prometheus-alertmanager"), f"--config.file={config}",
-                                f"--storage.path={folder}/alertmanager", f"--web.listen-address={self.address}",
-                                "--cluster.listen-address="], folder / "alertmanager.log")
+        config = render(
+            DEPLOY / "alertmanager/alertmanager.yml",
+            folder / "alertmanager.yml",
+            {"receiver:9095": f"127.0.0.1:{receiver.port}"},
+        )
+        self.process = Process(
+            [
+                tool("prometheus-alertmanager"),
+                f"--config.file={config}",
+                f"--storage.path={folder}/alertmanager",
+                f"--web.listen-address={self.address}",
+                "--cluster.listen-address=",
+            ],
+            folder / "alertmanager.log",
+        )
         await_true("Alertmanager is ready", self._ready, 30, self.process)
 
     def _ready(self) -> bool:

@@ -30,8 +30,9 @@ class Process:
                 os.sched_setaffinity(0, cpus)
 
         with log.open("ab") as out:
-            self.popen = subprocess.Popen(argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
-                                          preexec_fn=prepare)
+            self.popen = subprocess.Popen(
+                argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, preexec_fn=prepare
+            )
 
     def running(self) -> bool:
         return self.popen.poll() is None

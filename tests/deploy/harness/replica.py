@@ -11,8 +11,15 @@ from .tools import bin_folder
 
 
 class Replica:
-    def __init__(self, name: str, port: int, metrics_port: int, folder: Path, flags: list[str] | None = None,
-                 cpus: set[int] | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        port: int,
+        metrics_port: int,
+        folder: Path,
+        flags: list[str] | None = None,
+        cpus: set[int] | None = None,
+    ) -> None:
         self.name = name
         self.port = port
         self.metrics_port = metrics_port
@@ -29,15 +36,31 @@ class Replica:
         """Starts it and waits until it says SERVING; returns the seconds that took."""
         began = time.monotonic()
         # --log-level warning: a line per call would be most of the test's disk writes.
-        self.process = Process([str(bin_folder() / "favord"), "--address", self.address, "--metrics-address",
-                                f"127.0.0.1:{self.metrics_port}", "--log-level", "warning", *self._flags],
-                               self.log, self._cpus)
+        self.process = Process(
+            [
+                str(bin_folder() / "favord"),
+                "--address",
+                self.address,
+                "--metrics-address",
+                f"127.0.0.1:{self.metrics_port}",
+                "--log-level",
+                "warning",
+                *self._flags,
+            ],
+            self.log,
+            self._cpus,
+        )
         await_true(f"{self.name} serves", self.serving, 30, self.process)
         return time.monotonic() - began
 
     def serving(self) -> bool:
-        return subprocess.run([str(bin_folder() / "favor"), "health", "--endpoint", self.address, "--deadline", "1s"],
-                              capture_output=True).returncode == 0
+        return (
+            subprocess.run(
+                [str(bin_folder() / "favor"), "health", "--endpoint", self.address, "--deadline", "1s"],
+                capture_output=True,
+            ).returncode
+            == 0
+        )
 
     def drain(self) -> float:
         """SIGTERM as an orchestrator sends it; returns the seconds until it ended, which must be with 0."""
