@@ -11,8 +11,10 @@ from harness.load import Load
 from harness.processes import free_ports
 from harness.replica import Replica
 
-# Always twelve in flight, of 1.6 MB each: too large for any balancer to keep and send again.
-IN_FLIGHT = ["--closed-loop", "--concurrency", "12", "--length", "256", "--connections", "4", "--deadline", "20s"]
+# Always twelve in flight, of 2.1 MB each: too large for any balancer to keep and send again. Short answers: one that is
+# cut off half-way is INTERNAL or UNKNOWN to gRPC, which nobody retries.
+IN_FLIGHT = ["--closed-loop", "--concurrency", "12", "--connections", "4", "--deadline", "20s"]
+IN_FLIGHT += ["--length", "16", "--key-length", "512"]
 
 # Calls of some 5 ms (L = 64), many enough that every restart meets some in flight, few enough for a busy machine.
 CALLS = ["--rate", "50", "--length", "64", "--connections", "4", "--deadline", "20s"]
