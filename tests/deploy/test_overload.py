@@ -16,9 +16,9 @@ from harness.replica import Replica
 
 # The load generator has cores of its own: what it needs is not the server's.
 CORES = sorted(os.sched_getaffinity(0))
-# Much arithmetic for few bytes (some 20 ms for 0.8 MB), as it is with models: receiving what is refused must not be what
+# Much arithmetic for few bytes (some 40 ms for 0.8 MB), as it is with models: receiving what is refused must not be what
 # the core is busy with.
-CALLS = ["--length", "128", "--num-features", "2048", "--connections", "4", "--deadline", "10s"]
+CALLS = ["--length", "128", "--num-features", "4096", "--connections", "4", "--deadline", "10s"]
 # Admitted at once, so a call waits for seven others at most. The default of 1,024 would let calls wait 20 s.
 MAX_CALLS = 8
 MEMORY_BUDGET = 256 << 20
