@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "client/cli/bench_flags.h"
+#include "client/cli/bench_outcome.h"
 #include "client/cli/bench_report.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/failure.h"
@@ -152,14 +153,9 @@ ExitCode RunBench(absl::Span<const std::string> arguments, const Console& consol
   if (absl::Status status = Bench(bench, connection, console, &report); !status.ok()) {
     return Fail(status, "bench", connection, console);
   }
-  if (connection.json) {
-    console.out << ToText(ToJson(report)) << "\n";
-  } else {
-    PrintText(report, console.out);
-  }
-  bool all_well = SayWhatFailed(report.attend, "bench", "attend", console);
-  if (report.echo) all_well = SayWhatFailed(*report.echo, "bench", "echo", console) && all_well;
-  return all_well ? kExitOk : kExitFailure;
+  std::vector<std::pair<std::string, const load::LoadResult*>> loads = {{"attend", &report.attend}};
+  if (report.echo) loads.emplace_back("echo", &*report.echo);
+  return EndBench(report, loads, "bench", connection, console);
 }
 
 }  // namespace favor::cli

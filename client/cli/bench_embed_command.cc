@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/bench_embed_report.h"
+#include "client/cli/bench_outcome.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/embed_flags.h"
 #include "client/cli/embed_inputs.h"
@@ -147,12 +148,7 @@ ExitCode RunBenchEmbed(absl::Span<const std::string> arguments, const Console& c
   BenchEmbedReport report;
   const absl::Status status = Bench(bench, *bench.embed.ToOptions(flags), connection, console, &report);
   if (!status.ok()) return Fail(status, "bench-embed", connection, console);
-  if (connection.json) {
-    console.out << ToText(ToJson(report)) << "\n";
-  } else {
-    PrintText(report, console.out);
-  }
-  return SayWhatFailed(report.embed, "bench-embed", "embed", console) ? kExitOk : kExitFailure;
+  return EndBench(report, {{"embed", &report.embed}}, "bench-embed", connection, console);
 }
 
 }  // namespace favor::cli

@@ -8,6 +8,7 @@
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/tile.h"
 #include "favor/model/block_stages.h"
+#include "favor/model/block_stream.h"
 #include "favor/model/dense_layer.h"
 #include "favor/model/norm.h"
 #include "favor/model/packed_heads.h"
@@ -29,17 +30,16 @@ struct Layer {
   Norm output_norm;
 };
 
-// What one call computes on. Tiles of the residual stream have the rows that fill the last panel of a layer up.
+// What one call computes on. A token's row of attention is its number.
 struct Batch {
-  Batch(const PackedSequences& sequences, const TokenBlocks& blocks, float* vectors)
-      : sequences(sequences), blocks(blocks), vectors(vectors) {}
+  Batch(const PackedSequences& sequences, const TokenBlocks& blocks, int64_t hidden, float* vectors)
+      : sequences(sequences), blocks(blocks), vectors(vectors), stream(blocks, hidden) {}
 
   PackedSequences sequences;
   TokenBlocks blocks;
   float* vectors;
-  std::vector<int32_t> positions;   // of each token in its sequence
-  AlignedBuffer<float> stream;      // [num_blocks][tiles_per_block][padded hidden][kTile]
-  std::vector<int64_t> rows;        // of each token: its number
+  std::vector<int32_t> positions;  // of each token in its sequence
+  BlockStream stream;
   PackedHeads queries_keys_values;  // 3 num_heads
   PackedHeads context;              // num_heads
 };
@@ -66,16 +66,8 @@ class BertEncoder : public Encoder {
                        int num_threads) const override;
 
  private:
-  int64_t stream_rows() const { return kernels::PanelRowCount(config_.hidden_size); }
   TokenBlocks Blocks(int64_t num_tokens) const {
     return TokenBlocks(num_tokens, 2 * config_.hidden_size * config_.intermediate_size);
-  }
-  int64_t StreamFloats(const TokenBlocks& blocks) const {
-    return blocks.num_blocks() * blocks.tiles_per_block() * stream_rows() * kTile;
-  }
-  BlockTiles Stream(Batch& batch, int64_t block) const {
-    const int64_t stride = batch.blocks.tiles_per_block() * stream_rows() * kTile;
-    return {batch.stream.data() + block * stride, stream_rows(), batch.blocks.Count(block)};
   }
   // Floats that a chain of stages needs beside the batch's own buffers.
   int64_t ScratchFloats(int64_t tiles_per_block) const;
@@ -125,6 +117,11 @@ BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(c
   for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
     layers_.push_back(ReadLayer(absl::StrCat(prefix, "encoder.layer.", i, "."), weights));
   }
+  const std::string next = absl::StrCat(prefix, "encoder.layer.", config.num_layers, ".");
+  if (weights->HasPrefix(next)) {
+    weights->Fail(
+        absl::StrCat("there are tensors ", next, "*, num_hidden_layers of config.json is ", config.num_layers));
+  }
   num_parameters_ = weights->num_read();
 }
 
@@ -161,13 +158,13 @@ absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
 int64_t BertEncoder::ScratchFloats(int64_t tiles_per_block) const {
   const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
   const int64_t tile = tiles_per_block * kTile;
-  return std::max({TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest),
-                   tile * config_.hidden_size + kTile * kernels::Padded(head_dim())});
+  return std::max(
+      {TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest), tile * config_.hidden_size});
 }
 
 void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
   const int64_t hidden = config_.hidden_size, first = batch.blocks.First(block);
-  const BlockTiles stream = Stream(batch, block);
+  const BlockTiles stream = batch.stream.Block(block);
   const auto write_vector = [&](int64_t t, float* row) {
     words_.Read(batch.sequences.ids[first + t], row);
     const float* position = positions_.data() + batch.positions[first + t] * hidden;
@@ -179,34 +176,34 @@ void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const
 
 void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles projected{scratch, layer.queries_keys_values.padded_rows(), batch.blocks.Count(block)};
-  layer.queries_keys_values.Apply(Stream(batch, block), Activation::kNone, /*add=*/false, projected);
-  batch.queries_keys_values.Store(batch.rows.data() + batch.blocks.First(block), projected);
+  layer.queries_keys_values.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, projected);
+  batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 
 void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
-  batch.context.Load(batch.rows.data() + batch.blocks.First(block), context, context.data + context.Floats());
-  const BlockTiles stream = Stream(batch, block);
+  batch.context.Load(batch.blocks.First(block), context);
+  const BlockTiles stream = batch.stream.Block(block);
   layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
   layer.attention_norm.Apply(stream, stream);
 }
 
 void BertEncoder::FeedForwardUp(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
-  layer.up.Apply(Stream(batch, block), config_.activation, /*add=*/false, inner);
+  layer.up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, inner);
 }
 
 // Finds in `scratch` what FeedForwardUp left there.
 void BertEncoder::FeedForwardDown(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
-  const BlockTiles stream = Stream(batch, block);
+  const BlockTiles stream = batch.stream.Block(block);
   layer.down.Apply(inner, Activation::kNone, /*add=*/true, stream);
   layer.output_norm.Apply(stream, stream);
 }
 
 void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) const {
   const int64_t hidden = config_.hidden_size;
-  StoreTokenVectors(Stream(batch, block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
+  StoreTokenVectors(batch.stream.Block(block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
 }
 
 std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
@@ -236,20 +233,17 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
   if (sequences.num_tokens() == 0) return Job();
   const int64_t num_tokens = sequences.num_tokens();
   const TokenBlocks blocks = Blocks(num_tokens);
-  auto batch = std::make_shared<Batch>(sequences, blocks, vectors);
-  auto stream = AlignedBuffer<float>::Allocate(StreamFloats(blocks));
+  auto batch = std::make_shared<Batch>(sequences, blocks, config_.hidden_size, vectors);
   auto inputs = PackedHeads::Allocate(num_tokens, 3 * config_.num_heads, head_dim());
   auto context = PackedHeads::Allocate(num_tokens, config_.num_heads, head_dim());
-  for (const absl::Status& status : {stream.status(), inputs.status(), context.status()}) {
+  for (const absl::Status& status : {batch->stream.Allocate(), inputs.status(), context.status()}) {
     if (!status.ok()) return status;
   }
-  batch->stream = *std::move(stream);
   batch->queries_keys_values = *std::move(inputs);
   batch->context = *std::move(context);
   for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
     for (int64_t t = sequences.offsets[s]; t < sequences.offsets[s + 1]; ++t) {
       batch->positions.push_back(static_cast<int32_t>(t - sequences.offsets[s]));
-      batch->rows.push_back(t);
     }
   }
 
@@ -282,15 +276,14 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
 int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                                   int num_threads) const {
   const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
-  std::vector<int64_t> offsets = {0};
-  for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  const std::vector<int64_t> offsets = OffsetsOf(lengths);
   const int64_t num_tokens = offsets.back();
   const PackedHeads inputs(num_tokens, 3 * config_.num_heads, head_dim());
   const PackedHeads context(num_tokens, config_.num_heads, head_dim());
   const std::vector<AttentionOperands> calls = OperandsOf({{}, offsets}, inputs, context, chosen.projection);
-  const int64_t floats = TokenBlocks::MostColumns(num_tokens) * stream_rows() + inputs.Floats() + context.Floats() +
-                         num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
-                         8 * num_tokens;  // rows and positions, in vectors that grow
+  const int64_t floats = BlockStream(Blocks(num_tokens), config_.hidden_size).MostFloats() + inputs.Floats() +
+                         context.Floats() + num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
+                         2 * num_tokens;  // positions, in a vector that grows
   return floats * static_cast<int64_t>(sizeof(float)) + AttentionScratchBytes(chosen.spec, calls, num_threads) +
          kPlanBytes * static_cast<int64_t>(lengths.size()) * config_.num_layers;
 }

@@ -61,14 +61,16 @@ DenseLayer DenseLayer::Read(absl::Span<const std::string> names, int64_t rows, i
   return CreateOrFail(matrix, bias, rows * static_cast<int64_t>(names.size()), depth, weights);
 }
 
-DenseLayer DenseLayer::ReadRows(const std::string& name, int64_t begin, int64_t rows, int64_t all_rows, int64_t depth,
-                                Weights* weights) {
-  const AlignedBuffer<float> weight = weights->Read(name + ".weight", {all_rows, depth});
-  std::vector<float> bias;
-  AppendBias(name, all_rows, /*has_bias=*/true, weights, &bias);
-  if (!weights->status().ok()) return {};
-  return CreateOrFail(weight.span().subspan(begin * depth, rows * depth),
-                      absl::MakeConstSpan(bias).subspan(begin, rows), rows, depth, weights);
+std::vector<DenseLayer> DenseLayer::ReadStack(const std::string& name, int64_t num_layers, int64_t rows, int64_t depth,
+                                              Weights* weights) {
+  const AlignedBuffer<float> matrix = weights->Read(name + ".weight", {num_layers * rows, depth});
+  const AlignedBuffer<float> bias = weights->Read(name + ".bias", {num_layers * rows});
+  std::vector<DenseLayer> layers(num_layers);
+  for (int64_t i = 0; i < num_layers && weights->status().ok(); ++i) {
+    layers[i] = CreateOrFail(matrix.span().subspan(i * rows * depth, rows * depth), bias.span().subspan(i * rows, rows),
+                             rows, depth, weights);
+  }
+  return layers;
 }
 
 }  // namespace favor

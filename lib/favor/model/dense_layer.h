@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -28,9 +29,9 @@ class DenseLayer {
   // [rows]. Weights and bias are multiplied by `factor`. Errors go to the weights' status.
   static DenseLayer Read(absl::Span<const std::string> names, int64_t rows, int64_t depth, bool has_bias,
                          Weights* weights, float factor = 1);
-  // Rows [begin, begin + rows) of name.weight [all_rows][depth] and of name.bias.
-  static DenseLayer ReadRows(const std::string& name, int64_t begin, int64_t rows, int64_t all_rows, int64_t depth,
-                             Weights* weights);
+  // The other way round: name.weight [num_layers * rows][depth] and name.bias hold layers one below the other.
+  static std::vector<DenseLayer> ReadStack(const std::string& name, int64_t num_layers, int64_t rows, int64_t depth,
+                                           Weights* weights);
 
   int64_t rows() const { return rows_; }
   int64_t depth() const { return depth_; }

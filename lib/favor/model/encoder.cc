@@ -4,6 +4,12 @@
 
 namespace favor {
 
+std::vector<int64_t> OffsetsOf(absl::Span<const int64_t> lengths) {
+  std::vector<int64_t> offsets = {0};
+  for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  return offsets;
+}
+
 absl::Status Encoder::CheckSequence(absl::Span<const int32_t> ids) const {
   if (ids.empty()) return absl::InvalidArgumentError("there are no tokens, there must be at least one");
   if (max_tokens() > 0 && static_cast<int64_t>(ids.size()) > max_tokens()) {

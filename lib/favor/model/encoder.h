@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
@@ -21,6 +22,9 @@ struct PackedSequences {
   int64_t num_sequences() const { return static_cast<int64_t>(offsets.size()) - 1; }
   int64_t num_tokens() const { return static_cast<int64_t>(ids.size()); }
 };
+
+// The offsets of sequences of these lengths.
+std::vector<int64_t> OffsetsOf(absl::Span<const int64_t> lengths);
 
 // Attention other than the model's own.
 struct EncoderAttention {

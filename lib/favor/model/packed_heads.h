@@ -37,26 +37,28 @@ class PackedHeads {
   // Between a block of tiles, whose rows are head after head, and the rows of its tokens: token t has rows[t]. What are
   // neighbours in both is moved together.
   void Store(const int64_t* rows, const BlockTiles& block) {
-    ForRuns(rows, block, [this](int64_t row, float* columns, int64_t count) {
-      for (int64_t head = 0; head < num_heads_; ++head) {
-        kernels::Transpose(columns + head * head_dim_ * kernels::kTile, kernels::kTile, head_dim_, count,
-                           Row(head, row), stride_);
-      }
-    });
+    ForRuns(rows, block, [this](int64_t row, float* columns, int64_t count) { StoreRun(row, columns, count); });
   }
   // scratch: [kTile][Padded(head_dim)].
   void Load(const int64_t* rows, const BlockTiles& block, float* scratch) {
     for (int64_t i = 0; i < block.num_tiles(); ++i, rows += kernels::kTile) {
       const int64_t count = block.Count(i);
-      const bool is_run = rows[count - 1] == rows[0] + count - 1;
+      if (rows[count - 1] == rows[0] + count - 1) {
+        LoadRun(rows[0], count, block.Tile(i));
+        continue;
+      }
       for (int64_t head = 0; head < num_heads_; ++head) {
-        for (int64_t t = 0; t < count && !is_run; ++t) {
-          std::copy_n(Row(head, rows[t]), stride_, scratch + t * stride_);
-        }
-        kernels::Transpose(is_run ? Row(head, rows[0]) : scratch, stride_, count, head_dim_,
-                           block.Tile(i) + head * head_dim_ * kernels::kTile, kernels::kTile);
+        for (int64_t t = 0; t < count; ++t) std::copy_n(Row(head, rows[t]), stride_, scratch + t * stride_);
+        kernels::Transpose(scratch, stride_, count, head_dim_, HeadOf(block.Tile(i), head), kernels::kTile);
       }
     }
+  }
+  // The same, where token t has row first + t.
+  void Store(int64_t first, const BlockTiles& block) {
+    for (int64_t i = 0; i < block.num_tiles(); ++i) StoreRun(first + i * kernels::kTile, block.Tile(i), block.Count(i));
+  }
+  void Load(int64_t first, const BlockTiles& block) {
+    for (int64_t i = 0; i < block.num_tiles(); ++i) LoadRun(first + i * kernels::kTile, block.Count(i), block.Tile(i));
   }
 
   float* Row(int64_t head, int64_t row) { return memory_.data() + (head * num_rows_ + row) * stride_; }
@@ -76,6 +78,20 @@ class PackedHeads {
   }
 
  private:
+  float* HeadOf(float* tile, int64_t head) const { return tile + head * head_dim_ * kernels::kTile; }
+
+  // Between rows [row, row + count) and as many columns of a tile.
+  void StoreRun(int64_t row, float* columns, int64_t count) {
+    for (int64_t head = 0; head < num_heads_; ++head) {
+      kernels::Transpose(HeadOf(columns, head), kernels::kTile, head_dim_, count, Row(head, row), stride_);
+    }
+  }
+  void LoadRun(int64_t row, int64_t count, float* columns) {
+    for (int64_t head = 0; head < num_heads_; ++head) {
+      kernels::Transpose(Row(head, row), stride_, count, head_dim_, HeadOf(columns, head), kernels::kTile);
+    }
+  }
+
   // visit(first row, first column, count) for tokens of a tile whose rows are neighbours.
   template <typename Visit>
   static void ForRuns(const int64_t* rows, const BlockTiles& block, Visit visit) {

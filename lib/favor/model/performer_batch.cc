@@ -3,9 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "favor/kernels/panels.h"
-#include "favor/kernels/tile.h"
-
 namespace favor {
 
 PerformerRows::PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets) {
@@ -34,29 +31,23 @@ PerformerBatch::PerformerBatch(const PerformerConfig& config, const PackedSequen
       rows(config, sequences.offsets),
       blocks(Blocks(config, sequences.offsets.back())),
       vectors(vectors),
-      stream_rows(kernels::PanelRowCount(config.dim)),
-      streams(config.reversible ? 2 : 1),
+      normed(blocks, config.dim),
       queries_keys_values(rows.num_rows, 3 * config.num_heads, config.head_dim),
-      context(rows.num_rows, config.num_heads, config.head_dim) {}
-
-int64_t PerformerBatch::StreamFloats() const {
-  return blocks.num_blocks() * blocks.tiles_per_block() * stream_rows * kernels::kTile;
+      context(rows.num_rows, config.num_heads, config.head_dim) {
+  for (int i = 0; i < (config.reversible ? 2 : 1); ++i) streams.emplace_back(blocks, config.dim);
 }
 
 int64_t PerformerBatch::Floats(const PerformerConfig& config) const {
   const int64_t num_buffers = static_cast<int64_t>(streams.size()) + (config.shifts_tokens ? 1 : 0);
-  return num_buffers * TokenBlocks::MostColumns(blocks.num_tokens()) * stream_rows + queries_keys_values.Floats() +
-         context.Floats();
+  return num_buffers * normed.MostFloats() + queries_keys_values.Floats() + context.Floats();
 }
 
 absl::Status PerformerBatch::Allocate(const PerformerConfig& config) {
-  std::vector<AlignedBuffer<float>*> buffers;
-  for (AlignedBuffer<float>& stream : streams) buffers.push_back(&stream);
-  if (config.shifts_tokens) buffers.push_back(&normed);
-  for (AlignedBuffer<float>* buffer : buffers) {
-    absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(StreamFloats());
-    if (!memory.ok()) return memory.status();
-    *buffer = *std::move(memory);
+  for (BlockStream& stream : streams) {
+    if (absl::Status status = stream.Allocate(); !status.ok()) return status;
+  }
+  if (config.shifts_tokens) {
+    if (absl::Status status = normed.Allocate(); !status.ok()) return status;
   }
   for (const auto& [heads, num_heads] :
        {std::pair(&queries_keys_values, 3 * config.num_heads), std::pair(&context, config.num_heads)}) {
@@ -68,11 +59,6 @@ absl::Status PerformerBatch::Allocate(const PerformerConfig& config) {
     queries_keys_values.ZeroRows(rows.first_rows[s] + rows.lengths[s], rows.padded_lengths[s] - rows.lengths[s]);
   }
   return absl::OkStatus();
-}
-
-BlockTiles PerformerBatch::Tiles(const AlignedBuffer<float>& buffer, int64_t block) const {
-  const int64_t stride = blocks.tiles_per_block() * stream_rows * kernels::kTile;
-  return {const_cast<float*>(buffer.data()) + block * stride, stream_rows, blocks.Count(block)};  // NOLINT: as it is
 }
 
 }  // namespace favor

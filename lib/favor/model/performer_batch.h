@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "favor/base/aligned_buffer.h"
+#include "favor/model/block_stream.h"
 #include "favor/model/encoder.h"
 #include "favor/model/packed_heads.h"
 #include "favor/model/performer_config.h"
@@ -39,24 +39,21 @@ struct PerformerBatch {
 
   // The residual stream that attention reads and feed-forward adds to, and the one that feed-forward reads and
   // attention adds to: two in a reversible model, else the same.
-  BlockTiles AttentionInput(int64_t block) const { return Tiles(streams.back(), block); }
-  BlockTiles FeedForwardInput(int64_t block) const { return Tiles(streams.front(), block); }
+  BlockTiles AttentionInput(int64_t block) const { return streams.back().Block(block); }
+  BlockTiles FeedForwardInput(int64_t block) const { return streams.front().Block(block); }
   // What the stages between two barriers share when tokens are shifted: the stream's tokens behind their norm.
-  BlockTiles Normed(int64_t block) const { return Tiles(normed, block); }
+  BlockTiles Normed(int64_t block) const { return normed.Block(block); }
+  // Of a tile of any of these.
+  int64_t stream_rows() const { return normed.rows(); }
 
   PackedSequences sequences;
   PerformerRows rows;
   TokenBlocks blocks;
   float* vectors;
-  int64_t stream_rows;                        // of a tile: dim and what fills the last panel of a layer up
-  std::vector<AlignedBuffer<float>> streams;  // [num_blocks][tiles_per_block][stream_rows][kTile]
-  AlignedBuffer<float> normed;                // the same, for models that shift tokens
-  PackedHeads queries_keys_values;            // 3 num_heads, of rows.num_rows rows
-  PackedHeads context;                        // num_heads
-
- private:
-  BlockTiles Tiles(const AlignedBuffer<float>& buffer, int64_t block) const;
-  int64_t StreamFloats() const;
+  std::vector<BlockStream> streams;
+  BlockStream normed;               // has memory in models that shift tokens
+  PackedHeads queries_keys_values;  // 3 num_heads, of rows.num_rows rows
+  PackedHeads context;              // num_heads
 };
 
 }  // namespace favor

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "favor/kernels/elementwise.h"
 #include "favor/kernels/tile.h"
 #include "favor/model/block_stages.h"
@@ -86,6 +87,9 @@ PerformerEncoder::PerformerEncoder(const PerformerConfig& config, Weights* weigh
   for (int64_t i = 0; i < config.depth && weights->status().ok(); ++i) {
     layers_.push_back(PerformerLayer::Read(config, i, weights));
   }
+  if (const std::string next = PerformerLayer::Prefix(config, config.depth); weights->HasPrefix(next)) {
+    weights->Fail(absl::StrCat("there are tensors ", next, "*, depth of config.json is ", config.depth));
+  }
   if (config.is_language_model) last_norm_ = Norm::ReadLayerNorm("norm", config.dim, 1e-5, weights);
   num_parameters_ = weights->num_read();
 }
@@ -134,7 +138,7 @@ void PerformerEncoder::NormForAttention(const PerformerLayer& layer, PerformerBa
 
 void PerformerEncoder::ProjectInputs(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                      float* scratch) const {
-  const BlockTiles normed{scratch, batch.stream_rows, batch.blocks.Count(block)};
+  const BlockTiles normed{scratch, batch.stream_rows(), batch.blocks.Count(block)};
   const BlockTiles projected = normed.Next(layer.queries_keys_values.padded_rows());
   const BlockTiles input = LayerInput(layer.attention_norm, batch, batch.AttentionInput(block), block, normed);
   layer.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
@@ -210,7 +214,7 @@ void PerformerEncoder::NormForFeedForward(const PerformerLayer& layer, Performer
 
 void PerformerEncoder::FeedForwardUp(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                      float* scratch) const {
-  const BlockTiles normed{scratch, batch.stream_rows, batch.blocks.Count(block)};
+  const BlockTiles normed{scratch, batch.stream_rows(), batch.blocks.Count(block)};
   const BlockTiles inner = normed.Next(layer.up.padded_rows());
   const BlockTiles input = LayerInput(layer.feed_forward_norm, batch, batch.FeedForwardInput(block), block, normed);
   layer.up.Apply(input, config_.gated ? Activation::kNone : Activation::kGelu, /*add=*/false, inner);
@@ -223,7 +227,7 @@ void PerformerEncoder::FeedForwardUp(const PerformerLayer& layer, PerformerBatch
 // Finds in `scratch` what FeedForwardUp left there.
 void PerformerEncoder::FeedForwardDown(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                        float* scratch) const {
-  const BlockTiles normed{scratch, batch.stream_rows, batch.blocks.Count(block)};
+  const BlockTiles normed{scratch, batch.stream_rows(), batch.blocks.Count(block)};
   layer.down.Apply(normed.Next(layer.up.padded_rows()), Activation::kNone, /*add=*/true, batch.AttentionInput(block));
 }
 
@@ -273,7 +277,7 @@ absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, con
   auto batch = std::make_shared<PerformerBatch>(config_, sequences, vectors);
   if (absl::Status status = batch->Allocate(config_); !status.ok()) return status;
   const BlockStages per_block(batch->blocks.num_blocks(),
-                              ScratchFloats(batch->stream_rows, batch->blocks.tiles_per_block()), cancellation);
+                              ScratchFloats(batch->stream_rows(), batch->blocks.tiles_per_block()), cancellation);
   const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
     std::move(from.begin(), from.end(), std::back_inserter(*to));
   };
@@ -295,10 +299,9 @@ absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, con
 
 int64_t PerformerEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention*,
                                        int num_threads) const {
-  std::vector<int64_t> offsets = {0};
-  for (const int64_t length : lengths) offsets.push_back(offsets.back() + length);
+  const std::vector<int64_t> offsets = OffsetsOf(lengths);
   const PerformerBatch batch(config_, {{}, offsets}, nullptr);
-  const int64_t scratch = num_threads * ScratchFloats(batch.stream_rows, TokenBlocks::kMostTiles);
+  const int64_t scratch = num_threads * ScratchFloats(batch.stream_rows(), TokenBlocks::kMostTiles);
   // A layer gives its attention's memory back before the next one takes its own.
   int64_t attention = 0;
   for (const PerformerLayer& layer : layers_) {

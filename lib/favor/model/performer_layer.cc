@@ -1,6 +1,7 @@
 #include "favor/model/performer_layer.h"
 
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -74,25 +75,25 @@ void ReadFeedForward(const PerformerConfig& config, const std::string& name, Wei
   const std::string inner = wrapper.inner + "fn.";  // feed-forward stands in a Chunk
   const int64_t rows = config.inner_dim;
   layer->feed_forward_norm = std::move(wrapper.norm);
-  if (config.gated) layer->gate = DenseLayer::ReadRows(inner + "w1", 0, rows, 2 * rows, config.dim, weights);
-  layer->up = config.gated ? DenseLayer::ReadRows(inner + "w1", rows, rows, 2 * rows, config.dim, weights)
-                           : DenseLayer::Read({inner + "w1"}, rows, config.dim, true, weights);
+  std::vector<DenseLayer> first = DenseLayer::ReadStack(inner + "w1", config.gated ? 2 : 1, rows, config.dim, weights);
+  layer->up = std::move(first.back());
+  if (config.gated) layer->gate = std::move(first.front());
   layer->down = DenseLayer::Read({inner + "w2"}, config.dim, rows, true, weights, wrapper.factor);
 }
 
 }  // namespace
 
+std::string PerformerLayer::Prefix(const PerformerConfig& config, int64_t index) {
+  return absl::StrCat(config.is_language_model ? "performer." : "", "net.", config.reversible ? "blocks." : "layers.",
+                      index, ".");
+}
+
 PerformerLayer PerformerLayer::Read(const PerformerConfig& config, int64_t index, Weights* weights) {
   PerformerLayer layer;
   layer.num_local_heads = config.local_heads[index];
-  const std::string net = config.is_language_model ? "performer.net." : "net.";
-  if (config.reversible) {
-    ReadAttention(config, absl::StrCat(net, "blocks.", index, ".f.net."), weights, &layer);
-    ReadFeedForward(config, absl::StrCat(net, "blocks.", index, ".g.net."), weights, &layer);
-  } else {
-    ReadAttention(config, absl::StrCat(net, "layers.", index, ".0."), weights, &layer);
-    ReadFeedForward(config, absl::StrCat(net, "layers.", index, ".1."), weights, &layer);
-  }
+  const std::string prefix = Prefix(config, index);
+  ReadAttention(config, absl::StrCat(prefix, config.reversible ? "f.net." : "0."), weights, &layer);
+  ReadFeedForward(config, absl::StrCat(prefix, config.reversible ? "g.net." : "1."), weights, &layer);
   return layer;
 }
 

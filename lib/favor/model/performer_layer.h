@@ -30,6 +30,8 @@ struct PerformerLayer {
 
   int64_t num_bytes() const;
 
+  // What the names of its tensors begin with: "performer.net.layers.3.".
+  static std::string Prefix(const PerformerConfig& config, int64_t index);
   // Layer `index`, under the names of the state_dict; errors go to the weights' status.
   static PerformerLayer Read(const PerformerConfig& config, int64_t index, Weights* weights);
 };

@@ -1,8 +1,10 @@
 #include "favor/model/weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "favor/base/hash128.h"
 
@@ -24,6 +26,11 @@ const StoredTensor* Weights::Find(absl::string_view name) const {
   return found == by_name_.end() ? nullptr : found->second;
 }
 
+bool Weights::HasPrefix(absl::string_view prefix) const {
+  const auto first = by_name_.lower_bound(prefix);
+  return first != by_name_.end() && absl::StartsWith(first->first, prefix);
+}
+
 absl::Span<const int64_t> Weights::ShapeOf(absl::string_view name) const {
   const StoredTensor* tensor = Find(name);
   return tensor == nullptr ? absl::Span<const int64_t>() : absl::MakeConstSpan(tensor->shape);
@@ -33,19 +40,20 @@ void Weights::Fail(absl::string_view what) {
   if (status_.ok()) status_ = absl::InvalidArgumentError(absl::StrCat(file_name_, ": ", what));
 }
 
-AlignedBuffer<float> Weights::Read(absl::string_view name, absl::Span<const int64_t> shape) {
-  if (!status_.ok()) return {};
+const StoredTensor* Weights::FindOfShape(absl::string_view name, absl::Span<const int64_t> shape) {
+  if (!status_.ok()) return nullptr;
   const StoredTensor* tensor = Find(name);
   if (tensor == nullptr) {
     Fail(absl::StrCat("there is no tensor ", name, ", which the model needs"));
-    return {};
-  }
-  if (absl::MakeConstSpan(tensor->shape) != shape) {
+  } else if (absl::MakeConstSpan(tensor->shape) != shape) {
     Fail(absl::StrCat(name, " has shape ", ShapeString(tensor->shape), ", the configuration asks for ",
                       ShapeString(shape)));
-    return {};
   }
-  absl::StatusOr<AlignedBuffer<float>> values = ToFloat32(*tensor);
+  return status_.ok() ? tensor : nullptr;
+}
+
+AlignedBuffer<float> Weights::ToFinite(const StoredTensor& elements, int64_t first) {
+  absl::StatusOr<AlignedBuffer<float>> values = ToFloat32(elements);
   if (!values.ok()) {
     if (absl::IsResourceExhausted(values.status())) status_ = values.status();
     Fail(values.status().message());
@@ -53,11 +61,29 @@ AlignedBuffer<float> Weights::Read(absl::string_view name, absl::Span<const int6
   }
   for (int64_t i = 0; i < values->size(); ++i) {
     if (std::isfinite((*values)[i])) continue;
-    Fail(absl::StrCat(name, " holds ", (*values)[i], " at position ", i, ", weights must be finite"));
+    Fail(absl::StrCat(elements.name, " holds ", (*values)[i], " at position ", first + i, ", weights must be finite"));
     return {};
   }
   num_read_ += values->size();
   return *std::move(values);
+}
+
+AlignedBuffer<float> Weights::Read(absl::string_view name, absl::Span<const int64_t> shape) {
+  const StoredTensor* tensor = FindOfShape(name, shape);
+  return tensor == nullptr ? AlignedBuffer<float>() : ToFinite(*tensor, 0);
+}
+
+const StoredTensor* Weights::ReadStored(absl::string_view name, absl::Span<const int64_t> shape) {
+  constexpr int64_t kPiece = 1 << 16;  // elements looked at at a time
+  const StoredTensor* tensor = FindOfShape(name, shape);
+  if (tensor == nullptr) return nullptr;
+  const int64_t element = std::max<int64_t>(1, StoredElementSize(tensor->dtype));
+  const int64_t size = static_cast<int64_t>(tensor->data.size()) / element;
+  for (int64_t first = 0; first < size && status_.ok(); first += kPiece) {
+    const int64_t count = std::min(kPiece, size - first);
+    ToFinite({tensor->name, tensor->dtype, {count}, tensor->data.subspan(first * element, count * element)}, first);
+  }
+  return status_.ok() ? tensor : nullptr;
 }
 
 std::string Weights::Id() const {

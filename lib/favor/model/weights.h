@@ -24,11 +24,15 @@ class Weights {
   static absl::StatusOr<Weights> Open(const std::string& path);
 
   bool Has(absl::string_view name) const { return Find(name) != nullptr; }
+  // Whether there is a tensor whose name begins so.
+  bool HasPrefix(absl::string_view prefix) const;
   // Sizes of a tensor; empty when there is none.
   absl::Span<const int64_t> ShapeOf(absl::string_view name) const;
 
   // A tensor of this shape as float32. An error: absent, another shape or type, a value that is NaN or infinite.
   AlignedBuffer<float> Read(absl::string_view name, absl::Span<const int64_t> shape);
+  // The same, left as it stands in the file; null after an error.
+  const StoredTensor* ReadStored(absl::string_view name, absl::Span<const int64_t> shape);
   // Null when absent.
   const StoredTensor* Find(absl::string_view name) const;
 
@@ -43,6 +47,11 @@ class Weights {
 
  private:
   Weights(SafetensorsFile file, std::string file_name);
+
+  // Of this shape; null after an error.
+  const StoredTensor* FindOfShape(absl::string_view name, absl::Span<const int64_t> shape);
+  // Elements of a tensor, the first of them its element `first`; empty after an error.
+  AlignedBuffer<float> ToFinite(const StoredTensor& elements, int64_t first);
 
   SafetensorsFile file_;
   std::string file_name_;

@@ -10,22 +10,26 @@
 namespace favor {
 
 WordTable WordTable::Load(absl::string_view name, int64_t rows, int64_t dim, Weights* weights) {
-  // Read once as float32, which finds what is wrong with it.
-  AlignedBuffer<float> values = weights->Read(name, {rows, dim});
-  if (!weights->status().ok()) return {};
-  const StoredTensor& stored = *weights->Find(name);
-  const absl::StatusOr<DataType> type = DataTypeOf(stored);
   WordTable table;
-  table.type_ = type.value_or(DataType::kFloat32);
   table.dim_ = dim;
+  AlignedBuffer<float> widened;
+  const void* source = nullptr;
+  const StoredTensor* stored = weights->Find(name);
+  if (const absl::StatusOr<DataType> type = stored == nullptr ? DataType::kFloat32 : DataTypeOf(*stored); type.ok()) {
+    table.type_ = *type;
+    if (stored = weights->ReadStored(name, {rows, dim}); stored != nullptr) source = stored->data.data();
+  } else {
+    widened = weights->Read(name, {rows, dim});  // an F64 table, or an error
+    source = widened.data();
+  }
+  if (!weights->status().ok()) return {};
   const int64_t num_bytes = rows * dim * SizeOf(table.type_);
   absl::StatusOr<AlignedBuffer<std::byte>> bytes = AlignedBuffer<std::byte>::Allocate(num_bytes);
   if (!bytes.ok()) {
     weights->Fail(bytes.status().message());
     return {};
   }
-  const void* source = type.ok() ? static_cast<const void*>(stored.data.data()) : values.data();
-  std::memcpy(bytes->data(), source, num_bytes);
+  if (num_bytes > 0) std::memcpy(bytes->data(), source, num_bytes);
   table.values_ = *std::move(bytes);
   return table;
 }

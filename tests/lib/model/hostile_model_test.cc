@@ -1,8 +1,5 @@
 // Files that claim what is not there, and files with flipped bytes.
-#include <sys/resource.h>
-
 #include <filesystem>
-#include <fstream>
 #include <string>
 #include <vector>
 
@@ -11,16 +8,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/lib/model/golden_model_folder.h"
+#include "tests/lib/model/little_memory.h"
 #include "tests/support/random.h"
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FAVOR_TEST_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FAVOR_TEST_SANITIZED
-#endif
 
 namespace favor::testing {
 namespace {
@@ -29,32 +18,6 @@ using nlohmann::json;
 using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
-
-// While it lives the process gets no more than a few megabytes of memory: to allocate what a file merely claims fails.
-// Sanitizers reserve terabytes of addresses, under them it does nothing.
-class LittleMemory {
- public:
-  LittleMemory() {
-    getrlimit(RLIMIT_AS, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = UsedBytes() + (int64_t{64} << 20);
-#ifndef FAVOR_TEST_SANITIZED
-    setrlimit(RLIMIT_AS, &limit);
-#endif
-  }
-  ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
-  LittleMemory(const LittleMemory&) = delete;
-  LittleMemory& operator=(const LittleMemory&) = delete;
-
- private:
-  static rlim_t UsedBytes() {
-    int64_t pages = 0;
-    std::ifstream("/proc/self/statm") >> pages;
-    return static_cast<rlim_t>(pages) * 4096;
-  }
-
-  rlimit before_ = {};
-};
 
 // Values that no size may have, as JSON text.
 const char* const kNoSizes[] = {"0",

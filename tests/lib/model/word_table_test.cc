@@ -8,6 +8,7 @@
 #include "favor/kernels/cpu_target.h"
 #include "favor/kernels/tile.h"
 #include "gtest/gtest.h"
+#include "tests/lib/model/little_memory.h"
 
 namespace favor {
 namespace {
@@ -55,6 +56,37 @@ TEST(WordTable, ReadsWideRowsOfEveryTypeOnEveryCpuTarget) {
       }
     }
     ForceCpuTargetForTest("");
+  }
+}
+
+// The table of a multilingual model has a gigabyte; nothing but its own copy is to stand beside the file.
+TEST(WordTable, IsNotWidenedToBeChecked) {
+  const int64_t rows = 1 << 14, dim = 1 << 10;  // 32 MiB as F16, 64 MiB as F32
+  const std::string path = ::testing::TempDir() + "/large_word_table.safetensors";
+  {
+    const std::vector<uint16_t> half(rows * dim, Float16FromFloat32(0.5f));
+    ASSERT_TRUE(WriteSafetensors(path, {Stored("F16", rows, dim, half)}).ok());
+  }
+  Weights weights = Weights::Open(path).value();
+  const testing::LittleMemory memory(/*megabytes=*/56);
+  EXPECT_EQ(WordTable::Load("words", rows, dim, &weights).num_bytes(), rows * dim * 2);
+  EXPECT_TRUE(weights.status().ok()) << weights.status();
+  EXPECT_EQ(weights.num_read(), rows * dim);
+}
+
+TEST(WordTable, NamesAValueThatIsNotFiniteWhereverItStands) {
+  const int64_t rows = 3, dim = 60'000;  // more than is looked at at a time
+  const std::string path = ::testing::TempDir() + "/infinite_word_table.safetensors";
+  std::vector<uint16_t> bfloat(rows * dim, BFloat16FromFloat32(1.0f));
+  bfloat[150'000] = 0x7F80;
+  std::vector<double> wide(rows * dim, 1.0);
+  wide[150'000] = 1e300;
+  for (const StoredTensor& stored : {Stored("BF16", rows, dim, bfloat), Stored("F64", rows, dim, wide)}) {
+    ASSERT_TRUE(WriteSafetensors(path, {stored}).ok());
+    Weights weights = Weights::Open(path).value();
+    WordTable::Load("words", rows, dim, &weights);
+    EXPECT_EQ(weights.status().message(),
+              "infinite_word_table.safetensors: words holds inf at position 150000, weights must be finite");
   }
 }
 
