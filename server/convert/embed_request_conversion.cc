@@ -5,17 +5,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/wire_format_lite.h"
+#include "server/convert/embed_input_reading.h"
 #include "server/convert/feature_spec_conversion.h"
 #include "server/convert/field_error.h"
 #include "server/convert/projection_conversion.h"
 
 namespace favor {
 namespace {
-
-using google::protobuf::internal::WireFormatLite;
-using google::protobuf::io::CodedInputStream;
 
 absl::Status NoSuchValue(const char* field, int value, const char* type) {
   return FieldError(field, absl::StrCat(field, " is ", value, ", which is no ", type));
@@ -139,39 +135,6 @@ absl::Status ReadAttention(const v1::EmbedRequest& request, const Encoder& encod
   return absl::OkStatus();
 }
 
-// An EmbedInput by hand: Protobuf would refuse the whole message for a text that is not UTF-8, and copy it.
-struct WireInput {
-  bool has_text = false;
-  bool has_ids = false;
-  absl::string_view text;
-  v1::TokenIds ids;
-};
-
-bool ParseInput(absl::string_view wire, WireInput* parsed) {
-  CodedInputStream input(reinterpret_cast<const uint8_t*>(wire.data()), static_cast<int>(wire.size()));
-  while (const uint32_t tag = input.ReadTag()) {
-    const int field = WireFormatLite::GetTagFieldNumber(tag);
-    const bool is_known = field == v1::EmbedInput::kTextFieldNumber || field == v1::EmbedInput::kIdsFieldNumber;
-    if (!is_known || WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
-      if (!WireFormatLite::SkipField(&input, tag)) return false;
-      continue;
-    }
-    uint32_t size = 0;
-    if (!input.ReadVarint32(&size)) return false;
-    const size_t begin = static_cast<size_t>(input.CurrentPosition());
-    if (size > wire.size() - begin || !input.Skip(static_cast<int>(size))) return false;
-    const absl::string_view bytes = wire.substr(begin, size);
-    parsed->has_text = field == v1::EmbedInput::kTextFieldNumber;  // of a oneof the last one counts
-    parsed->has_ids = !parsed->has_text;
-    if (parsed->has_text) {
-      parsed->text = bytes;
-    } else if (!parsed->ids.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
-      return false;
-    }
-  }
-  return input.ConsumedEntireMessage();
-}
-
 }  // namespace
 
 absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request, NamedModel model) {
@@ -209,18 +172,11 @@ absl::StatusOr<EmbedSettings> ParseEmbedSettings(const std::string& request, con
 
 absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, const std::string& field,
                                           const EmbedSettings& settings) {
-  WireInput input;
-  if (!ParseInput(wire, &input))
-    return FieldError(field, absl::StrCat(field, " is malformed: Protobuf cannot parse it"));
-  if (!input.has_text && !input.has_ids) return FieldError(field, absl::StrCat(field, " has neither text nor ids"));
-  const Model& model = *settings.model.model;
-  absl::StatusOr<EmbedInput> prepared =
-      input.has_text
-          ? PrepareText(model, settings.prompt, input.text, settings.windows)
-          : PrepareIds(model, absl::MakeConstSpan(input.ids.ids().data(), input.ids.ids().size()), settings.windows);
-  if (prepared.ok() || !absl::IsInvalidArgument(prepared.status())) return prepared;
-  const std::string message = absl::StrCat(field, ": ", prepared.status().message());
-  return FieldError(absl::StrCat(field, input.has_text ? ".text" : ".ids"), message);
+  for (EmbedInputReading reading(std::string(wire), field, settings);;) {
+    const absl::StatusOr<bool> done = reading.Step();
+    if (!done.ok()) return done.status();
+    if (*done) return std::move(reading.input());
+  }
 }
 
 }  // namespace favor

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/convert/embed_input_reading.h"
 #include "server/convert/embed_request_conversion.h"
 #include "server/convert/embed_response_conversion.h"
 #include "server/convert/field_error.h"
@@ -27,6 +28,7 @@ struct EmbedCall {
   const std::shared_ptr<UnaryCall> call;
   Admission::Reservation reservation;
   const absl::Time arrival = absl::Now();
+  std::optional<EmbedInputReading> reading;  // of the input that is next
   std::vector<EmbedInput> inputs;
   std::shared_ptr<const Projection> projection;  // null where attention takes none
   EmbedAnswer answer;
@@ -54,14 +56,27 @@ struct EmbedCall {
                                              dependencies.max_message_bytes, ", those of a message"));
   }
 
-  absl::Status TakeInput(const std::string& item, int64_t index) {
-    absl::StatusOr<EmbedInput> input = ReadEmbedInput(item, absl::StrCat("inputs[", index, "]"), answer.settings);
-    if (!input.ok() && !absl::IsInvalidArgument(input.status())) return input.status();
+  absl::StatusOr<bool> TakeInput(std::string item, int64_t index) {
+    reading.emplace(std::move(item), absl::StrCat("inputs[", index, "]"), answer.settings);
+    return GoOnWithInput();
+  }
+
+  absl::StatusOr<bool> GoOnWithInput() {
+    const absl::StatusOr<bool> done = reading->Step();
+    if (done.ok() && !*done) return false;
+    if (!done.ok() && !absl::IsInvalidArgument(done.status())) return done.status();
+    absl::StatusOr<EmbedInput> input = EmbedInput();
+    if (done.ok()) {
+      *input = std::move(reading->input());
+    } else {
+      input = done.status();
+    }
+    reading.reset();
     const int64_t bytes = HeldBytes(input);
     if (absl::Status status = reservation.Grow(bytes, "the token ids"); !status.ok()) return status;
     answer.errors.push_back(input.status());
     inputs.push_back(input.ok() ? *std::move(input) : EmbedInput());
-    return absl::OkStatus();
+    return true;
   }
 
   absl::Status CheckResponseFits() const {
@@ -161,7 +176,8 @@ void Embed(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall>
   auto embed = std::make_shared<EmbedCall>(dependencies, call, *std::move(admitted));
   ReceiveItems(std::move(call), dependencies.compute, &embed->reservation,
                {"inputs", [embed](const ItemSummary& summary) { return embed->ReadSettings(summary); },
-                [embed](const std::string& item, int64_t index) { return embed->TakeInput(item, index); },
+                [embed](std::string item, int64_t index) { return embed->TakeInput(std::move(item), index); },
+                [embed] { return embed->GoOnWithInput(); },
                 [embed](const absl::Status& status, Timing timing) {
                   if (!status.ok()) return embed->call->Fail(status);
                   embed->dependencies.metrics->RecordTokenize(timing.compute_time);

@@ -3,6 +3,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
+#include "favor/tokenizer/tokenizer.h"
 #include "grpcpp/support/proto_buffer_reader.h"
 
 namespace favor {
@@ -26,6 +28,8 @@ struct Reception {
   std::optional<grpc::ProtoBufferReader> stream;
   std::optional<ItemReader> reader;
   int64_t next = 0;
+  bool is_within_item = false;
+  int64_t passing_bytes = 0;  // of the item that is being taken
 
   absl::Status Begin() {
     grpc::ProtoBufferReader whole(&request);
@@ -41,18 +45,28 @@ struct Reception {
   }
 
   absl::Status TakeNext(int64_t bytes) {
-    const int64_t passing_bytes = bytes * cost.passing_bytes_per_byte;
+    passing_bytes = bytes * cost.passing_bytes_per_byte;
     if (absl::Status status = reservation->Grow(passing_bytes, "reading an input"); !status.ok()) return status;
     absl::StatusOr<std::string> item = reader->Next();
     if (!item.ok()) return item.status();
-    absl::Status status = handling.take(*std::move(item), next++);
-    reservation->Shrink(passing_bytes);
-    return status;
+    return Taken(handling.take(*std::move(item), next++));
+  }
+
+  absl::Status Taken(const absl::StatusOr<bool>& done) {
+    if (!done.ok()) return done.status();
+    is_within_item = !*done;
+    if (*done) reservation->Shrink(passing_bytes);
+    return absl::OkStatus();
   }
 
   absl::Status Step() {
+    if (is_within_item) {
+      if (absl::Status status = call->cancellation()->Check(); !status.ok()) return status;
+      return Taken(handling.go_on());
+    }
     int64_t num_bytes = 0;
-    for (int64_t count = 0; count < kStepItems && num_bytes < kStepBytes && next < summary.num_items; ++count) {
+    for (int64_t count = 0; count < kStepItems && num_bytes < kStepBytes && next < summary.num_items && !is_within_item;
+         ++count) {
       if (absl::Status status = call->cancellation()->Check(); !status.ok()) return status;
       const absl::StatusOr<int64_t> own = reader->NextBytes();
       if (!own.ok()) return own.status();
@@ -65,7 +79,9 @@ struct Reception {
 
   int64_t NumSteps() const {
     const int64_t num_bytes = summary.item_bytes + summary.num_items * cost.more_bytes_per_item;
-    return num_bytes / kStepBytes + summary.num_items / kStepItems + 1;
+    // Only items of more than a step of the tokenizer need more than one; each may also end a step early.
+    const int64_t of_long_items = 4 * Tokenization::MaxSteps(num_bytes, kTokenizeStepBytes);
+    return num_bytes / kStepBytes + summary.num_items / kStepItems + 1 + of_long_items;
   }
 
   void End(absl::Status status, Timing timing) {
@@ -75,6 +91,9 @@ struct Reception {
     const int64_t num_bytes = static_cast<int64_t>(request.Length());
     request.Clear();
     reservation->Shrink(num_bytes);
+    if (status.ok() && (is_within_item || next < summary.num_items)) {
+      status = absl::InternalError(absl::StrCat(handling.items, "[", next, "] was not read within its steps"));
+    }
     handling.done(std::move(status), timing);
   }
 };

@@ -26,13 +26,15 @@ struct ItemHandling {
   };
   // Reads the rest of the request. Runs once, first, and on the completion queue's thread when the request is small.
   std::function<absl::StatusOr<Cost>(const ItemSummary& summary)> begin;
-  // Takes the next item, on the compute pool. An error ends the call.
-  std::function<absl::Status(std::string item, int64_t index)> take;
+  // Takes the next item, on the compute pool; false when it is long and needs go_on(), step by step, until that returns
+  // true: no more often than Tokenization::MaxSteps() for its bytes. An error ends the call.
+  std::function<absl::StatusOr<bool>(std::string item, int64_t index)> take;
+  std::function<absl::StatusOr<bool>()> go_on;
   // The end, on the compute pool, or on the caller's thread when begin() failed. The timing is that of the items.
   std::function<void(absl::Status status, Timing timing)> done;
 };
 
-// Takes the request of a call and reads it in steps of a fraction of a millisecond on the compute pool. `compute` and
+// Takes the request of a call and reads it in steps of a millisecond or two on the compute pool. `compute` and
 // `reservation` must live until done() has run. The reservation, which holds the bytes of the request, grows for as
 // long as items need memory; before done() the request's own are given back.
 void ReceiveItems(std::shared_ptr<UnaryCall> call, Compute* compute, Admission::Reservation* reservation,

@@ -1,5 +1,6 @@
 #include "server/services/tokenize_method.h"
 
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,12 @@ struct TokenizeCall {
   Admission::Reservation reservation;
   v1::TokenizeRequest request;  // without its texts
   NamedModel model;
+  // The text that is being read, and how far it is.
+  std::string text;
+  std::string field;
+  std::unique_ptr<Tokenization> tokenization;
+  std::vector<Token> tokens;
+
   std::vector<std::string> parts;
   int64_t response_bytes = 0;
 
@@ -47,24 +54,36 @@ struct TokenizeCall {
                               request.with_pieces() ? kPassingBytesPerByteWithPieces : kPassingBytesPerByte};
   }
 
-  absl::Status TakeText(const std::string& text, int64_t index) {
-    const absl::StatusOr<std::vector<Token>> tokens = model.model->tokenizer->Encode(text);
-    if (!tokens.ok()) {
-      const std::string field = absl::StrCat("texts[", index, "]");
-      return absl::IsInvalidArgument(tokens.status())
-                 ? FieldError(field, absl::StrCat(field, ": ", tokens.status().message()))
-                 : tokens.status();
+  absl::StatusOr<bool> TakeText(std::string item, int64_t index) {
+    text = std::move(item);
+    field = absl::StrCat("texts[", index, "]");
+    tokens.clear();
+    tokenization = model.model->tokenizer->Begin(text, kTokenizeStepBytes);
+    return GoOnWithText();
+  }
+
+  absl::StatusOr<bool> GoOnWithText() {
+    const absl::StatusOr<bool> done = tokenization->Step(&tokens);
+    if (!done.ok() && absl::IsInvalidArgument(done.status())) {
+      return FieldError(field, absl::StrCat(field, ": ", done.status().message()));
     }
-    std::string part = TokenizeResponsePart(*model.model->tokenizer, *tokens, !request.without_special_tokens(),
-                                            request.with_pieces());
+    if (!done.ok() || !*done) return done;
+    if (absl::Status status = AddResult(); !status.ok()) return status;
+    return true;
+  }
+
+  absl::Status AddResult() {
+    std::string part =
+        TokenizeResponsePart(*model.model->tokenizer, tokens, !request.without_special_tokens(), request.with_pieces());
     response_bytes += static_cast<int64_t>(part.size());
     if (response_bytes > dependencies.max_message_bytes) {
-      return FieldError("texts", absl::StrCat("texts[", index, "] makes the response longer than ",
-                                              dependencies.max_message_bytes, " bytes, which a message has at most"));
+      return FieldError("texts", absl::StrCat(field, " makes the response longer than ", dependencies.max_message_bytes,
+                                              " bytes, which a message has at most"));
     }
     const int64_t bytes = static_cast<int64_t>(part.size());
     if (absl::Status status = reservation.Grow(bytes, "the response"); !status.ok()) return status;
     Append(std::move(part));
+    tokens = {};
     return absl::OkStatus();
   }
 
@@ -87,7 +106,8 @@ void Tokenize(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCa
   auto tokenize = std::make_shared<TokenizeCall>(dependencies, call, *std::move(admitted));
   ReceiveItems(std::move(call), dependencies.compute, &tokenize->reservation,
                {"texts", [tokenize](const ItemSummary& summary) { return tokenize->ReadRequest(summary); },
-                [tokenize](const std::string& item, int64_t index) { return tokenize->TakeText(item, index); },
+                [tokenize](std::string item, int64_t index) { return tokenize->TakeText(std::move(item), index); },
+                [tokenize] { return tokenize->GoOnWithText(); },
                 [tokenize](const absl::Status& status, Timing timing) {
                   if (!status.ok()) return tokenize->call->Fail(status);
                   tokenize->call->set_timing(timing);

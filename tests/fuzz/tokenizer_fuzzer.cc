@@ -1,5 +1,5 @@
 // Any bytes are a tokenizer or an error, and a tokenizer makes tokens of any text: in order of their beginnings, within
-// the text, with ids below its vocabulary size.
+// the text, with ids below its vocabulary size, and the same ones in steps.
 //
 // The first byte says which file of a model folder the bytes are up to the first NUL; the rest is the text.
 #include <cstddef>
@@ -27,8 +27,19 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> Read(char kind, absl::string_view fil
   return kind == 'f' ? TokenizerFromFavorJson(*json) : TokenizerFromJson(*json);
 }
 
+void CheckSteps(const Tokenizer& tokenizer, absl::string_view text, const absl::StatusOr<std::vector<Token>>& at_once) {
+  for (const int64_t step_bytes : {1, 9}) {
+    const std::unique_ptr<Tokenization> run = tokenizer.Begin(text, step_bytes);
+    std::vector<Token> tokens;
+    absl::StatusOr<bool> done = false;
+    while (done.ok() && !*done) done = run->Step(&tokens);
+    if (done.ok() != at_once.ok() || (done.ok() && tokens != *at_once)) std::abort();
+  }
+}
+
 void CheckTokens(const Tokenizer& tokenizer, absl::string_view text) {
   const absl::StatusOr<std::vector<Token>> tokens = tokenizer.Encode(text);
+  CheckSteps(tokenizer, text, tokens);
   if (!tokens.ok()) {
     if (tokens.status().message().empty()) std::abort();
     return;

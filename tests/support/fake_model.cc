@@ -86,19 +86,34 @@ int32_t FakeTokenizer::IdOf(absl::string_view word) const {
   return static_cast<int32_t>(3 + bits % (vocabulary_size_ - 3));
 }
 
-absl::StatusOr<std::vector<Token>> FakeTokenizer::Encode(absl::string_view text) const {
-  if (const size_t bad = text.find('\xff'); bad != text.npos) {
-    return absl::InvalidArgumentError(absl::StrCat("the text is not UTF-8 at byte ", bad));
-  }
-  std::vector<Token> tokens;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find(' ', begin), text.size());
-    if (end > begin) {
-      tokens.push_back({IdOf(text.substr(begin, end - begin)), static_cast<int64_t>(begin), static_cast<int64_t>(end)});
+std::unique_ptr<Tokenization> FakeTokenizer::Begin(absl::string_view text, int64_t step_bytes) const {
+  class Run : public Tokenization {
+   public:
+    Run(const FakeTokenizer& tokenizer, absl::string_view text, int64_t step_bytes)
+        : tokenizer_(tokenizer), text_(text), step_bytes_(static_cast<size_t>(step_bytes)) {}
+
+    absl::StatusOr<bool> Step(std::vector<Token>* tokens) override {
+      if (const size_t bad = text_.find('\xff'); bad != text_.npos) {
+        return absl::InvalidArgumentError(absl::StrCat("the text is not UTF-8 at byte ", bad));
+      }
+      for (const size_t stop = begin_ + step_bytes_; begin_ < std::min(stop, text_.size());) {
+        const size_t end = std::min(text_.find(' ', begin_), text_.size());
+        if (end > begin_) {
+          tokens->push_back({tokenizer_.IdOf(text_.substr(begin_, end - begin_)), static_cast<int64_t>(begin_),
+                             static_cast<int64_t>(end)});
+        }
+        begin_ = end + 1;
+      }
+      return begin_ >= text_.size();
     }
-    begin = end + 1;
-  }
-  return tokens;
+
+   private:
+    const FakeTokenizer& tokenizer_;
+    absl::string_view text_;
+    size_t step_bytes_;
+    size_t begin_ = 0;
+  };
+  return std::make_unique<Run>(*this, text, step_bytes);
 }
 
 std::string FakeTokenizer::Piece(int32_t id) const { return absl::StrCat("<", id, ">"); }

@@ -60,7 +60,7 @@ class FakeTokenizer : public Tokenizer {
 
   int32_t IdOf(absl::string_view word) const;
 
-  absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const override;
+  std::unique_ptr<Tokenization> Begin(absl::string_view text, int64_t step_bytes) const override;
   const std::vector<int32_t>& prefix() const override { return prefix_; }
   const std::vector<int32_t>& suffix() const override { return suffix_; }
   int64_t vocabulary_size() const override { return vocabulary_size_; }

@@ -141,19 +141,43 @@ absl::Status CheckWindowOptions(const Model& model, const WindowOptions& options
   return absl::OkStatus();
 }
 
-absl::StatusOr<EmbedInput> PrepareText(const Model& model, absl::string_view prompt, absl::string_view text,
-                                       const WindowOptions& options) {
-  if (absl::Status status = CheckWindowOptions(model, options); !status.ok()) return status;
-  if (model.tokenizer == nullptr) {
+TextPreparation::TextPreparation(const Model& model, absl::string_view prompt, absl::string_view text,
+                                 const WindowOptions& options)
+    : model_(model), options_(options), prompt_(prompt), text_(text) {}
+
+absl::Status TextPreparation::Begin() {
+  if (absl::Status status = CheckWindowOptions(model_, options_); !status.ok()) return status;
+  if (model_.tokenizer == nullptr) {
     return absl::InvalidArgumentError("the input is text, the model has no tokenizer and takes ids alone");
   }
-  const absl::StatusOr<std::vector<Token>> tokens =
-      prompt.empty() ? model.tokenizer->Encode(text) : model.tokenizer->Encode(absl::StrCat(prompt, text));
-  if (!tokens.ok()) return tokens.status();
+  if (!prompt_.empty()) prompted_ = absl::StrCat(prompt_, text_);
+  tokenization_ = model_.tokenizer->Begin(prompt_.empty() ? text_ : prompted_, kTokenizeStepBytes);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<bool> TextPreparation::Step() {
+  if (tokenization_ == nullptr) {
+    if (absl::Status status = Begin(); !status.ok()) return status;
+  }
+  const absl::StatusOr<bool> done = tokenization_->Step(&tokens_);
+  if (!done.ok() || !*done) return done;
   std::vector<int32_t> body;
-  body.reserve(tokens->size());
-  for (const Token& token : *tokens) body.push_back(token.id);
-  return Checked(model, Cut(model, {model.tokenizer->prefix(), model.tokenizer->suffix()}, body, options));
+  body.reserve(tokens_.size());
+  for (const Token& token : tokens_) body.push_back(token.id);
+  absl::StatusOr<EmbedInput> input =
+      Checked(model_, Cut(model_, {model_.tokenizer->prefix(), model_.tokenizer->suffix()}, body, options_));
+  if (!input.ok()) return input.status();
+  input_ = *std::move(input);
+  return true;
+}
+
+absl::StatusOr<EmbedInput> PrepareText(const Model& model, absl::string_view prompt, absl::string_view text,
+                                       const WindowOptions& options) {
+  for (TextPreparation preparation(model, prompt, text, options);;) {
+    const absl::StatusOr<bool> done = preparation.Step();
+    if (!done.ok()) return done.status();
+    if (*done) return std::move(preparation.input());
+  }
 }
 
 absl::StatusOr<EmbedInput> PrepareIds(const Model& model, absl::Span<const int32_t> ids, const WindowOptions& options) {

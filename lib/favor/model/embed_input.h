@@ -2,7 +2,9 @@
 #define FAVOR_MODEL_EMBED_INPUT_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -57,6 +59,28 @@ absl::Status CheckWindowOptions(const Model& model, const WindowOptions& options
 // that is not UTF-8, over the window with kRefuse (naming length and window), an overlap past its bound.
 absl::StatusOr<EmbedInput> PrepareText(const Model& model, absl::string_view prompt, absl::string_view text,
                                        const WindowOptions& options);
+
+// PrepareText in steps of a millisecond or two. All arguments must outlive it. Thread-compatible.
+class TextPreparation {
+ public:
+  TextPreparation(const Model& model, absl::string_view prompt, absl::string_view text, const WindowOptions& options);
+
+  // True when input() is there; not to be called again then, nor after an error.
+  absl::StatusOr<bool> Step();
+  EmbedInput& input() { return input_; }
+
+ private:
+  absl::Status Begin();
+
+  const Model& model_;
+  const WindowOptions& options_;
+  absl::string_view prompt_;
+  absl::string_view text_;
+  std::string prompted_;  // the two together, if there is a prompt
+  std::unique_ptr<Tokenization> tokenization_;
+  std::vector<Token> tokens_;
+  EmbedInput input_;
+};
 
 // The same for ids, which are taken as they are: no special tokens are added, and a cut keeps none.
 absl::StatusOr<EmbedInput> PrepareIds(const Model& model, absl::Span<const int32_t> ids, const WindowOptions& options);

@@ -30,24 +30,30 @@ AddedTokens::AddedTokens(std::vector<AddedToken> tokens) : tokens_(std::move(tok
 }
 
 void AddedTokens::Split(absl::string_view text, std::vector<Part>* parts) const {
-  uint32_t free_from = 0;
-  const auto end = static_cast<uint32_t>(text.size());
-  for (uint32_t i = 0; !empty() && i < end;) {
+  Search search;
+  Split(text, static_cast<uint32_t>(text.size()), &search, parts);
+}
+
+void AddedTokens::Split(absl::string_view text, uint32_t stop, Search* search, std::vector<Part>* parts) const {
+  if (empty()) search->next = static_cast<uint32_t>(text.size());
+  while (search->next < stop) {
+    const uint32_t i = search->next;
     PrefixTrie::Match match;
     if (first_bytes_[static_cast<unsigned char>(text[i])]) match = trie_.LongestMatch(text.substr(i));
     if (match.value == PrefixTrie::kNone) {
-      ++i;
+      ++search->next;
       continue;
     }
     TextRange range = {i, i + static_cast<uint32_t>(match.length)};
-    i = range.end;  // also where it does not count, as in the reference
+    search->next = range.end;  // also where it does not count, as in the reference
     const AddedToken& token = tokens_[match.value];
-    if (!Accept(text, token, free_from, &range)) continue;
-    if (free_from < range.begin) parts->push_back({kText, {free_from, range.begin}});
+    if (!Accept(text, token, search->free_from, &range)) continue;
+    if (search->free_from < range.begin) parts->push_back({kText, {search->free_from, range.begin}});
     parts->push_back({token.id, range});
-    free_from = range.end;
+    search->free_from = range.end;
   }
-  if (free_from < end) parts->push_back({kText, {free_from, end}});
+  const auto end = static_cast<uint32_t>(text.size());
+  if (search->next == end && search->free_from < end) parts->push_back({kText, {search->free_from, end}});
 }
 
 bool AddedTokens::Accept(absl::string_view text, const AddedToken& token, uint32_t free_from, TextRange* range) const {

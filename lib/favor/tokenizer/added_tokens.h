@@ -41,6 +41,14 @@ class AddedTokens {
   // Appends the parts of `text`, UTF-8, in order. They cover it; of an empty text there are none.
   void Split(absl::string_view text, std::vector<Part>* parts) const;
 
+  // How far a search has come.
+  struct Search {
+    uint32_t next = 0;       // where to go on
+    uint32_t free_from = 0;  // all before is in a part
+  };
+  // The same in steps: goes on to byte `stop` or a token further. Done when search->next is the end of the text.
+  void Split(absl::string_view text, uint32_t stop, Search* search, std::vector<Part>* parts) const;
+
  private:
   // The part of a match of `token` at [begin, end), where all before `free_from` is taken. False if it does not count.
   bool Accept(absl::string_view text, const AddedToken& token, uint32_t free_from, TextRange* range) const;

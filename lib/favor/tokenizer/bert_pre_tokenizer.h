@@ -14,6 +14,7 @@ class BertPreTokenizer : public PreTokenizer {
   explicit BertPreTokenizer(bool isolate_punctuation = true) : isolate_punctuation_(isolate_punctuation) {}
 
   void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  bool CutsBeforeSpaces() const override { return true; }
 
  private:
   bool isolate_punctuation_;
@@ -23,6 +24,7 @@ class BertPreTokenizer : public PreTokenizer {
 class CharacterPreTokenizer : public PreTokenizer {
  public:
   void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  bool CutsBeforeSpaces() const override { return true; }
 };
 
 }  // namespace favor

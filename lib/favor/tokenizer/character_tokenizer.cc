@@ -1,5 +1,6 @@
 #include "favor/tokenizer/character_tokenizer.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -87,14 +88,27 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromFavorJson(const JsonValu
   return std::make_unique<CharacterTokenizer>(std::move(options));
 }
 
-absl::StatusOr<std::vector<Token>> ByteTokenizer::Encode(absl::string_view text) const {
-  std::vector<Token> tokens;
-  tokens.reserve(text.size());
-  for (const char byte : text) {
-    const auto position = static_cast<int64_t>(tokens.size());
-    tokens.push_back({static_cast<unsigned char>(byte), position, position + 1});
-  }
-  return tokens;
+std::unique_ptr<Tokenization> ByteTokenizer::Begin(absl::string_view text, int64_t step_bytes) const {
+  class Run : public Tokenization {
+   public:
+    Run(absl::string_view text, int64_t step_bytes) : text_(text), step_bytes_(step_bytes) {}
+
+    absl::StatusOr<bool> Step(std::vector<Token>* tokens) override {
+      const auto size = static_cast<int64_t>(text_.size());
+      const int64_t end = std::min(size, position_ + step_bytes_);
+      if (position_ == 0) tokens->reserve(text_.size());
+      for (; position_ < end; ++position_) {
+        tokens->push_back({static_cast<unsigned char>(text_[position_]), position_, position_ + 1});
+      }
+      return end == size;
+    }
+
+   private:
+    absl::string_view text_;
+    int64_t step_bytes_;
+    int64_t position_ = 0;
+  };
+  return std::make_unique<Run>(text, step_bytes);
 }
 
 std::string ByteTokenizer::Piece(int32_t id) const {
@@ -120,27 +134,52 @@ CharacterTokenizer::CharacterTokenizer(CharacterTokenizerOptions options) : opti
   for (char32_t c = 'a'; c <= 'z'; ++c) ascii_[c] = ascii_[c - 'a' + 'A'];
 }
 
-absl::StatusOr<std::vector<Token>> CharacterTokenizer::Encode(absl::string_view text) const {
-  if (absl::Status status = CheckUtf8(text); !status.ok()) return status;
-  std::vector<Token> tokens;
-  tokens.reserve(text.size());
-  for (size_t i = 0; i < text.size();) {
-    const size_t begin = i;
-    const char32_t c = NextCharacter(text, &i);
-    int32_t id = Vocabulary::kNone;
-    if (c < ascii_.size()) {
-      id = ascii_[c];
-    } else if (const auto found = others_.find(c); found != others_.end()) {
-      id = found->second;
-    }
-    if (id == Vocabulary::kNone) id = options_.unknown_id;
-    if (id == Vocabulary::kNone) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("text: character ", CharacterName(c), " at byte ", begin, " is not in the vocabulary"));
-    }
-    tokens.push_back({id, static_cast<int64_t>(begin), static_cast<int64_t>(i)});
+int32_t CharacterTokenizer::IdOf(char32_t c) const {
+  int32_t id = Vocabulary::kNone;
+  if (c < ascii_.size()) {
+    id = ascii_[c];
+  } else if (const auto found = others_.find(c); found != others_.end()) {
+    id = found->second;
   }
-  return tokens;
+  return id == Vocabulary::kNone ? options_.unknown_id : id;
+}
+
+// First all of the text is checked: what is not UTF-8 is named before what is not in the vocabulary.
+class CharacterTokenizer::Run : public Tokenization {
+ public:
+  Run(const CharacterTokenizer& tokenizer, absl::string_view text, int64_t step_bytes)
+      : tokenizer_(tokenizer), text_(text), step_bytes_(static_cast<size_t>(step_bytes)) {}
+
+  absl::StatusOr<bool> Step(std::vector<Token>* tokens) override {
+    const auto stop = [this](size_t from) { return std::min(text_.size(), from + step_bytes_); };
+    if (checked_ < text_.size()) {
+      if (absl::Status status = CheckUtf8(text_, stop(checked_), &checked_); !status.ok()) return status;
+      if (checked_ < text_.size()) return false;
+    }
+    if (position_ == 0) tokens->reserve(text_.size());
+    for (const size_t end = stop(position_); position_ < end;) {
+      const size_t begin = position_;
+      const char32_t c = NextCharacter(text_, &position_);
+      const int32_t id = tokenizer_.IdOf(c);
+      if (id == Vocabulary::kNone) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("text: character ", CharacterName(c), " at byte ", begin, " is not in the vocabulary"));
+      }
+      tokens->push_back({id, static_cast<int64_t>(begin), static_cast<int64_t>(position_)});
+    }
+    return position_ == text_.size();
+  }
+
+ private:
+  const CharacterTokenizer& tokenizer_;
+  absl::string_view text_;
+  size_t step_bytes_;
+  size_t checked_ = 0;
+  size_t position_ = 0;
+};
+
+std::unique_ptr<Tokenization> CharacterTokenizer::Begin(absl::string_view text, int64_t step_bytes) const {
+  return std::make_unique<Run>(*this, text, step_bytes);
 }
 
 }  // namespace favor

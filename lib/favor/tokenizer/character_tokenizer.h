@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromFavorJson(const JsonValu
 // Every byte is a token, its value the id. Takes texts of any bytes.
 class ByteTokenizer : public Tokenizer {
  public:
-  absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const override;
+  std::unique_ptr<Tokenization> Begin(absl::string_view text, int64_t step_bytes) const override;
   const std::vector<int32_t>& prefix() const override { return none_; }
   const std::vector<int32_t>& suffix() const override { return none_; }
   int64_t vocabulary_size() const override { return 256; }
@@ -46,13 +46,18 @@ class CharacterTokenizer : public Tokenizer {
  public:
   explicit CharacterTokenizer(CharacterTokenizerOptions options);
 
-  absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const override;
+  std::unique_ptr<Tokenization> Begin(absl::string_view text, int64_t step_bytes) const override;
   const std::vector<int32_t>& prefix() const override { return options_.prefix; }
   const std::vector<int32_t>& suffix() const override { return options_.suffix; }
   int64_t vocabulary_size() const override { return options_.vocabulary.size(); }
   std::string Piece(int32_t id) const override { return options_.vocabulary.Piece(id); }
 
  private:
+  class Run;
+
+  // kNone where the character has none.
+  int32_t IdOf(char32_t c) const;
+
   CharacterTokenizerOptions options_;
   std::array<int32_t, 128> ascii_;
   absl::flat_hash_map<char32_t, int32_t> others_;

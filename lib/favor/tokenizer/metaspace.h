@@ -21,6 +21,8 @@ class Metaspace : public PreTokenizer {
   explicit Metaspace(MetaspaceOptions options) : options_(std::move(options)) {}
 
   void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  // A space becomes the replacement, or is dropped; what it stands before gets no other one.
+  bool CutsBeforeSpaces() const override { return options_.split || options_.split_white_space; }
 
  private:
   // Appends [begin, end) of `text`, which is not empty, to `out`, with its words.

@@ -25,6 +25,9 @@ class PreTokenizer {
 
   // Appends the words of `text`, none empty, in order. May rewrite the text.
   virtual void Split(NormalizedText* text, std::vector<TextRange>* words) const = 0;
+
+  // Whether words end before a space and depend on nothing before it, so that a text may be split in pieces.
+  virtual bool CutsBeforeSpaces() const = 0;
 };
 
 // A token of a word: the bytes [range.begin, range.end) of it.

@@ -43,6 +43,7 @@ PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
     : pipeline_(std::move(pipeline)),
       raw_tokens_(TokensOfKind(pipeline_, false)),
       normalized_tokens_(TokensOfKind(pipeline_, true)),
+      cuts_(pipeline_.normalizer.get(), pipeline_.pre_tokenizer.get(), TokensOfKind(pipeline_, true)),
       vocabulary_size_(pipeline_.vocabulary->size()) {
   for (const AddedToken& token : pipeline_.added_tokens) {
     added_pieces_.emplace(token.id, token.content);
@@ -50,23 +51,67 @@ PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
   }
 }
 
-absl::StatusOr<std::vector<Token>> PipelineTokenizer::Encode(absl::string_view text) const {
-  if (text.size() > kMaxTextBytes) {
-    return absl::InvalidArgumentError(absl::StrCat("text has ", text.size(), " bytes, at most ", kMaxTextBytes));
-  }
-  if (absl::Status status = CheckUtf8(text); !status.ok()) return status;
-  std::vector<Token> tokens;
-  std::vector<AddedTokens::Part> parts;
-  raw_tokens_.Split(text, &parts);
-  Scratch scratch;
-  for (const AddedTokens::Part& part : parts) {
-    if (part.id == AddedTokens::kText) {
-      EncodeText(text.substr(part.range.begin, part.range.end - part.range.begin), part.range.begin, &scratch, &tokens);
-    } else {
-      tokens.push_back({part.id, part.range.begin, part.range.end});
+// Three passes, of which the last one is the work: the text is checked, added tokens are looked for, and what lies
+// between them is encoded.
+class PipelineTokenizer::Run : public Tokenization {
+ public:
+  Run(const PipelineTokenizer& tokenizer, absl::string_view text, int64_t step_bytes)
+      : tokenizer_(tokenizer), text_(text), step_bytes_(static_cast<size_t>(step_bytes)) {}
+
+  absl::StatusOr<bool> Step(std::vector<Token>* tokens) override {
+    if (text_.size() > kMaxTextBytes) {
+      return absl::InvalidArgumentError(absl::StrCat("text has ", text_.size(), " bytes, at most ", kMaxTextBytes));
     }
+    const auto stop = [this](size_t from) { return std::min(text_.size(), from + step_bytes_); };
+    if (checked_ < text_.size()) {
+      if (absl::Status status = CheckUtf8(text_, stop(checked_), &checked_); !status.ok()) return status;
+      if (checked_ < text_.size()) return false;
+    }
+    if (search_.next < text_.size()) {
+      tokenizer_.raw_tokens_.Split(text_, static_cast<uint32_t>(stop(search_.next)), &search_, &parts_);
+      if (search_.next < text_.size()) return false;
+    }
+    for (size_t num_bytes = 0; num_bytes < step_bytes_ && part_ < parts_.size();) num_bytes += EncodePiece(tokens);
+    return part_ == parts_.size();
   }
-  return tokens;
+
+ private:
+  // Of the next part. Returns its size.
+  size_t EncodePiece(std::vector<Token>* tokens) {
+    const AddedTokens::Part& part = parts_[part_];
+    if (part.id != AddedTokens::kText) {
+      tokens->push_back({part.id, part.range.begin, part.range.end});
+      ++part_;
+      return part.range.end - part.range.begin;
+    }
+    const absl::string_view text = text_.substr(part.range.begin, part.range.end - part.range.begin);
+    if (done_of_part_ == 0) may_cut_ = text.size() > step_bytes_ && tokenizer_.cuts_.MayCut(text);
+    const size_t begin = done_of_part_;
+    const size_t end = may_cut_ ? tokenizer_.cuts_.Next(text, begin, step_bytes_) : text.size();
+    tokenizer_.EncodeText(text.substr(begin, end - begin), part.range.begin + static_cast<uint32_t>(begin), &scratch_,
+                          tokens);
+    done_of_part_ = end;
+    if (end == text.size()) {
+      done_of_part_ = 0;
+      ++part_;
+    }
+    return end - begin;
+  }
+
+  const PipelineTokenizer& tokenizer_;
+  absl::string_view text_;
+  size_t step_bytes_;
+  size_t checked_ = 0;
+  AddedTokens::Search search_;
+  std::vector<AddedTokens::Part> parts_;
+  size_t part_ = 0;  // of parts_, the next one
+  size_t done_of_part_ = 0;
+  bool may_cut_ = false;  // the part
+  Scratch scratch_;
+};
+
+std::unique_ptr<Tokenization> PipelineTokenizer::Begin(absl::string_view text, int64_t step_bytes) const {
+  return std::make_unique<Run>(*this, text, step_bytes);
 }
 
 void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch,

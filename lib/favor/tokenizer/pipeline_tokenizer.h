@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "favor/tokenizer/added_tokens.h"
 #include "favor/tokenizer/pipeline.h"
+#include "favor/tokenizer/text_cuts.h"
 #include "favor/tokenizer/tokenizer.h"
 #include "favor/tokenizer/vocabulary.h"
 
@@ -33,13 +34,15 @@ class PipelineTokenizer : public Tokenizer {
  public:
   explicit PipelineTokenizer(Pipeline pipeline);
 
-  absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const override;
+  std::unique_ptr<Tokenization> Begin(absl::string_view text, int64_t step_bytes) const override;
   const std::vector<int32_t>& prefix() const override { return pipeline_.prefix; }
   const std::vector<int32_t>& suffix() const override { return pipeline_.suffix; }
   int64_t vocabulary_size() const override { return vocabulary_size_; }
   std::string Piece(int32_t id) const override;
 
  private:
+  class Run;
+
   // What a call reuses from part to part.
   struct Scratch {
     NormalizedText normalized;
@@ -54,6 +57,7 @@ class PipelineTokenizer : public Tokenizer {
   Pipeline pipeline_;
   AddedTokens raw_tokens_;
   AddedTokens normalized_tokens_;
+  TextCuts cuts_;
   absl::flat_hash_map<int32_t, std::string> added_pieces_;
   int64_t vocabulary_size_;
 };

@@ -19,6 +19,22 @@ struct Token {
   friend bool operator==(const Token&, const Token&) = default;
 };
 
+// A text on its way to tokens, a piece of it at a time. Tokenizer and text must outlive it. Thread-compatible.
+class Tokenization {
+ public:
+  virtual ~Tokenization() = default;
+
+  // Goes on with the next piece and appends its tokens; true when that was the last one. Not to be called again then,
+  // nor after an error. Errors are those of Tokenizer::Encode.
+  virtual absl::StatusOr<bool> Step(std::vector<Token>* tokens) = 0;
+
+  // Steps that a text of so many bytes takes, at most.
+  static int64_t MaxSteps(int64_t text_bytes, int64_t step_bytes) { return 3 * (text_bytes / step_bytes + 1); }
+};
+
+// Bytes of a step that takes a millisecond or two.
+constexpr int64_t kTokenizeStepBytes = 16 << 10;
+
 // Turns text into the token ids that a model was trained on. Immutable and thread-safe.
 class Tokenizer {
  public:
@@ -26,7 +42,13 @@ class Tokenizer {
 
   // The tokens of a text, without the special ones that stand around it. InvalidArgumentError for text that is not
   // UTF-8, naming the byte, and for text of 2 GiB and more; time and memory linear in the text.
-  virtual absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const = 0;
+  absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const;
+
+  // The same in steps of some step_bytes >= 1, whose tokens together are the same. Pieces end where what stands before
+  // and what stands behind cannot change each other's tokens; how far apart such places are depends on text and
+  // tokenizer: with tokenizer.json and vocab.txt a piece ends before a space or a line's end between words, so that of
+  // a text without any (Chinese, Thai) most of the work is one step.
+  virtual std::unique_ptr<Tokenization> Begin(absl::string_view text, int64_t step_bytes) const = 0;
 
   // Ids that the model expects in front of a text and behind it, as [CLS] and [SEP]. May be empty.
   virtual const std::vector<int32_t>& prefix() const = 0;

@@ -34,20 +34,24 @@ size_t ValidLength(absl::string_view text, size_t position) {
 
 absl::Status CheckUtf8(absl::string_view text) {
   size_t position = 0;
-  while (position < text.size()) {
+  return CheckUtf8(text, text.size(), &position);
+}
+
+absl::Status CheckUtf8(absl::string_view text, size_t stop, size_t* position) {
+  while (*position < stop) {
     uint64_t eight = 0;
-    while (position + sizeof(eight) <= text.size()) {
-      std::memcpy(&eight, text.data() + position, sizeof(eight));
+    while (*position + sizeof(eight) <= stop) {
+      std::memcpy(&eight, text.data() + *position, sizeof(eight));
       if ((eight & 0x8080808080808080u) != 0) break;
-      position += sizeof(eight);
+      *position += sizeof(eight);
     }
-    if (position == text.size()) break;
-    const size_t length = ValidLength(text, position);
+    if (*position == stop) break;
+    const size_t length = ValidLength(text, *position);
     if (length == 0) {
-      return absl::InvalidArgumentError(absl::StrFormat("text is not UTF-8: byte %d is 0x%02X", position,
-                                                        static_cast<unsigned char>(text[position])));
+      return absl::InvalidArgumentError(absl::StrFormat("text is not UTF-8: byte %d is 0x%02X", *position,
+                                                        static_cast<unsigned char>(text[*position])));
     }
-    position += length;
+    *position += length;
   }
   return absl::OkStatus();
 }

@@ -13,6 +13,9 @@ namespace favor {
 // what lies beyond U+10FFFF.
 absl::Status CheckUtf8(absl::string_view text);
 
+// The same of the characters that start before byte `stop`, from *position on, which is moved behind them.
+absl::Status CheckUtf8(absl::string_view text, size_t stop, size_t* position);
+
 // The character that starts at *position, which is moved behind it. `text` is UTF-8 and longer than *position.
 char32_t NextCharacter(absl::string_view text, size_t* position);
 

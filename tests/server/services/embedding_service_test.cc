@@ -1,4 +1,5 @@
 // A whole server with fake models, called through gRPC.
+#include <atomic>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -7,6 +8,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "favor/v1/embedding.grpc.pb.h"
 #include "favor/v1/model.grpc.pb.h"
 #include "gmock/gmock.h"
@@ -57,6 +59,90 @@ TEST(EmbeddingService, EmbedsTextsAndIdsEachWithItsOwnErrors) {
   EXPECT_THAT(response.results(3).error().message(), HasSubstr("neither text nor ids"));
   EXPECT_EQ(response.report().model(), "fake");
   EXPECT_EQ(response.report().num_tokens(), 7);
+}
+
+// Goes on with a text that begins with "L" until it is told to stop.
+class SlowTokenizer : public testing::FakeTokenizer {
+ public:
+  struct Progress {
+    std::atomic<int> steps{0};
+    std::atomic<bool> stop{false};
+  };
+  explicit SlowTokenizer(Progress* progress) : progress_(progress) {}
+
+  std::unique_ptr<Tokenization> Begin(absl::string_view text, int64_t step_bytes) const override {
+    struct Run : Tokenization {
+      explicit Run(Progress* progress) : progress(progress) {}
+      absl::StatusOr<bool> Step(std::vector<Token>*) override {
+        absl::SleepFor(absl::Milliseconds(1));
+        return ++progress->steps > 5000 || progress->stop;
+      }
+      Progress* progress;
+    };
+    if (!text.empty() && text[0] == 'L') return std::make_unique<Run>(progress_);
+    return FakeTokenizer::Begin(text, step_bytes);
+  }
+
+ private:
+  Progress* progress_;
+};
+
+ModelRegistry::Loader LoaderOf(SlowTokenizer::Progress* progress) {
+  return [progress](const std::string& folder) -> absl::StatusOr<std::shared_ptr<const Model>> {
+    auto model = testing::FakeModel();
+    model->path = folder;
+    model->tokenizer = std::make_shared<SlowTokenizer>(progress);
+    return model;
+  };
+}
+
+v1::EmbedRequest LongText() {
+  v1::EmbedRequest request;
+  request.add_inputs()->set_text("L" + std::string(4 << 20, ' '));
+  return request;
+}
+
+TEST(EmbeddingService, OthersHaveTheirTurnWhileLongTextsAreTokenised) {
+  SlowTokenizer::Progress progress;
+  RunningServer server({"--model", "slow=/slow"}, LoaderOf(&progress));
+  ASSERT_TRUE(server.Load().ok());
+  std::vector<std::thread> callers;  // one for each thread of the pool
+  for (int i = 0; i < 2; ++i) {
+    callers.emplace_back([&server] {
+      v1::EmbedResponse response;
+      EXPECT_TRUE(server.Embed(LongText(), &response).ok());
+      EXPECT_EQ(response.results_size(), 1);
+    });
+  }
+  while (progress.steps < 20) absl::SleepFor(absl::Milliseconds(1));
+  v1::EmbedRequest request;
+  request.add_inputs()->set_text("short");
+  v1::EmbedResponse response;
+  EXPECT_TRUE(server.Embed(request, &response).ok());
+  EXPECT_LT(progress.steps, 5000) << "answered in between";
+  progress.stop = true;
+  for (std::thread& caller : callers) caller.join();
+}
+
+TEST(EmbeddingService, StopsTokenisingWhenItsCallerIsGone) {
+  SlowTokenizer::Progress progress;
+  RunningServer server({"--model", "slow=/slow"}, LoaderOf(&progress));
+  ASSERT_TRUE(server.Load().ok());
+  grpc::ClientContext context;
+  std::thread caller([&] {
+    v1::EmbedResponse response;
+    EXPECT_EQ(server.embedding->Embed(&context, LongText(), &response).error_code(), grpc::StatusCode::CANCELLED);
+  });
+  while (progress.steps < 5) absl::SleepFor(absl::Milliseconds(1));
+  context.TryCancel();
+  caller.join();
+  int before = -1;
+  for (int i = 0; i < 200 && before != progress.steps; ++i) {  // no step within 50 ms
+    before = progress.steps;
+    absl::SleepFor(absl::Milliseconds(50));
+  }
+  EXPECT_EQ(before, progress.steps);
+  EXPECT_LT(progress.steps, 3000);
 }
 
 TEST(EmbeddingService, AnswersRequestsAndResponsesOfManyParts) {
