@@ -124,8 +124,9 @@ v1::Nonlinearity ToWire(Nonlinearity nonlinearity) {
       return v1::NONLINEARITY_GELU;
     case Nonlinearity::kSigmoid:
       return v1::NONLINEARITY_SIGMOID;
+    default:  // of a model; favor.v1 has no name for it
+      return v1::NONLINEARITY_UNSPECIFIED;
   }
-  return v1::NONLINEARITY_UNSPECIFIED;
 }
 
 absl::Status CheckFiniteNotNegative(double value, absl::string_view field) {

@@ -31,6 +31,8 @@ std::string NameOf(Nonlinearity nonlinearity) {
       return "Gelu";
     case Nonlinearity::kSigmoid:
       return "Sigmoid";
+    default:  // not served
+      break;
   }
   return "";
 }

@@ -59,6 +59,14 @@ void ApplyNonlinearity(Nonlinearity nonlinearity, float* tile, int64_t rows) {
       return kernels::GeluMap(tile, rows);
     case Nonlinearity::kSigmoid:
       return kernels::SigmoidMap(tile, rows);
+    case Nonlinearity::kGeluTanh:
+      return kernels::GeluTanhMap(tile, rows);
+    case Nonlinearity::kSilu:
+      return kernels::SiluMap(tile, rows);
+    case Nonlinearity::kSoftplus:
+      return kernels::SoftplusMap(tile, rows);
+    case Nonlinearity::kLeakyRelu:
+      return kernels::LeakyReluMap(tile, rows);
     case Nonlinearity::kExp:
       return;  // exponential: u = w.x as it is
   }

@@ -22,7 +22,19 @@ enum class Kernel : uint8_t {
 
 enum class Estimator : uint8_t { kPositive, kHyperbolic, kTrigonometric };
 
-enum class Nonlinearity : uint8_t { kRelu, kSquaredRelu, kExp, kAbs, kGelu, kSigmoid };
+enum class Nonlinearity : uint8_t {
+  kRelu,
+  kSquaredRelu,
+  kExp,
+  kAbs,
+  kGelu,
+  kSigmoid,
+  // Those below have no name on the wire: models alone have them.
+  kGeluTanh,
+  kSilu,
+  kSoftplus,
+  kLeakyRelu,
+};
 
 // Reproduces the epsilons of performer-pytorch: feature_epsilon is added to every stabilised feature, causal_epsilon to
 // every entry of the causal key sum.

@@ -33,6 +33,20 @@ struct EluPlusOne {
     return hn::IfThenElse(hn::Gt(t, hn::Zero(d)), hn::Add(t, hn::Set(d, 1.0f)), below);
   }
 };
+struct Silu {
+  V operator()(D d, V t) const { return hn::Mul(t, Sigmoid()(d, t)); }
+};
+// max(t, 0) + log(1 + exp(-|t|)): nothing overflows.
+struct Softplus {
+  V operator()(D d, V t) const {
+    const V tail = hn::Log1p(d, Exp2(d, hn::Mul(hn::Abs(t), hn::Set(d, -kLog2E))));
+    return hn::Add(hn::Max(t, hn::Zero(d)), tail);
+  }
+};
+struct LeakyRelu {
+  V operator()(D d, V t) const { return hn::Max(t, hn::Mul(t, hn::Set(d, 0.01f))); }
+};
+
 template <class Map>
 HWY_INLINE void MapInPlace(Map map, float* tile, int64_t rows) {
   const D d;
@@ -45,6 +59,10 @@ void AbsMap(float* tile, int64_t rows) { MapInPlace(Abs(), tile, rows); }
 void GeluMap(float* tile, int64_t rows) { MapInPlace(Gelu(), tile, rows); }
 void SigmoidMap(float* tile, int64_t rows) { MapInPlace(Sigmoid(), tile, rows); }
 void EluPlusOneMap(float* tile, int64_t rows) { MapInPlace(EluPlusOne(), tile, rows); }
+void GeluTanhMap(float* tile, int64_t rows) { MapInPlace(GeluTanh(), tile, rows); }
+void SiluMap(float* tile, int64_t rows) { MapInPlace(Silu(), tile, rows); }
+void SoftplusMap(float* tile, int64_t rows) { MapInPlace(Softplus(), tile, rows); }
+void LeakyReluMap(float* tile, int64_t rows) { MapInPlace(LeakyRelu(), tile, rows); }
 
 void CosineSineMap(float* tile, int64_t rows) {
   const D d;
@@ -126,6 +144,10 @@ FAVOR_EXPORT_MAP(AbsMap)
 FAVOR_EXPORT_MAP(GeluMap)
 FAVOR_EXPORT_MAP(SigmoidMap)
 FAVOR_EXPORT_MAP(EluPlusOneMap)
+FAVOR_EXPORT_MAP(GeluTanhMap)
+FAVOR_EXPORT_MAP(SiluMap)
+FAVOR_EXPORT_MAP(SoftplusMap)
+FAVOR_EXPORT_MAP(LeakyReluMap)
 FAVOR_EXPORT_MAP(CosineSineMap)
 #undef FAVOR_EXPORT_MAP
 

@@ -8,13 +8,19 @@ namespace favor::kernels {
 // Maps whose features are values, not exponents. All tiles are [rows][kTile].
 
 // tile <- f(tile), element by element. Errors: ReLU, squared ReLU, abs 1 ulp; sigmoid, elu+1 4 ulp;
-// GELU t Phi(t) within 2e-7 |t|.
+// GELU t Phi(t) within 2e-7 |t|, its form with tanh t (1 + tanh(sqrt(2/pi) (t + 0.044715 t^3))) / 2 within 4e-7 |t|;
+// SiLU t sigmoid(t) 5 ulp; softplus log(1 + exp(t)) 5 ulp and 2^-23 |t| more where t is negative, 0
+// below -87; leaky ReLU, max(t, t / 100), 2 ulp.
 void ReluMap(float* tile, int64_t rows);
 void SquaredReluMap(float* tile, int64_t rows);
 void AbsMap(float* tile, int64_t rows);
 void GeluMap(float* tile, int64_t rows);
 void SigmoidMap(float* tile, int64_t rows);
 void EluPlusOneMap(float* tile, int64_t rows);
+void GeluTanhMap(float* tile, int64_t rows);
+void SiluMap(float* tile, int64_t rows);
+void SoftplusMap(float* tile, int64_t rows);
+void LeakyReluMap(float* tile, int64_t rows);
 
 // tile[r] <- cos(tile[r]) and tile[rows + r] <- sin(tile[r]) for r < rows. Within 4 ulp for arguments up to 39,000;
 // larger ones are brought down to that.

@@ -57,10 +57,13 @@ void RefuseUnknown(const JsonFields& kwargs) {
 }
 
 Nonlinearity ParseNonlinearity(const JsonFields& kwargs) {
+  // Maps whose values are as often negative as positive, as tanh and elu, make denominators of either sign.
   const std::pair<const char*, Nonlinearity> known[] = {
-      {"relu", Nonlinearity::kRelu}, {"squared_relu", Nonlinearity::kSquaredRelu},
-      {"exp", Nonlinearity::kExp},   {"abs", Nonlinearity::kAbs},
-      {"gelu", Nonlinearity::kGelu}, {"sigmoid", Nonlinearity::kSigmoid}};
+      {"relu", Nonlinearity::kRelu},         {"squared_relu", Nonlinearity::kSquaredRelu},
+      {"exp", Nonlinearity::kExp},           {"abs", Nonlinearity::kAbs},
+      {"gelu", Nonlinearity::kGelu},         {"gelu_tanh", Nonlinearity::kGeluTanh},
+      {"sigmoid", Nonlinearity::kSigmoid},   {"silu", Nonlinearity::kSilu},
+      {"softplus", Nonlinearity::kSoftplus}, {"leaky_relu", Nonlinearity::kLeakyRelu}};
   const std::string name = kwargs.String("kernel_fn", "relu");
   std::vector<std::string> names;
   for (const auto& [known_name, nonlinearity] : known) {

@@ -17,8 +17,9 @@ namespace favor {
 //   ...}}
 //
 // `kwargs` are the constructor's own arguments, with its defaults for those left out; kernel_fn is written by name:
-// "relu", "gelu", "sigmoid", "exp", "abs", "squared_relu". A "Performer" has no embeddings of its own: its folder holds
-// token_emb.weight beside it, and its input is a set, without positions.
+// "relu", "gelu", "gelu_tanh" (nn.GELU(approximate="tanh")), "sigmoid", "softplus", "silu", "leaky_relu", each as nn's
+// module without arguments, or "exp", "abs", "squared_relu". A "Performer" has no embeddings of its own: its folder
+// holds token_emb.weight beside it, and its input is a set, without positions.
 struct PerformerConfig {
   enum class Positions : uint8_t { kNone, kRotary, kAxial, kAbsolute };
   enum class NormKind : uint8_t { kLayer, kScale, kRezero };

@@ -20,7 +20,7 @@ def serves_models():
 
 pytestmark = pytest.mark.skipif(not serves_models(), reason="FAVORD_BINARY is not set, or serves no models")
 
-PERFORMERS = [path for path in sorted((DATA / "models" / "performer").iterdir()) if path.stem not in ("softplus",)]
+PERFORMERS = sorted((DATA / "models" / "performer").iterdir())
 BERTS = sorted((DATA / "models" / "bert").iterdir())
 
 

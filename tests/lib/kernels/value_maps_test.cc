@@ -45,6 +45,29 @@ TEST_P(ValueMapsTest, NonlinearitiesKeepTheirStatedErrors) {
       SigmoidMap, [](double t) { return 1 / (1 + std::exp(-std::max(t, -88.0))); }, 4 * kUlp, 0);
   Check(
       GeluMap, [](double t) { return 0.5 * t * std::erfc(-t * std::sqrt(0.5)); }, kUlp, 2e-7);
+  Check(
+      GeluTanhMap, [](double t) { return 0.5 * t * (1 + std::tanh(std::sqrt(2 / M_PI) * (t + 0.044715 * t * t * t))); },
+      kUlp, 4e-7);
+  Check(
+      SiluMap, [](double t) { return t / (1 + std::exp(-std::max(t, -88.0))); }, 5 * kUlp, 0);
+  Check(
+      LeakyReluMap, [](double t) { return t > 0 ? t : 0.01 * t; }, 2 * kUlp, 0);
+}
+
+TEST_P(ValueMapsTest, SoftplusIsPositiveAndAccurate) {
+  for (const float deviation : {0.01f, 1.0f, 20.0f, 300.0f}) {
+    const std::vector<float> x = Normal(kRows * kTile, deviation);
+    std::vector<float> y = x;
+    SoftplusMap(y.data(), kRows);
+    for (size_t i = 0; i < x.size(); ++i) {
+      const double want = std::max(0.0f, x[i]) + std::log1p(std::exp(-std::abs(static_cast<double>(x[i]))));
+      const double relative = 5 * kUlp + std::ldexp(std::max(0.0f, -x[i]), -23);
+      ASSERT_NEAR(y[i], want, relative * want + 2e-38) << "at " << x[i];
+      if (x[i] > -80) {
+        ASSERT_GT(y[i], 0) << "at " << x[i];
+      }
+    }
+  }
 }
 
 TEST_P(ValueMapsTest, EluPlusOneIsPositiveAndAccurate) {

@@ -38,6 +38,7 @@ std::optional<double> ExpectedGeneralized(Nonlinearity nonlinearity, absl::Span<
       return std::exp(SquaredSum(x, y) / 2);
     case Nonlinearity::kGelu:
     case Nonlinearity::kSigmoid:
+    default:
       break;
   }
   return std::nullopt;

@@ -26,6 +26,9 @@ KERNEL_FUNCTIONS = {
     "gelu": nn.GELU(),
     "sigmoid": nn.Sigmoid(),
     "softplus": nn.Softplus(),
+    "gelu_tanh": nn.GELU(approximate="tanh"),
+    "silu": nn.SiLU(),
+    "leaky_relu": nn.LeakyReLU(),
     "exp": torch.exp,
 }
 

@@ -12,8 +12,20 @@ from favor.convert.errors import ConvertError
 
 CLASSES = ("PerformerLM", "Performer")
 
-KERNEL_FUNCTIONS = ("relu", "squared_relu", "exp", "abs", "gelu", "sigmoid")
-"""How `kernel_fn` is written in JSON, and what favord can compute: relu for nn.ReLU(), gelu for nn.GELU() ..."""
+KERNEL_FUNCTIONS = (
+    "relu",
+    "squared_relu",
+    "exp",
+    "abs",
+    "gelu",
+    "gelu_tanh",
+    "sigmoid",
+    "silu",
+    "softplus",
+    "leaky_relu",
+)
+"""How `kernel_fn` is written in JSON, and what favord can compute: relu for nn.ReLU(), gelu_tanh for
+nn.GELU(approximate="tanh") ..., nn's modules without arguments of their own."""
 
 _REQUIRED = object()
 
