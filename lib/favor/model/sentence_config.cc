@@ -1,6 +1,7 @@
 #include "favor/model/sentence_config.h"
 
 #include <filesystem>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -24,7 +25,20 @@ absl::StatusOr<JsonValue> ReadOptional(const fs::path& folder, const std::string
   return ReadJsonFile(path, kMaxConfigBytes);
 }
 
-Pooling PoolingOf(const JsonFields& fields) {
+// As versions from 5 on write it.
+Pooling NamedPooling(const JsonFields& fields) {
+  const std::pair<const char*, Pooling> known[] = {
+      {"mean", Pooling::kMean}, {"cls", Pooling::kCls}, {"lasttoken", Pooling::kLast}, {"max", Pooling::kMax}};
+  const std::string name = fields.RequiredString("pooling_mode");
+  for (const auto& [known_name, pooling] : known) {
+    if (name == known_name) return pooling;
+  }
+  fields.FailValue("pooling_mode", "must be mean, cls, lasttoken or max");
+  return Pooling::kMean;
+}
+
+// As versions before it do: one of several is true.
+Pooling FlaggedPooling(const JsonFields& fields) {
   const std::pair<const char*, Pooling> known[] = {{"pooling_mode_mean_tokens", Pooling::kMean},
                                                    {"pooling_mode_cls_token", Pooling::kCls},
                                                    {"pooling_mode_lasttoken", Pooling::kLast},
@@ -36,15 +50,29 @@ Pooling PoolingOf(const JsonFields& fields) {
   for (const char* name : {"pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens"}) {
     if (fields.Bool(name, false)) fields.FailValue(name, "must be false: this pooling is not supported");
   }
-  if (!fields.Bool("include_prompt", true)) {
-    fields.FailValue("include_prompt", "must be true: leaving the prompt out of the pooling is not supported");
-  }
   if (chosen.size() != 1) {
     fields.Fail("pooling_mode_mean_tokens",
                 absl::StrCat("and its like choose ", chosen.size(), " ways of pooling, must choose one"));
     return Pooling::kMean;
   }
   return chosen.front();
+}
+
+Pooling PoolingOf(const JsonFields& fields) {
+  if (!fields.Bool("include_prompt", true)) {
+    fields.FailValue("include_prompt", "must be true: leaving the prompt out of the pooling is not supported");
+  }
+  return fields.Has("pooling_mode") ? NamedPooling(fields) : FlaggedPooling(fields);
+}
+
+// Newer versions keep the length in tokenizer_config.json alone, where other models say "none" by a number of 31
+// digits.
+int64_t MaxTokens(const JsonFields& transformer, const JsonValue& tokenizer_config) {
+  const int64_t own = transformer.Integer("max_seq_length", 0, 1, kMostTokens);
+  if (own > 0) return own;
+  const JsonValue* length = tokenizer_config.Find("model_max_length");
+  const int64_t* number = length == nullptr ? nullptr : length->integer();
+  return number != nullptr && *number >= 1 && *number <= kMostTokens ? *number : 0;
 }
 
 // An error of this file that names it by the last part of its path: config.json alone would be another file.
@@ -68,9 +96,17 @@ void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfi
   const JsonValue whole{JsonValue::Object{{"modules", modules}}};
   const JsonFields fields(whole, "modules.json", status);
   fields.RequiredArray("modules");
+  std::set<std::string> kinds;
   for (const JsonFields& module : fields.Objects("modules")) {
     const std::string type = module.RequiredString("type");
     const std::string path = module.String("path", "");
+    const std::string kind = type.substr(type.rfind('.') + 1);
+    if (!kinds.insert(kind).second) {
+      module.FailValue("type", absl::StrCat("which is there twice: more than one ", kind, " is not supported"));
+    }
+    if (kind != "Normalize" && kinds.count("Normalize") > 0) {
+      module.FailValue("type", "which stands behind Normalize, that must be the last one");
+    }
     if (absl::EndsWith(type, ".Pooling")) {
       if (absl::StrContains(path, "..") || fs::path(path).is_absolute()) {
         module.FailValue("path", "must be inside the folder");
@@ -102,7 +138,12 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
   const absl::StatusOr<JsonValue> transformer = ReadOptional(path, "sentence_bert_config.json");
   if (!transformer.ok()) return transformer.status();
   const JsonFields transformer_fields(*transformer, "sentence_bert_config.json", &status);
-  config.max_tokens = transformer_fields.Integer("max_seq_length", 0, 1, kMostTokens);
+  const absl::StatusOr<JsonValue> tokenizer = ReadOptional(path, "tokenizer_config.json");
+  if (!tokenizer.ok()) return tokenizer.status();
+  config.max_tokens = MaxTokens(transformer_fields, *tokenizer);
+  if (transformer_fields.String("transformer_task", "feature-extraction") != "feature-extraction") {
+    transformer_fields.FailValue("transformer_task", "must be feature-extraction");
+  }
   if (transformer_fields.Bool("do_lower_case", false)) {
     transformer_fields.FailValue("do_lower_case", "must be false: texts are lowered by the tokenizer alone");
   }

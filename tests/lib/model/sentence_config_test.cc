@@ -37,5 +37,31 @@ TEST(SentenceConfig, RefusesToLeaveThePromptOutOfThePooling) {
               HasSubstr("1_Pooling/config.json: include_prompt is false, must be true"));
 }
 
+TEST(SentenceConfig, ReadsThePoolingByNameToo) {
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":"lasttoken"})"), "");
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":"weightedmean"})"),
+            "1_Pooling/config.json: pooling_mode is \"weightedmean\", must be mean, cls, lasttoken or max");
+  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean","max"]})"), HasSubstr("pooling_mode"));
+}
+
+TEST(SentenceConfig, TakesTheTokenizersLengthUnlessTheModelHasItsOwn) {
+  const std::string folder = ::testing::TempDir() + "/sentence_config_lengths";
+  std::filesystem::create_directories(folder);
+  const auto max_tokens = [&folder](const std::string& tokenizer, const std::string& transformer) {
+    std::ofstream(folder + "/tokenizer_config.json") << tokenizer;
+    std::ofstream(folder + "/sentence_bert_config.json") << transformer;
+    return ReadSentenceConfig(folder).value().max_tokens;
+  };
+  EXPECT_EQ(max_tokens(R"({"model_max_length": 20})", "{}"), 20);
+  EXPECT_EQ(max_tokens(R"({"model_max_length": 20})", R"({"max_seq_length": 30})"), 30);
+  EXPECT_EQ(max_tokens(R"({"model_max_length": 1000000000000000019884624838656})", "{}"), 0);
+  EXPECT_EQ(max_tokens("{}", R"({"max_seq_length": null})"), 0);
+}
+
+TEST(SentenceConfig, RefusesOtherTasks) {
+  EXPECT_THAT(ErrorOf("sentence_bert_config.json", R"({"transformer_task":"fill-mask"})"),
+              HasSubstr("transformer_task is \"fill-mask\", must be feature-extraction"));
+}
+
 }  // namespace
 }  // namespace favor

@@ -1,0 +1,125 @@
+"""Makes tests/data/models/sentence: tiny random sentence models as folders, saved by sentence-transformers itself, and
+what it answers in float64.
+
+    pip install sentence-transformers transformers torch
+    python make_sentence_goldens.py UNIGRAM_CASES.jsonl FOLDER
+
+A folder is a whole model, laid out as those that people load; UNIGRAM_CASES is tests/data/tokenizer's. golden.json holds
+`cases` [{prompt_name, text, ids, vector}]: ids as the model's tokenizer gives them, cut to max_seq_length, and the vector
+that encode() gives.
+"""
+
+import json
+import sys
+import zlib
+from pathlib import Path
+
+import torch
+from sentence_transformers import SentenceTransformer, models
+from tokenizers import AddedToken, Tokenizer, models as token_models, normalizers, pre_tokenizers, processors, trainers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+
+TEXTS = [
+    "How do bacteria resist antibiotics?",
+    "query: The capital of Germany is Berlin",
+    "Pumps in the cell's membrane  carry the drug out again, before it can bind (Smith et al., 2019).",
+    "Caf\u00e9 \u2013 na\u00efve fa\u00e7ade, \ufb01nally \u4f60\u597d",
+    "",
+    "a " * 60,
+]
+LAYOUT = {"hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2, "intermediate_size": 40}
+
+
+def bert_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(token_models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    tokenizer.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
+    ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    return tokenizer
+
+
+def unigram_tokenizer(cases: Path) -> Tokenizer:
+    """The one that was trained for the tokenizer's tests, with the normaliser of multilingual E5 and its first ids."""
+    for line in cases.open(encoding="utf-8"):
+        entry = json.loads(line)
+        if entry.get("config") == "e5" and "tokenizer" in entry:
+            layout = entry["tokenizer"]
+            trained = [piece for piece in layout["model"]["vocab"] if piece[0] not in ("<unk>", "<s>", "</s>", "<mask>")]
+            first = ["<s>", "<pad>", "</s>", "<unk>"]
+            layout["model"] |= {"vocab": [[token, 0.0] for token in first] + trained, "unk_id": 3}
+            layout["added_tokens"] = []
+            tokenizer = Tokenizer.from_str(json.dumps(layout))
+            tokenizer.add_special_tokens([AddedToken(token, normalized=False) for token in first])
+            tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False)])
+            ends = [(token, tokenizer.token_to_id(token)) for token in ("<s>", "</s>")]
+            tokenizer.post_processor = processors.TemplateProcessing(single="<s> $A </s>", special_tokens=ends)
+            return tokenizer
+    raise SystemExit(f"{cases} has no tokenizer e5")
+
+
+def make_everything_count(model: torch.nn.Module) -> None:
+    for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
+        scale = 0.3 if parameter.dim() == 1 else 0.25
+        parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
+
+
+def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False):
+    make_everything_count(encoder)
+    if half:
+        encoder = encoder.half()
+    parts = folder.parent / f"{folder.name}.parts"
+    encoder.save_pretrained(parts)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(parts)
+    transformer = models.Transformer(str(parts), max_seq_length=max_tokens)
+    modules = [transformer, models.Pooling(encoder.config.hidden_size, pooling_mode=pooling)]
+    if normalizes:
+        modules.append(models.Normalize())
+    model = SentenceTransformer(modules=modules, prompts=prompts, default_prompt_name=default, device="cpu")
+    model.save(str(folder), create_model_card=False)
+    record(folder, sorted(prompts))
+
+
+def record(folder: Path, prompts: list[str]) -> None:
+    model = SentenceTransformer(str(folder), device="cpu").double()
+    cases = []
+    for text in TEXTS:
+        for name in [None, *prompts]:
+            vector = model.encode([text], prompt_name=name, convert_to_numpy=True)[0]
+            prompted = model.prompts[name or model.default_prompt_name or ""] + text if (name or model.default_prompt_name) else text
+            ids = model.tokenizer(prompted, truncation=True, max_length=model.max_seq_length)["input_ids"]
+            cases.append({"prompt_name": name, "text": text, "ids": ids, "vector": [float(f"{x:.9g}") for x in vector]})
+    (folder / "golden.json").write_text(json.dumps({"cases": cases}) + "\n")
+
+
+def main() -> None:
+    unigram_cases, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    torch.set_num_threads(1)
+    bert_names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]"}
+    roberta_names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "unk_token": "<unk>",
+                     "pad_token": "<pad>", "mask_token": "<mask>"}
+
+    torch.manual_seed(zlib.crc32(b"bge"))
+    tokenizer = bert_tokenizer()
+    config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **LAYOUT)
+    save_folder(folder / "bge", BertModel(config), tokenizer, bert_names, "cls", True, 64,
+                {"query": "Represent this sentence for searching relevant passages: "}, None)
+
+    torch.manual_seed(zlib.crc32(b"gte"))
+    config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, hidden_act="gelu_new", **LAYOUT)
+    save_folder(folder / "gte", BertModel(config), tokenizer, bert_names, "mean", False, 20, {}, None, half=True)
+
+    torch.manual_seed(zlib.crc32(b"e5"))
+    tokenizer = unigram_tokenizer(unigram_cases)
+    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+    config = XLMRobertaConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=66, type_vocab_size=1,
+                              layer_norm_eps=1e-5, **ids, **LAYOUT)
+    save_folder(folder / "multilingual_e5", XLMRobertaModel(config), tokenizer, roberta_names, "mean", True, 64,
+                {"query": "query: ", "passage": "passage: "}, "query")
+
+
+if __name__ == "__main__":
+    main()
