@@ -90,9 +90,9 @@ Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
       execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get())),
-      models_(std::make_unique<ModelRegistry>(std::move(load_model), [metrics = metrics_](const absl::Status& status) {
-        metrics->RecordModelLoad(status);
-      })) {
+      models_(std::make_unique<ModelRegistry>(
+          std::move(load_model), [metrics = metrics_](const absl::Status& status) { metrics->RecordModelLoad(status); },
+          &admission_)) {
   std::vector<std::string> names;
   for (const ModelSetting& model : config.models) names.push_back(model.name);
   models_->Expect(names);

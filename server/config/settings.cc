@@ -203,10 +203,11 @@ std::vector<Setting> MakeSettings() {
                      "Threads that move messages between gRPC and the compute pool."),
       BytesSetting("max-message-size", "256MiB", &ServerConfig::max_message_bytes, kKiB, kMaxMessageBytes,
                    "Largest request and largest response."),
-      BytesSetting("memory-budget", "auto", &ServerConfig::memory_budget_bytes, kKiB, kMaxMemoryBytes,
-                   "Memory of all admitted calls together; more is refused. auto: half of the memory this process may "
-                   "use.",
-                   [] { return UsableMemoryBytes() / 2; }),
+      BytesSetting(
+          "memory-budget", "auto", &ServerConfig::memory_budget_bytes, kKiB, kMaxMemoryBytes,
+          "Memory of all admitted calls and all models together; more is refused. auto: half of the memory this "
+          "process may use.",
+          [] { return UsableMemoryBytes() / 2; }),
       IntegerSetting("max-calls", "1024", &ServerConfig::max_calls, 1, 1 << 20,
                      "Attend calls admitted at once; more are refused."),
       IntegerSetting("max-concurrent-streams", "256", &ServerConfig::max_concurrent_streams, 1, 1 << 20,

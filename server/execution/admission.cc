@@ -1,5 +1,7 @@
 #include "server/execution/admission.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "server/execution/retry_delay.h"
@@ -60,21 +62,59 @@ AdmissionStats Admission::stats() const {
   return stats_;
 }
 
-absl::Status Admission::Take(int64_t already_held, int64_t bytes, absl::string_view what) {
+absl::Status Admission::CheckFits(int64_t already_held, int64_t bytes, absl::string_view what) const {
   const int64_t budget = limits_.memory_budget_bytes;
   if (bytes > budget - already_held) {
-    ++stats_.refused_as_too_large;
     return absl::InvalidArgumentError(absl::StrCat(what, " takes ", bytes, " bytes beside ", already_held,
                                                    " held by the call, the memory budget is ", budget));
   }
-  if (bytes > budget - stats_.admitted_bytes) {
+  const int64_t free = budget - stats_.admitted_bytes - stats_.model_bytes;
+  if (bytes <= free) return absl::OkStatus();
+  const std::string models =
+      stats_.model_bytes > 0 ? absl::StrCat(", models hold ", stats_.model_bytes) : std::string();
+  return OverloadedError(absl::StrCat(what, " takes ", bytes, " bytes, ", free, " of the ", budget,
+                                      " bytes of the memory budget are free", models),
+                         kRetryDelay);
+}
+
+absl::Status Admission::Take(int64_t already_held, int64_t bytes, absl::string_view what) {
+  absl::Status status = CheckFits(already_held, bytes, what);
+  if (status.ok()) {
+    stats_.admitted_bytes += bytes;
+  } else if (absl::IsInvalidArgument(status)) {
+    ++stats_.refused_as_too_large;
+  } else {
     ++stats_.refused_for_memory;
-    return OverloadedError(absl::StrCat(what, " takes ", bytes, " bytes, ", budget - stats_.admitted_bytes, " of the ",
-                                        budget, " bytes of the memory budget are free"),
-                           kRetryDelay);
   }
-  stats_.admitted_bytes += bytes;
+  return status;
+}
+
+absl::StatusOr<Admission::ModelMemory> Admission::HoldModel(int64_t bytes) {
+  ModelMemory memory(this, 0);
+  if (absl::Status status = memory.Resize(bytes); !status.ok()) return status;
+  return memory;
+}
+
+absl::Status Admission::ModelMemory::Resize(int64_t bytes) {
+  if (admission_ == nullptr) return absl::OkStatus();
+  absl::MutexLock lock(&admission_->mutex_);
+  const int64_t budget = admission_->limits_.memory_budget_bytes, more = bytes - bytes_;
+  const int64_t free = budget - admission_->stats_.admitted_bytes - admission_->stats_.model_bytes;
+  if (more > free) {
+    const std::string message =
+        absl::StrCat("its weights take ", bytes, " bytes of memory, ", free + bytes_, " of the ", budget,
+                     " bytes of the memory budget (memory-budget) are free");
+    return bytes > budget ? absl::InvalidArgumentError(message) : absl::ResourceExhaustedError(message);
+  }
+  admission_->stats_.model_bytes += more;
+  bytes_ = bytes;
   return absl::OkStatus();
+}
+
+Admission::ModelMemory::~ModelMemory() {
+  if (admission_ == nullptr) return;
+  absl::MutexLock lock(&admission_->mutex_);
+  admission_->stats_.model_bytes -= bytes_;
 }
 
 void Admission::GiveBack(int64_t bytes, int64_t calls) {

@@ -13,7 +13,7 @@
 namespace favor {
 
 struct AdmissionLimits {
-  int64_t memory_budget_bytes = 0;  // of all admitted calls together
+  int64_t memory_budget_bytes = 0;  // of all admitted calls and models together
   int64_t max_calls = 0;            // admitted at once
 };
 
@@ -21,6 +21,7 @@ struct AdmissionLimits {
 struct AdmissionStats {
   int64_t admitted_bytes = 0;
   int64_t admitted_calls = 0;
+  int64_t model_bytes = 0;
   int64_t refused_for_memory = 0;    // no room now
   int64_t refused_for_calls = 0;     // too many calls now
   int64_t refused_as_too_large = 0;  // could never fit
@@ -59,6 +60,26 @@ class Admission {
     int64_t calls_ = 0;  // that it counts for
   };
 
+  // The bytes of a model, which no call may use. Gives them back when destroyed. Thread-compatible.
+  class ModelMemory {
+   public:
+    ModelMemory() = default;
+    ModelMemory(ModelMemory&& other) noexcept
+        : admission_(std::exchange(other.admission_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+    ModelMemory& operator=(ModelMemory&&) = delete;
+    ~ModelMemory();
+
+    // Makes it so many bytes, or leaves it as it is and answers as HoldModel does.
+    absl::Status Resize(int64_t bytes);
+
+   private:
+    friend class Admission;
+    ModelMemory(Admission* admission, int64_t bytes) : admission_(admission), bytes_(bytes) {}
+
+    Admission* admission_ = nullptr;  // null: not counted
+    int64_t bytes_ = 0;
+  };
+
   explicit Admission(const AdmissionLimits& limits) : limits_(limits) {}
   Admission(const Admission&) = delete;
   Admission& operator=(const Admission&) = delete;
@@ -68,10 +89,16 @@ class Admission {
   // reservation.
   absl::StatusOr<Reservation> Admit(int64_t bytes, absl::string_view what);
 
+  // ResourceExhaustedError when there is no room now, InvalidArgumentError when there never can be. Refused models are
+  // not counted among the calls. The Admission must outlive the memory.
+  absl::StatusOr<ModelMemory> HoldModel(int64_t bytes);
+
   const AdmissionLimits& limits() const { return limits_; }
   AdmissionStats stats() const;
 
  private:
+  absl::Status CheckFits(int64_t already_held, int64_t bytes, absl::string_view what) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Take(int64_t already_held, int64_t bytes, absl::string_view what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(int64_t bytes, int64_t calls);
 

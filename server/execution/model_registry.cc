@@ -1,5 +1,7 @@
 #include "server/execution/model_registry.h"
 
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -11,6 +13,13 @@ namespace {
 
 absl::Status About(absl::string_view name, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("model ", name, ": ", status.message()));
+}
+
+// 0 when there is no such file: loading tells what is wrong.
+int64_t WeightsFileBytes(const std::string& folder) {
+  std::error_code error;
+  const auto bytes = std::filesystem::file_size(std::filesystem::path(folder) / "model.safetensors", error);
+  return error ? 0 : static_cast<int64_t>(bytes);
 }
 
 absl::Status Stopped(absl::string_view name) { return About(name, absl::CancelledError("the server stops")); }
@@ -98,6 +107,22 @@ absl::Status ModelRegistry::Unload(absl::string_view name) {
   return absl::OkStatus();
 }
 
+absl::StatusOr<std::shared_ptr<const Model>> ModelRegistry::LoadAdmitted(const std::string& folder) {
+  if (admission_ == nullptr) return loader_(folder);
+  // What a model takes is known when it is loaded, and rarely less than its file: what can not fit is not even read.
+  absl::StatusOr<Admission::ModelMemory> memory = admission_->HoldModel(WeightsFileBytes(folder));
+  if (!memory.ok()) return memory.status();
+  absl::StatusOr<std::shared_ptr<const Model>> model = loader_(folder);
+  if (!model.ok()) return model;
+  if (absl::Status status = memory->Resize((*model)->encoder->memory_bytes()); !status.ok()) return status;
+  struct Held {
+    Admission::ModelMemory memory;
+    std::shared_ptr<const Model> model;  // ends first
+  };
+  auto held = std::make_shared<const Held>(Held{*std::move(memory), *std::move(model)});
+  return std::shared_ptr<const Model>(held, held->model.get());
+}
+
 absl::StatusOr<NamedModel> ModelRegistry::LoadNow(const std::string& name, std::string folder) {
   const bool again = folder.empty();
   if (again) {
@@ -105,7 +130,7 @@ absl::StatusOr<NamedModel> ModelRegistry::LoadNow(const std::string& name, std::
     if (!old.ok()) return old.status();
     folder = old->folder;
   }
-  absl::StatusOr<std::shared_ptr<const Model>> model = loader_(folder);
+  absl::StatusOr<std::shared_ptr<const Model>> model = LoadAdmitted(folder);
   if (!model.ok()) return About(name, model.status());
   if (absl::Status status = WarmUp(*model); !status.ok()) return About(name, status);
   NamedModel loaded{name, std::move(folder), *std::move(model)};

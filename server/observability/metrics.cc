@@ -162,6 +162,8 @@ std::vector<MetricFamily> Metrics::Collect() const {
     const AdmissionStats stats = sources_.admission();
     families.push_back(
         GaugeOf("favor_admitted_bytes", "Bytes held by admitted calls.", static_cast<double>(stats.admitted_bytes)));
+    families.push_back(
+        GaugeOf("favor_model_bytes", "Memory of loaded models.", static_cast<double>(stats.model_bytes)));
     families.push_back(Rejections(stats, sources_.refused_streams ? sources_.refused_streams() : 0));
   }
   if (sources_.calls_in_flight) {

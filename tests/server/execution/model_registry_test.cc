@@ -1,6 +1,8 @@
 #include "server/execution/model_registry.h"
 
 #include <atomic>
+#include <filesystem>
+#include <fstream>
 #include <limits>
 #include <thread>
 
@@ -93,6 +95,60 @@ TEST(ModelRegistry, DoesNotServeAModelThatCannotEmbed) {
   });
   EXPECT_EQ(LoadAndWait(&registry, "a", "/a").status(), absl::InternalError("model a: broken"));
   EXPECT_THAT(Names(registry), ElementsAre());
+}
+
+// A fake model takes 49,380 bytes.
+TEST(ModelRegistry, LoadsNoMoreThanTheMemoryBudgetHolds) {
+  Admission admission({.memory_budget_bytes = 120'000, .max_calls = 10});
+  ModelRegistry registry(LoadFake, nullptr, &admission);
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  ASSERT_TRUE(LoadAndWait(&registry, "b", "/b").ok());
+  EXPECT_EQ(admission.stats().model_bytes, 2 * 49'380);
+  EXPECT_EQ(
+      LoadAndWait(&registry, "c", "/c").status(),
+      absl::ResourceExhaustedError("model c: its weights take 49380 bytes of memory, 21240 of the 120000 bytes of "
+                                   "the memory budget (memory-budget) are free"));
+  EXPECT_THAT(Names(registry), ElementsAre("a", "b"));
+  EXPECT_EQ(admission.stats().refused_for_memory, 0) << "calls alone are counted";
+
+  EXPECT_TRUE(admission.Admit(21'240, "the request").ok());
+  EXPECT_THAT(admission.Admit(21'241, "the request").status().message(), HasSubstr("models hold 98760"));
+
+  ASSERT_TRUE(registry.Unload("a").ok());
+  EXPECT_TRUE(LoadAndWait(&registry, "c", "/c").ok());
+  ModelRegistry other(LoadFake, nullptr, &admission);
+  EXPECT_FALSE(LoadAndWait(&other, "d", "/d").ok());
+}
+
+TEST(ModelRegistry, AReplacedModelHoldsItsMemoryUntilItsLastCallIsOver) {
+  Admission admission({.memory_budget_bytes = 120'000, .max_calls = 10});
+  ModelRegistry registry(LoadFake, nullptr, &admission);
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  std::shared_ptr<const Model> call = registry.Find("a")->model;
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/b").ok());
+  EXPECT_TRUE(absl::IsResourceExhausted(LoadAndWait(&registry, "a", "/c").status()));
+  EXPECT_EQ(admission.stats().model_bytes, 2 * 49'380);
+  call.reset();
+  EXPECT_EQ(admission.stats().model_bytes, 49'380);
+  EXPECT_TRUE(LoadAndWait(&registry, "a", "/c").ok());
+}
+
+TEST(ModelRegistry, DoesNotReadAFileThatIsLargerThanTheMemoryBudget) {
+  const std::string folder = ::testing::TempDir() + "/large_weights";
+  std::filesystem::create_directories(folder);
+  std::ofstream(folder + "/model.safetensors") << std::string(2000, ' ');
+  Admission admission({.memory_budget_bytes = 1000, .max_calls = 10});
+  bool loads = false;
+  const auto load = [&](const std::string&) -> Loaded {
+    loads = true;
+    return absl::InternalError("read");
+  };
+  ModelRegistry registry(load, nullptr, &admission);
+  EXPECT_EQ(LoadAndWait(&registry, "a", folder).status(),
+            absl::InvalidArgumentError("model a: its weights take 2000 bytes of memory, 1000 of the 1000 bytes of the "
+                                       "memory budget (memory-budget) are free"));
+  EXPECT_FALSE(loads);
+  EXPECT_EQ(admission.stats().model_bytes, 0);
 }
 
 TEST(ModelRegistry, ForgetsAModel) {

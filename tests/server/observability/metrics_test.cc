@@ -68,13 +68,14 @@ TEST(Metrics, RecordEmbeddingsBatchesAndLoads) {
 TEST(Metrics, ReadAdmissionAndTheProcessAtEveryScrape) {
   Metrics metrics;
   int64_t bytes = 5;
-  metrics.SetSources({[&] { return AdmissionStats{.admitted_bytes = bytes, .refused_for_memory = 2}; },
-                      [] { return int64_t{7}; }, nullptr, nullptr, [] { return int64_t{3}; },
-                      [] { return int64_t{4}; }});
+  metrics.SetSources(
+      {[&] { return AdmissionStats{.admitted_bytes = bytes, .model_bytes = 90, .refused_for_memory = 2}; },
+       [] { return int64_t{7}; }, nullptr, nullptr, [] { return int64_t{3}; }, [] { return int64_t{4}; }});
   EXPECT_THAT(Page(metrics), HasSubstr("favor_admitted_bytes 5\n"));
   bytes = 6;
   const std::string page = Page(metrics);
   EXPECT_THAT(page, HasSubstr("favor_admitted_bytes 6\n"));
+  EXPECT_THAT(page, HasSubstr("favor_model_bytes 90\n"));
   EXPECT_THAT(page, HasSubstr("favor_rejected_total{reason=\"memory\"} 2\n"));
   EXPECT_THAT(page, HasSubstr("favor_rejected_total{reason=\"streams\"} 4\n"));
   EXPECT_THAT(page, HasSubstr("favor_calls_in_flight 7\n"));
