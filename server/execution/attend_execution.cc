@@ -1,8 +1,36 @@
 #include "server/execution/attend_execution.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace favor {
+namespace {
+
+// Nominal operations, two to a multiplication and its addition; exponentials are free. What differs in speed has a kind
+// of its own.
+JobSize AttendSize(const AttendWork& work, const Projection* projection, const Job& job) {
+  const Shape& queries = work.queries.shape;
+  const Shape& keys = work.keys.shape;
+  const double dims = 2.0 * static_cast<double>(queries.dim + work.values.shape.dim);
+  const double query_rows = static_cast<double>(queries.batch_size * queries.num_heads * queries.length);
+  const double key_rows = static_cast<double>(keys.batch_size * keys.num_heads * keys.length);
+  const bool is_exact = work.spec.mode == AttentionMode::kExact;
+  const bool is_structured =
+      work.drawn_projection.has_value() && work.drawn_projection->kind == ProjectionKind::kStructured;
+  JobSize size;
+  size.kind = (is_exact ? 1 : 0) + (work.spec.causal ? 2 : 0) + (is_structured ? 4 : 0) +
+              (work.spec.precision == Precision::kBFloat16 ? 8 : 0);
+  if (is_exact) {
+    size.operations = dims * query_rows * static_cast<double>(keys.length) / (work.spec.causal ? 2 : 1);
+  } else {
+    const int64_t num_features = projection == nullptr ? queries.dim : projection->num_features();
+    size.operations = dims * static_cast<double>(num_features) * (query_rows + key_rows);
+  }
+  for (const Phase& phase : job.phases) size.max_parallel = std::max(size.max_parallel, phase.num_chains);
+  return size;
+}
+
+}  // namespace
 
 // One call under way. Its stages run one after the other, each on the thread that ended the one before.
 struct AttendExecution::Run {
@@ -65,13 +93,18 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   if (absl::Status status = run->reservation->Grow(scratch_bytes, "the scratch memory of the kernels"); !status.ok()) {
     return run->Fail(std::move(status));
   }
-  compute_->Submit(*std::move(job), run->cancellation, [run](absl::Status status, Timing timing) {
+  const JobSize size = AttendSize(work, run->result.projection.get(), *job);
+  if (absl::Status status = compute_->CheckDeadline(size, *run->cancellation); !status.ok()) {
+    return run->Fail(std::move(status));
+  }
+  const auto done = [run](absl::Status status, Timing timing) {
     run->result.timing.queue_time += timing.queue_time;
     run->result.timing.compute_time = timing.compute_time;
     if (!status.ok()) return run->Fail(std::move(status));
     run->work = AttendWork();  // gives the inputs' memory back before the answer is sent
     run->done(std::move(run->result));
-  });
+  };
+  compute_->Submit(*std::move(job), run->cancellation, done, size);
 }
 
 }  // namespace favor

@@ -132,9 +132,15 @@ void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, co
     const bool hold = when_full == WhenFull::kHold && (!held_.empty() || !status.ok());
     if (hold) status = absl::OkStatus();
     if (status.ok()) (hold ? held_ : waiting_).push_back(call);
+    if (!status.ok()) ++num_refused_;
   }
   if (!status.ok()) return call->done(std::move(status));
   Pump();
+}
+
+int64_t EmbedBatcher::num_refused() const {
+  absl::MutexLock lock(&mutex_);
+  return num_refused_;
 }
 
 int64_t EmbedBatcher::waiting_tokens() const {

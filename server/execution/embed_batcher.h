@@ -63,6 +63,8 @@ class EmbedBatcher {
   int64_t batch_tokens() const { return options_.batch_tokens; }
   // Tokens that wait, all of them counted.
   int64_t waiting_tokens() const;
+  // Calls that were refused because too many tokens wait.
+  int64_t num_refused() const;
 
  private:
   struct Call;
@@ -97,6 +99,7 @@ class EmbedBatcher {
   Calls waiting_ ABSL_GUARDED_BY(mutex_);
   Calls held_ ABSL_GUARDED_BY(mutex_);  // that found no room, in the order of their coming
   std::deque<std::shared_ptr<Batch>> again_ ABSL_GUARDED_BY(mutex_);  // that Divide() made, and run first
+  int64_t num_refused_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_running_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_oversized_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, batches of one window above batch_tokens
 };
