@@ -1,0 +1,21 @@
+#ifndef FAVOR_SERVER_SUPERVISOR_H_
+#define FAVOR_SERVER_SUPERVISOR_H_
+
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace favor {
+
+// Tells a service manager that speaks systemd's protocol (sd_notify(3)) how this process does: "READY=1",
+// "STOPPING=1", "STATUS=..." as one datagram to the socket that $NOTIFY_SOCKET names. Does nothing when nobody
+// supervises. Not for use once other threads change the environment.
+absl::Status NotifySupervisor(absl::string_view state);
+
+// The same to a socket of that name; '@' begins an abstract one.
+absl::Status NotifySupervisorAt(const std::string& socket_path, absl::string_view state);
+
+}  // namespace favor
+
+#endif  // FAVOR_SERVER_SUPERVISOR_H_
