@@ -15,6 +15,7 @@
 #include "server/observability/log.h"
 #include "server/server.h"
 #include "server/stop_signals.h"
+#include "server/supervisor.h"
 
 namespace favor {
 namespace {
@@ -29,6 +30,21 @@ Log::Fields SettingsInForce(const CommandLine& command_line) {
                             {"from", command_line.sources.at(setting.name)}};
   }
   return fields;
+}
+
+int Check(const CommandLine& command_line) {
+  std::fputs(EffectiveSettings(command_line).c_str(), stdout);
+  const Log log(STDERR_FILENO, command_line.config.log_level);
+  const absl::Status status = Server::Check(command_line.config, &log);
+  if (status.ok()) return 0;
+  std::fprintf(stderr, "favord: %s\n", std::string(status.message()).c_str());
+  return kExitWrongSettings;
+}
+
+// A supervisor that cannot be reached is no reason to stop serving.
+void Tell(const Log& log, absl::string_view state) {
+  const absl::Status status = NotifySupervisor(state);
+  if (!status.ok()) log.Write(LogLevel::kWarning, "notify_failed", {{"message", std::string(status.message())}});
 }
 
 int Serve(const CommandLine& command_line, StopSignals* signals) {
@@ -58,12 +74,14 @@ int Serve(const CommandLine& command_line, StopSignals* signals) {
     (*server)->Drain([](absl::Duration) { return true; });
     return stopped ? 0 : kExitWrongSettings;
   }
+  Tell(log, "READY=1");
   int signal = signals->Wait();
   for (; signal == SIGHUP; signal = signals->Wait()) {
     log.Write(LogLevel::kInfo, "reload_signal", {{"number", signal}});
-    (*server)->ReloadModels();
+    (*server)->Reload();
   }
   log.Write(LogLevel::kInfo, "stop_signal", {{"number", signal}});
+  Tell(log, "STOPPING=1");
   (*server)->Drain(stop_waiting);
   return 0;
 }
@@ -104,8 +122,7 @@ int Main(const std::vector<std::string>& arguments, const std::vector<std::strin
       std::printf("favord %s\n", kVersion);
       return 0;
     case CommandLine::Action::kCheck:
-      std::fputs(EffectiveSettings(*command_line).c_str(), stdout);
-      return 0;
+      return Check(*command_line);
     case CommandLine::Action::kServe:
       return Serve(*command_line, &signals);
   }

@@ -2,28 +2,20 @@
 
 #include <cstdio>
 #include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "favor/attention/attention.h"
 #include "favor/base/version.h"
 #include "favor/kernels/cpu_target.h"
+#include "server/config/quantity.h"
 #include "server/convert/item_reader.h"
 
 namespace favor {
 namespace {
-
-absl::StatusOr<std::string> ReadFile(const std::string& path) {
-  if (path.empty()) return std::string();
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  text << file.rdbuf();
-  if (!file) return absl::NotFoundError(absl::StrCat("cannot read ", path));
-  return text.str();
-}
 
 // Whoever waits for the file must never see half of it: written aside, then renamed.
 absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
@@ -43,21 +35,33 @@ absl::Status WritePortFile(const std::string& path, const std::vector<std::strin
   return absl::UnavailableError(absl::StrCat("cannot write port-file ", path));
 }
 
-absl::StatusOr<RpcServerOptions> OptionsOf(const ServerConfig& config) {
-  RpcServerOptions options;
-  options.addresses = config.addresses;
-  options.max_message_bytes = config.max_message_bytes;
-  options.num_queues = static_cast<int>(config.grpc_threads);
-  options.max_concurrent_streams = static_cast<int>(config.max_concurrent_streams);
-  const std::pair<const std::string&, std::string*> files[] = {{config.tls_certificate, &options.tls_certificate},
-                                                               {config.tls_key, &options.tls_key},
-                                                               {config.tls_client_ca, &options.tls_client_ca}};
-  for (const auto& [path, text] : files) {
-    absl::StatusOr<std::string> read = ReadFile(path);
-    if (!read.ok()) return read.status();
-    *text = *std::move(read);
-  }
+SecurityOptions SecurityOf(const ServerConfig& config) {
+  SecurityOptions options;
+  options.certificates = {config.tls_certificate, config.tls_key, config.tls_client_ca};
+  options.api_keys = config.api_keys;
+  options.key_limits = {static_cast<double>(config.key_rate), config.key_burst, config.key_calls};
+  options.reload_period = config.reload_period;
   return options;
+}
+
+// Whoever reaches an address of the network may read what is not encrypted and call what needs no key.
+void WarnOfExposure(const ServerConfig& config, const Log& log) {
+  for (const std::string& address : config.addresses) {
+    if (IsOfThisMachine(address)) continue;
+    if (config.tls_certificate.empty()) {
+      log.Write(LogLevel::kWarning, "exposed_address",
+                {{"address", address},
+                 {"message", config.api_keys.empty()
+                                 ? "calls are not encrypted: set tls-certificate and tls-key, or end TLS in front of it"
+                                 : "calls and their API keys are not encrypted: set tls-certificate and tls-key, or "
+                                   "end TLS in front of it"}});
+    }
+    if (config.api_keys.empty() && config.tls_client_ca.empty()) {
+      log.Write(LogLevel::kWarning, "exposed_address",
+                {{"address", address},
+                 {"message", "anybody who reaches it may call: set api-keys or tls-client-ca, or guard it otherwise"}});
+    }
+  }
 }
 
 v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
@@ -82,10 +86,14 @@ v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
 
 }  // namespace
 
-Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader load_model)
+Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<SecurityFiles> security,
+               ModelRegistry::Loader load_model)
     : config_(config),
       log_(log),
       open_streams_(config.max_streams),
+      call_log_(log, {config.log_every, config.slow_call}),
+      security_(std::move(security)),
+      doorkeeper_(security_->keys(), config.access, log),
       admission_({config.memory_budget_bytes, config.max_calls}),
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
@@ -99,10 +107,11 @@ Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader
   batcher_ = std::make_unique<EmbedBatcher>(
       EmbedBatcherOptions{config.embed_batch_tokens, config.embed_queue_tokens}, compute_.get(),
       [metrics = metrics_](int64_t num_tokens) { metrics->RecordEmbedBatch(num_tokens); });
-  metrics_->SetSources({[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); },
-                        [this] { return batcher_->waiting_tokens(); },
-                        [this] { return static_cast<int64_t>(models_->List().size()); },
-                        [this] { return open_streams_.count(); }, [this] { return open_streams_.num_refused(); }});
+  metrics_->SetSources(
+      {[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); },
+       [this] { return batcher_->waiting_tokens(); }, [this] { return static_cast<int64_t>(models_->List().size()); },
+       [this] { return open_streams_.count(); }, [this] { return Refusals(); }, CertificateExpirySource(),
+       [this] { return compute_->num_jobs(); }, [this] { return compute_->queue_age(); }});
   attention_service_ =
       std::make_unique<AttentionService>(AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(),
                                                                         metrics_.get(), config.max_message_bytes},
@@ -115,18 +124,29 @@ Server::Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader
   info_service_ = std::make_unique<InfoService>(InfoOf(config, compute_->num_threads()), Observers());
 }
 
+absl::Status Server::Check(const ServerConfig& config, const Log* log, const ModelRegistry::Loader& load_model) {
+  if (auto security = SecurityFiles::Load(SecurityOf(config), log); !security.ok()) return security.status();
+  for (const ModelSetting& model : config.models) {
+    if (auto loaded = load_model(model.folder); !loaded.ok()) {
+      return absl::Status(loaded.status().code(), absl::StrCat("model ", model.name, ": ", loaded.status().message()));
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, const Log* log,
                                                       ModelRegistry::Loader load_model) {
-  const absl::StatusOr<RpcServerOptions> options = OptionsOf(config);
-  if (!options.ok()) return options.status();
-  std::unique_ptr<Server> server(new Server(config, log, std::move(load_model)));
+  absl::StatusOr<std::unique_ptr<SecurityFiles>> security = SecurityFiles::Load(SecurityOf(config), log);
+  if (!security.ok()) return security.status();
+  std::unique_ptr<Server> server(new Server(config, log, *std::move(security), std::move(load_model)));
+  WarnOfExposure(config, *log);
 
   if (!config.metrics_address.empty()) {
     auto endpoint = MetricsEndpoint::Start(config.metrics_address, server->metrics_);
     if (!endpoint.ok()) return endpoint.status();
     server->endpoint_ = *std::move(endpoint);
   }
-  auto rpc = RpcServer::Start(*options,
+  auto rpc = RpcServer::Start(server->RpcOptions(),
                               {server->attention_service_->ForServer(), server->embedding_service_->ForServer(),
                                server->model_service_->ForServer(), server->info_service_->ForServer()},
                               &server->calls_in_flight_, &server->calls_alive_);
@@ -134,6 +154,40 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
   server->rpc_ = *std::move(rpc);
   if (absl::Status status = WritePortFile(config.port_file, server->addresses()); !status.ok()) return status;
   return server;
+}
+
+std::vector<std::pair<const char*, int64_t>> Server::Refusals() const {
+  const Doorkeeper::Stats door = doorkeeper_.stats();
+  const KeyRing::Stats keys = security_->keys() == nullptr ? KeyRing::Stats() : security_->keys()->stats();
+  return {{"streams", open_streams_.num_refused()}, {"unauthenticated", door.refused_unauthenticated},
+          {"forbidden", door.refused_forbidden},    {"key_rate", keys.refused_for_rate},
+          {"key_calls", keys.refused_for_calls},    {"deadline", compute_->forecast().num_refused()},
+          {"embed_queue", batcher_->num_refused()}};
+}
+
+std::function<absl::Time()> Server::CertificateExpirySource() const {
+  const CertificateStore* certificates = security_->certificates();
+  if (certificates == nullptr) return nullptr;
+  return [certificates] { return certificates->Get().expiry; };
+}
+
+RpcServerOptions Server::RpcOptions() {
+  RpcServerOptions options;
+  options.addresses = config_.addresses;
+  options.max_message_bytes = config_.max_message_bytes;
+  options.num_queues = static_cast<int>(config_.grpc_threads);
+  options.max_concurrent_streams = static_cast<int>(config_.max_concurrent_streams);
+  options.max_metadata_bytes = config_.max_metadata_bytes;
+  options.handshake_timeout = config_.handshake_timeout;
+  options.min_ping_interval = config_.min_ping_interval;
+  options.keepalive_time = config_.keepalive_time;
+  options.keepalive_timeout = config_.keepalive_timeout;
+  options.max_connection_idle = config_.max_connection_idle;
+  options.max_connection_age = config_.max_connection_age;
+  options.max_connection_age_grace = config_.max_connection_age_grace;
+  options.certificates = security_->certificates();
+  options.doorkeeper = doorkeeper_.is_needed() ? &doorkeeper_ : nullptr;
+  return options;
 }
 
 absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_waiting) {
@@ -177,7 +231,8 @@ absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_
   return absl::OkStatus();
 }
 
-void Server::ReloadModels() {
+void Server::Reload() {
+  security_->ReloadSoon();
   models_->ReloadAll([this](const absl::StatusOr<NamedModel>& model) { LogLoad(model); });
 }
 
@@ -190,19 +245,22 @@ void Server::LogLoad(const absl::StatusOr<NamedModel>& model) const {
 }
 
 void Server::Drain(const std::function<bool(absl::Duration)>& stop_waiting) {
+  const absl::Time began = absl::Now();
+  const auto since_began = [began] { return absl::ToInt64Milliseconds(absl::Now() - began); };
   log_->Write(LogLevel::kInfo, "drain_started",
               {{"calls_in_flight", calls_in_flight_.count()},
                {"drain_delay", absl::FormatDuration(config_.drain_delay)},
                {"drain_timeout", absl::FormatDuration(config_.drain_timeout)}});
   rpc_->SetServing(false);
   bool hurry = stop_waiting(config_.drain_delay);
-  log_->Write(LogLevel::kInfo, "drain_refusing_calls", {{"calls_in_flight", calls_in_flight_.count()}});
+  log_->Write(LogLevel::kInfo, "drain_refusing_calls",
+              {{"calls_in_flight", calls_in_flight_.count()}, {"after_ms", since_began()}});
   models_->Stop();  // calls that wait for a load would not end in time
   const int64_t num_cancelled = rpc_->Shutdown(config_.drain_timeout, [&] {
     hurry = hurry || stop_waiting(absl::ZeroDuration());
     return hurry;
   });
-  log_->Write(LogLevel::kInfo, "drain_finished", {{"calls_cancelled", num_cancelled}});
+  log_->Write(LogLevel::kInfo, "drain_finished", {{"calls_cancelled", num_cancelled}, {"after_ms", since_began()}});
 }
 
 }  // namespace favor

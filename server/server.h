@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -14,12 +15,15 @@
 #include "server/execution/embed_batcher.h"
 #include "server/execution/model_registry.h"
 #include "server/execution/projection_draws.h"
+#include "server/observability/call_log.h"
 #include "server/observability/log.h"
 #include "server/observability/metrics.h"
 #include "server/observability/metrics_endpoint.h"
 #include "server/rpc/calls_in_flight.h"
+#include "server/rpc/doorkeeper.h"
 #include "server/rpc/open_streams.h"
 #include "server/rpc/rpc_server.h"
+#include "server/security/security_files.h"
 #include "server/services/attention_service.h"
 #include "server/services/embedding_service.h"
 #include "server/services/info_service.h"
@@ -30,6 +34,10 @@ namespace favor {
 // favord without its process: everything that serves, put together.
 class Server {
  public:
+  // Reads what Start() and LoadModels() would read, and does nothing else. The error is theirs.
+  static absl::Status Check(const ServerConfig& config, const Log* log,
+                            const ModelRegistry::Loader& load_model = &LoadModel);
+
   // Listens and answers; health is NOT_SERVING until LoadModels(). The log must outlive the server. An error tells what
   // cannot be had: an address, a file. `load_model` reads a model's folder.
   static absl::StatusOr<std::unique_ptr<Server>> Start(const ServerConfig& config, const Log* log,
@@ -43,25 +51,34 @@ class Server {
   // Loads the models of the settings, then says that it serves. An error names the model that cannot be loaded.
   // CancelledError when `stop_waiting`, which is asked again and again and waits up to the time given, returns true.
   absl::Status LoadModels(const std::function<bool(absl::Duration)>& stop_waiting);
-  // Loads every model anew and logs how it went. Never blocks.
-  void ReloadModels();
+  // Loads every model anew, looks at certificates and keys, and logs how it went. Never blocks.
+  void Reload();
 
   // Stops serving as config.drain_delay and drain_timeout say. `stop_waiting` waits up to the time given and returns
   // true when both waits are to be cut short.
   void Drain(const std::function<bool(absl::Duration)>& stop_waiting);
 
  private:
-  Server(const ServerConfig& config, const Log* log, ModelRegistry::Loader load_model);
+  Server(const ServerConfig& config, const Log* log, std::unique_ptr<SecurityFiles> security,
+         ModelRegistry::Loader load_model);
 
+  RpcServerOptions RpcOptions();
+  // What calls were refused for beside what admission counts.
+  std::vector<std::pair<const char*, int64_t>> Refusals() const;
+  std::function<absl::Time()> CertificateExpirySource() const;
   void LogLoad(const absl::StatusOr<NamedModel>& model) const;
 
   CallObservers Observers() {
-    return {metrics_.get(), log_, &calls_in_flight_, &calls_alive_, &open_streams_, config_.stream_idle_timeout};
+    return {metrics_.get(),   &call_log_, &calls_in_flight_, &calls_alive_, &open_streams_, config_.stream_idle_timeout,
+            security_->keys()};
   }
 
   const ServerConfig config_;
   const Log* const log_;
   const std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
+  const CallLog call_log_;
+  const std::unique_ptr<SecurityFiles> security_;
+  Doorkeeper doorkeeper_;
   CallsInFlight calls_in_flight_;
   CallsInFlight calls_alive_;
   OpenStreams open_streams_;

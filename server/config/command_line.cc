@@ -166,7 +166,8 @@ std::string HelpText() {
                    "  --config FILE    read settings from lines `name = value`; # starts a comment line [",
                    kConfigVariable,
                    "]\n"
-                   "  --check          validate the settings, print them and where each came from, and exit\n"
+                   "  --check          validate the settings, read certificates, keys and models, print the settings\n"
+                   "                   and where each came from, and exit\n"
                    "  --version        print the version and exit\n"
                    "  --help           print this and exit\n\n"
                    "Every setting is a flag, an environment variable and a name in the file; a flag wins over the\n"
@@ -188,7 +189,8 @@ std::string HelpText() {
       "  favord --model minilm=/models/all-MiniLM-L6-v2\n"
       "  FAVORD_THREADS=4 favord --config /etc/favord.conf --check\n\n"
       "SIGTERM and SIGINT drain: health turns NOT_SERVING, calls go on for drain-delay, then calls in\n"
-      "flight have drain-timeout to finish. A second signal ends the waiting. SIGHUP loads all models anew.\n"
+      "flight have drain-timeout to finish. A second signal ends the waiting. SIGHUP looks at certificates\n"
+      "and keys and loads all models anew.\n"
       "Exit codes: 0 after a drain, 1 when the server cannot start, 2 for wrong settings.\n");
   return text;
 }

@@ -74,4 +74,11 @@ absl::Status CheckAddress(absl::string_view address, bool may_be_unix) {
   return Expected(address, may_be_unix ? "host:port or unix:/path" : "host:port");
 }
 
+bool IsOfThisMachine(absl::string_view address) {
+  for (const absl::string_view prefix : {"unix:", "127.", "localhost:", "[::1]:", "[::ffff:127."}) {
+    if (absl::StartsWith(address, prefix)) return true;
+  }
+  return false;
+}
+
 }  // namespace favor

@@ -25,6 +25,9 @@ absl::StatusOr<int64_t> ParseInteger(absl::string_view text);
 // A socket to listen on: "host:port", "[::1]:port", or, when it may be one, "unix:/path".
 absl::Status CheckAddress(absl::string_view address, bool may_be_unix);
 
+// Whether an address that CheckAddress accepts is reached from this machine only.
+bool IsOfThisMachine(absl::string_view address);
+
 }  // namespace favor
 
 #endif  // FAVOR_SERVER_CONFIG_QUANTITY_H_

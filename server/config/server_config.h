@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/time/time.h"
+#include "server/config/access.h"
 #include "server/observability/log.h"
 
 namespace favor {
@@ -24,6 +25,12 @@ struct ServerConfig {
   std::string tls_certificate;
   std::string tls_key;
   std::string tls_client_ca;
+  std::string api_keys;
+  int64_t key_rate = 0;
+  int64_t key_burst = 0;
+  int64_t key_calls = 0;
+  absl::Duration reload_period;
+  StandardAccess access;
 
   int64_t threads = 0;
   int64_t grpc_threads = 0;
@@ -33,6 +40,14 @@ struct ServerConfig {
   int64_t max_concurrent_streams = 0;
   int64_t max_streams = 0;
   absl::Duration stream_idle_timeout;
+  int64_t max_metadata_bytes = 0;
+  absl::Duration handshake_timeout;
+  absl::Duration keepalive_time;
+  absl::Duration keepalive_timeout;
+  absl::Duration min_ping_interval;
+  absl::Duration max_connection_idle;
+  absl::Duration max_connection_age;
+  absl::Duration max_connection_age_grace;
   int64_t projection_cache_bytes = 0;
 
   std::vector<ModelSetting> models;
@@ -43,6 +58,8 @@ struct ServerConfig {
   absl::Duration drain_delay;
   absl::Duration drain_timeout;
   LogLevel log_level = LogLevel::kInfo;
+  int64_t log_every = 0;
+  absl::Duration slow_call;
 };
 
 }  // namespace favor

@@ -186,6 +186,23 @@ Setting LogLevelSetting() {
   return setting;
 }
 
+Setting AccessSetting(std::string name, std::string default_value, Access StandardAccess::*field, std::string what) {
+  static constexpr const char* kNames[] = {"open", "key", "off"};  // in the order of Access
+  Setting setting{
+      std::move(name), "ACCESS", std::move(default_value), "open, key, off",
+      absl::StrCat("Who may call ", what, ". open: everybody; key: who may call favord's own services; off: nobody.")};
+  setting.set = [=](absl::string_view text, ServerConfig* config) {
+    for (size_t i = 0; i < std::size(kNames); ++i) {
+      if (text != kNames[i]) continue;
+      config->access.*field = static_cast<Access>(i);
+      return absl::OkStatus();
+    }
+    return absl::InvalidArgumentError(absl::StrCat("'", text, "' is none of open, key, off"));
+  };
+  setting.show = [=](const ServerConfig& config) { return kNames[static_cast<size_t>(config.access.*field)]; };
+  return setting;
+}
+
 std::vector<Setting> MakeSettings() {
   return {
       AddressSetting(),
@@ -197,6 +214,21 @@ std::vector<Setting> MakeSettings() {
       FileSetting("tls-key", &ServerConfig::tls_key, "PEM private key of the certificate."),
       FileSetting("tls-client-ca", &ServerConfig::tls_client_ca,
                   "PEM certificates; clients must show a certificate signed by one of them."),
+      FileSetting("api-keys", &ServerConfig::api_keys,
+                  "Keys that calls must show, as `authorization: Bearer KEY`: lines of a name and the SHA-256 of a key "
+                  "in hexadecimal, and maybe rate=, burst=, calls= and admin."),
+      IntegerSetting("key-rate", "0", &ServerConfig::key_rate, 0, 1'000'000'000,
+                     "Calls per second of a key whose line gives no rate; 0: no limit."),
+      IntegerSetting("key-burst", "0", &ServerConfig::key_burst, 0, 1'000'000'000,
+                     "Calls that such a key may make at once after a pause; 0: those of a second."),
+      IntegerSetting("key-calls", "0", &ServerConfig::key_calls, 0, 1'000'000'000,
+                     "Calls under way at once of a key whose line gives no number; 0: no limit."),
+      DelaySetting("reload-period", "10s", &ServerConfig::reload_period,
+                   "How often certificates and API keys are looked at for changes; 0s: only at SIGHUP."),
+      AccessSetting("health-access", "open", &StandardAccess::health, "grpc.health.v1.Health"),
+      AccessSetting("reflection-access", "key", &StandardAccess::reflection, "gRPC's reflection"),
+      AccessSetting("channelz-access", "key", &StandardAccess::channelz,
+                    "gRPC's channelz, which tells of peers and their connections"),
       IntegerSetting("threads", "auto", &ServerConfig::threads, 1, 1024,
                      "Threads of the compute pool; auto: the CPUs this process may use.", UsableCpus),
       IntegerSetting("grpc-threads", "1", &ServerConfig::grpc_threads, 1, 64,
@@ -216,6 +248,23 @@ std::vector<Setting> MakeSettings() {
                      "Streams (EmbedStream, AttendStream) open at once; more are refused."),
       DelaySetting("stream-idle-timeout", "5m", &ServerConfig::stream_idle_timeout,
                    "A stream that waits for its client, to send or to take a message, is ended after this; 0s: never."),
+      BytesSetting("max-metadata-size", "16KiB", &ServerConfig::max_metadata_bytes, kKiB, 1 << 20,
+                   "Largest metadata of a call, each entry counted with 32 bytes more."),
+      DelaySetting("handshake-timeout", "10s", &ServerConfig::handshake_timeout,
+                   "Time for a new connection to begin speaking HTTP/2, TLS included, before it is closed."),
+      DelaySetting("keepalive-time", "2m", &ServerConfig::keepalive_time,
+                   "Silence of a client after which it is asked whether it is there; 0s: never."),
+      DelaySetting("keepalive-timeout", "20s", &ServerConfig::keepalive_timeout,
+                   "Time for it to answer before its connection is closed."),
+      DelaySetting("min-ping-interval", "10s", &ServerConfig::min_ping_interval,
+                   "Clients that ping more often than that while no data flows lose their connection."),
+      DelaySetting("max-connection-idle", "30m", &ServerConfig::max_connection_idle,
+                   "Connections without a call for so long are closed; clients connect again; 0s: never."),
+      DelaySetting("max-connection-age", "0s", &ServerConfig::max_connection_age,
+                   "Connections as old as that, give or take a tenth, are closed once their calls have ended, so that "
+                   "clients spread over new replicas; 0s: never."),
+      DelaySetting("max-connection-age-grace", "10m", &ServerConfig::max_connection_age_grace,
+                   "After max-connection-age: time for calls to end before they are cancelled; 0s: any."),
       BytesSetting("projection-cache-size", "256MiB", &ServerConfig::projection_cache_bytes, 0, kMaxMemoryBytes,
                    "Memory for projections that were drawn, beside the memory budget."),
       ModelsSetting(),
@@ -230,6 +279,10 @@ std::vector<Setting> MakeSettings() {
       DelaySetting("drain-timeout", "30s", &ServerConfig::drain_timeout,
                    "After the drain delay: time for calls in flight to finish before they are cancelled."),
       LogLevelSetting(),
+      IntegerSetting("log-every", "1", &ServerConfig::log_every, 0, 1'000'000'000,
+                     "Of calls that went well or were refused for lack of room, one in so many is logged; 0: none."),
+      DelaySetting("slow-call", "10s", &ServerConfig::slow_call,
+                   "Calls that take so long are logged as warnings, whatever log-every says; 0s: none."),
   };
 }
 

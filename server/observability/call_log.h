@@ -18,6 +18,12 @@ struct CallLogOptions {
   absl::Duration slow_call;  // from here on a call is slow; 0: never
 };
 
+// What went one way.
+struct CallTraffic {
+  int64_t messages = 0;
+  int64_t bytes = 0;
+};
+
 // One call that has ended.
 struct CallRecord {
   const std::string& service;
@@ -26,8 +32,7 @@ struct CallRecord {
   const std::string& peer;
   const std::string& key;  // name of the caller's API key
   const TraceContext& trace;
-  int64_t request_bytes = 0;
-  int64_t response_bytes = 0;
+  CallTraffic received, sent;
   Timing timing;
   absl::Duration total;
   bool is_sent = false;  // gRPC took the answer

@@ -63,13 +63,27 @@ MetricFamily GaugeOf(const char* name, const char* help, double value) {
   return FamilyOf(MetricType::Gauge, name, help, {{{}, value}});
 }
 
-MetricFamily Rejections(const AdmissionStats& stats, int64_t refused_streams) {
-  const auto reason = [](const char* name) { return std::vector<ClientMetric::Label>{{"reason", name}}; };
-  return FamilyOf(MetricType::Counter, "favor_rejected_total", "Calls refused for lack of room.",
-                  {{reason("memory"), static_cast<double>(stats.refused_for_memory)},
-                   {reason("calls"), static_cast<double>(stats.refused_for_calls)},
-                   {reason("too_large"), static_cast<double>(stats.refused_as_too_large)},
-                   {reason("streams"), static_cast<double>(refused_streams)}});
+MetricFamily Rejections(const AdmissionStats& stats, const Metrics::Sources& sources) {
+  std::vector<std::pair<const char*, int64_t>> reasons = {{"memory", stats.refused_for_memory},
+                                                          {"calls", stats.refused_for_calls},
+                                                          {"too_large", stats.refused_as_too_large}};
+  if (sources.refusals) {
+    const auto others = sources.refusals();
+    reasons.insert(reasons.end(), others.begin(), others.end());
+  }
+  std::vector<Sample> samples;
+  for (const auto& [reason, count] : reasons) samples.push_back({{{"reason", reason}}, static_cast<double>(count)});
+  return FamilyOf(MetricType::Counter, "favor_rejected_total", "Calls refused before anything was computed.", samples);
+}
+
+// Without TLS the family has no samples, so that no alert on an expiry of 0 fires.
+MetricFamily CertificateExpiry(const Metrics::Sources& sources) {
+  std::vector<Sample> samples;
+  if (sources.certificate_expiry) {
+    samples.push_back({{}, static_cast<double>(absl::ToUnixSeconds(sources.certificate_expiry()))});
+  }
+  return FamilyOf(MetricType::Gauge, "favor_tls_certificate_expiry_timestamp_seconds",
+                  "When the server's certificate expires, in seconds since the Unix epoch.", samples);
 }
 
 void AppendProcess(const ProcessStats& stats, std::vector<MetricFamily>& families) {
@@ -94,6 +108,8 @@ Metrics::Metrics()
       messages_received_(
           CounterFamily(registry_, "grpc_server_msg_received_total", "Messages received on the server.")),
       messages_sent_(CounterFamily(registry_, "grpc_server_msg_sent_total", "Messages sent by the server.")),
+      request_bytes_(CounterFamily(registry_, "favor_request_bytes_total", "Bytes of the messages received.")),
+      response_bytes_(CounterFamily(registry_, "favor_response_bytes_total", "Bytes of the messages sent.")),
       handling_seconds_(HistogramFamily(registry_, "grpc_server_handling_seconds",
                                         "Time from the arrival of an RPC to the end of its answer.")),
       queue_wait_seconds_(
@@ -121,6 +137,9 @@ Metrics::Metrics()
       embed_tokenize_seconds_(HistogramFamily(registry_, "favor_embed_tokenize_seconds",
                                               "Time to read and tokenise the inputs of an Embed or Tokenize call.")
                                   .Add({}, kSeconds)),
+      serialise_seconds_(HistogramFamily(registry_, "favor_serialise_seconds",
+                                         "Time from the end of a call's computation to the bytes of its answer.")
+                             .Add({}, kSeconds)),
       model_loads_(CounterFamily(registry_, "favor_model_loads_total", "Attempts to load a model.")),
       models_loaded_(model_loads_.Add({{"result", "ok"}})),
       models_failed_(model_loads_.Add({{"result", "error"}})) {}
@@ -130,6 +149,8 @@ MethodMetrics Metrics::ForMethod(const std::string& service, const std::string& 
   MethodMetrics metrics{&started_.Add(labels),
                         &messages_received_.Add(labels),
                         &messages_sent_.Add(labels),
+                        &request_bytes_.Add(labels),
+                        &response_bytes_.Add(labels),
                         &handling_seconds_.Add(labels, kSeconds),
                         {}};
   for (size_t code = 0; code < metrics.handled.size(); ++code) {
@@ -164,7 +185,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
         GaugeOf("favor_admitted_bytes", "Bytes held by admitted calls.", static_cast<double>(stats.admitted_bytes)));
     families.push_back(
         GaugeOf("favor_model_bytes", "Memory of loaded models.", static_cast<double>(stats.model_bytes)));
-    families.push_back(Rejections(stats, sources_.refused_streams ? sources_.refused_streams() : 0));
+    families.push_back(Rejections(stats, sources_));
   }
   if (sources_.calls_in_flight) {
     families.push_back(GaugeOf("favor_calls_in_flight", "RPCs that have arrived and are not answered yet.",
@@ -178,10 +199,20 @@ std::vector<MetricFamily> Metrics::Collect() const {
     families.push_back(GaugeOf("favor_embed_queue_tokens", "Tokens that wait for a batch.",
                                static_cast<double>(sources_.embed_waiting_tokens())));
   }
+  if (sources_.queue_jobs) {
+    families.push_back(GaugeOf("favor_queue_jobs", "Jobs that the compute pool has, running or waiting.",
+                               static_cast<double>(sources_.queue_jobs())));
+  }
+  if (sources_.queue_age) {
+    families.push_back(GaugeOf("favor_queue_age_seconds",
+                               "How long the job has waited that has waited longest for its first step.",
+                               absl::ToDoubleSeconds(sources_.queue_age())));
+  }
   if (sources_.models) {
     families.push_back(
         GaugeOf("favor_models_loaded", "Models that requests may name.", static_cast<double>(sources_.models())));
   }
+  families.push_back(CertificateExpiry(sources_));
   AppendProcess(ReadProcessStats(), families);
   return families;
 }

@@ -5,9 +5,11 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/time/time.h"
 #include "prometheus/collectable.h"
 #include "prometheus/counter.h"
 #include "prometheus/histogram.h"
@@ -23,6 +25,8 @@ struct MethodMetrics {
   prometheus::Counter* started;
   prometheus::Counter* messages_received;
   prometheus::Counter* messages_sent;
+  prometheus::Counter* request_bytes;
+  prometheus::Counter* response_bytes;
   prometheus::Histogram* handling_seconds;
   std::array<prometheus::Counter*, 17> handled;  // by absl::StatusCode, which are gRPC's codes
 };
@@ -45,6 +49,8 @@ class Metrics : public prometheus::Collectable {
   void RecordEmbedBatch(int64_t num_tokens) { embed_batch_tokens_.Observe(static_cast<double>(num_tokens)); }
   // The inputs of one call that were read and tokenised.
   void RecordTokenize(absl::Duration time) { embed_tokenize_seconds_.Observe(absl::ToDoubleSeconds(time)); }
+  // Of one answer, from the end of its computation to the bytes of the message.
+  void RecordSerialise(absl::Duration time) { serialise_seconds_.Observe(absl::ToDoubleSeconds(time)); }
   // One attempt to load a model.
   void RecordModelLoad(const absl::Status& status) { (status.ok() ? models_loaded_ : models_failed_).Increment(); }
 
@@ -55,7 +61,11 @@ class Metrics : public prometheus::Collectable {
     std::function<int64_t()> embed_waiting_tokens;
     std::function<int64_t()> models;
     std::function<int64_t()> open_streams;
-    std::function<int64_t()> refused_streams;
+    // Reasons beside those of admission, and how often each was the reason. A fixed set.
+    std::function<std::vector<std::pair<const char*, int64_t>>()> refusals;
+    std::function<absl::Time()> certificate_expiry;  // null without TLS
+    std::function<int64_t()> queue_jobs;
+    std::function<absl::Duration()> queue_age;
   };
   void SetSources(Sources sources) { sources_ = std::move(sources); }
 
@@ -68,6 +78,8 @@ class Metrics : public prometheus::Collectable {
   prometheus::Family<prometheus::Counter>& handled_;
   prometheus::Family<prometheus::Counter>& messages_received_;
   prometheus::Family<prometheus::Counter>& messages_sent_;
+  prometheus::Family<prometheus::Counter>& request_bytes_;
+  prometheus::Family<prometheus::Counter>& response_bytes_;
   prometheus::Family<prometheus::Histogram>& handling_seconds_;
   prometheus::Histogram& queue_wait_seconds_;
   prometheus::Histogram& compute_seconds_;
@@ -79,6 +91,7 @@ class Metrics : public prometheus::Collectable {
   prometheus::Histogram& embed_queue_wait_seconds_;
   prometheus::Histogram& embed_compute_seconds_;
   prometheus::Histogram& embed_tokenize_seconds_;
+  prometheus::Histogram& serialise_seconds_;
   prometheus::Family<prometheus::Counter>& model_loads_;
   prometheus::Counter& models_loaded_;
   prometheus::Counter& models_failed_;

@@ -1,6 +1,7 @@
 #include "server/rpc/call.h"
 
 #include <chrono>
+#include <utility>
 
 #include "absl/time/clock.h"
 #include "server/rpc/status_mapping.h"
@@ -36,10 +37,26 @@ void Call::OnArrived(bool ok) {
   tags_left_ = 2;
   arrival_ = absl::Now();
   cancellation_.emplace(DeadlineOf(context_));
-  if (environment_->log->Enabled(LogLevel::kInfo)) peer_ = context_.peer();
+  peer_ = context_.peer();
+  trace_ = ReadTraceContext([this](absl::string_view name) { return FindHeader(name); });
   environment_->calls_in_flight->Enter();
   environment_->metrics.started->Increment();
+  if (absl::Status status = EnterKey(); !status.ok()) return Fail(status);
   Handle();
+}
+
+absl::Status Call::EnterKey() {
+  if (environment_->keys == nullptr) return absl::OkStatus();
+  // The doorkeeper has let the call in, so there is one.
+  absl::StatusOr<KeyRing::Pass> pass = environment_->keys->Enter(FindHeader("authorization"), arrival_);
+  if (pass.ok()) pass_ = *std::move(pass);
+  return pass.status();
+}
+
+absl::string_view Call::FindHeader(absl::string_view name) const {
+  const auto header = context_.client_metadata().find(grpc::string_ref(name.data(), name.size()));
+  if (header == context_.client_metadata().end()) return {};
+  return {header->second.data(), header->second.size()};
 }
 
 void Call::OnDone() {
@@ -82,6 +99,7 @@ void Call::OnFinished(bool ok) {
     if (status_.ok()) status_ = absl::CancelledError("the client went away");
   }
   Record(ok);
+  pass_ = {};
   environment_->calls_in_flight->Leave();
   DropTag();
 }
@@ -101,23 +119,10 @@ void Call::Record(bool sent) const {
   metrics.handled[static_cast<size_t>(status_.code())]->Increment();
   metrics.handling_seconds->Observe(absl::ToDoubleSeconds(took));
 
-  if (!environment_->log->Enabled(LogLevel::kInfo)) return;
-  Log::Fields fields = {
-      {"service", environment_->service},
-      {"method", environment_->method},
-      {"code", absl::StatusCodeToString(status_.code())},
-      {"request_bytes", received_.bytes},
-      {"response_bytes", sent_.bytes},
-      {"messages_received", received_.messages},
-      {"messages_sent", sent_.messages},
-      {"queue_ms", absl::ToDoubleMilliseconds(timing_.queue_time)},
-      {"compute_ms", absl::ToDoubleMilliseconds(timing_.compute_time)},
-      {"total_ms", absl::ToDoubleMilliseconds(took)},
-      {"peer", peer_},
-      {"sent", sent},
-  };
-  if (!status_.ok()) fields["message"] = std::string(status_.message());
-  environment_->log->Write(LogLevel::kInfo, "call", fields);
+  metrics.request_bytes->Increment(static_cast<double>(received_.bytes));
+  metrics.response_bytes->Increment(static_cast<double>(sent_.bytes));
+  environment_->log->Write({environment_->service, environment_->method, status_, peer_, pass_.name(), trace_,
+                            received_, sent_, timing_, took, sent});
 }
 
 }  // namespace favor

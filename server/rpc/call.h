@@ -8,16 +8,18 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "favor/base/cancellation.h"
 #include "grpcpp/server_context.h"
 #include "grpcpp/support/byte_buffer.h"
 #include "server/execution/compute.h"
-#include "server/observability/log.h"
+#include "server/observability/call_log.h"
 #include "server/observability/metrics.h"
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/completion_queues.h"
 #include "server/rpc/open_streams.h"
+#include "server/security/key_ring.h"
 
 namespace favor {
 
@@ -26,25 +28,27 @@ struct CallEnvironment {
   std::string service;
   std::string method;
   MethodMetrics metrics;
-  const Log* log;
+  const CallLog* log;
   CallsInFlight* calls_in_flight;
   // Calls that gRPC holds tags of: those in flight, those waiting for an arrival, those just ending. Their queue must
   // not shut down before there are none.
   CallsInFlight* calls_alive;
+  KeyRing* keys = nullptr;  // null: nobody needs a key
 };
 
 // Who wants to know about calls; none is owned.
 struct CallObservers {
   Metrics* metrics;
-  const Log* log;
+  const CallLog* log;
   CallsInFlight* calls_in_flight;
   CallsInFlight* calls_alive;
   OpenStreams* open_streams;
   absl::Duration stream_idle_timeout;
+  KeyRing* keys = nullptr;
 
   // `type` is "unary" or "bidi_stream".
   CallEnvironment ForMethod(const char* service, const char* method, const char* type) const {
-    return {service, method, metrics->ForMethod(service, method, type), log, calls_in_flight, calls_alive};
+    return {service, method, metrics->ForMethod(service, method, type), log, calls_in_flight, calls_alive, keys};
   }
 };
 
@@ -98,16 +102,15 @@ class Call : public std::enable_shared_from_this<Call> {
   CompletionTag* finished_tag() { return &finished_; }
 
  private:
-  struct Traffic {
-    int64_t messages = 0;
-    int64_t bytes = 0;
-  };
-
   void OnArrived(bool ok);
+  // Takes the call out of its caller's limits.
+  absl::Status EnterKey();
   void OnDone();
   void OnFinished(bool ok);
   void LetGo();
   void Record(bool sent) const;
+  // Of the request's metadata; empty when there is none of that name.
+  absl::string_view FindHeader(absl::string_view name) const;
 
   const CallEnvironment* const environment_;
   grpc::ServerCompletionQueue* queue_ = nullptr;
@@ -115,10 +118,12 @@ class Call : public std::enable_shared_from_this<Call> {
   std::optional<Cancellation> cancellation_;
   absl::Time arrival_;
   std::string peer_;  // kept: gRPC forgets it when the connection goes
+  TraceContext trace_;
+  KeyRing::Pass pass_;
   Timing timing_;
   absl::Status status_;
   std::optional<int64_t> response_bytes_;
-  Traffic received_, sent_;
+  CallTraffic received_, sent_;
 
   CompletionTag arrived_;
   CompletionTag done_;

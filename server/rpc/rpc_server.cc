@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <thread>
 #include <utility>
 
@@ -14,8 +15,8 @@
 #include "grpcpp/ext/channelz_service_plugin.h"
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
-#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server_builder.h"
+#include "server/rpc/credentials.h"
 
 namespace favor {
 namespace {
@@ -38,21 +39,35 @@ void InitializePluginsOnce() {
   }();
 }
 
-std::shared_ptr<grpc::ServerCredentials> CredentialsOf(const RpcServerOptions& options) {
-  if (options.tls_certificate.empty()) return grpc::InsecureServerCredentials();
-  grpc::SslServerCredentialsOptions ssl;
-  ssl.pem_key_cert_pairs.push_back({options.tls_key, options.tls_certificate});
-  if (!options.tls_client_ca.empty()) {
-    ssl.pem_root_certs = options.tls_client_ca;
-    ssl.client_certificate_request = GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY;
+void SetDuration(grpc::ServerBuilder* builder, const char* argument, absl::Duration value) {
+  // An argument of 0 ms would mean at once.
+  if (value > absl::ZeroDuration()) {
+    builder->AddChannelArgument(argument, static_cast<int>(absl::ToInt64Milliseconds(value)));
   }
-  return grpc::SslServerCredentials(ssl);
+}
+
+void ConfigureConnections(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
+  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+  builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(options.max_metadata_bytes));
+  SetDuration(builder, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, options.handshake_timeout);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
+                              options.keepalive_time == absl::ZeroDuration()
+                                  ? INT_MAX  // gRPC's "never"; without the argument it asks every two hours
+                                  : static_cast<int>(absl::ToInt64Milliseconds(options.keepalive_time)));
+  SetDuration(builder, GRPC_ARG_KEEPALIVE_TIMEOUT_MS, options.keepalive_timeout);
+  builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);  // ours, to idle clients
+  builder->AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                              static_cast<int>(absl::ToInt64Milliseconds(options.min_ping_interval)));
+  SetDuration(builder, GRPC_ARG_MAX_CONNECTION_IDLE_MS, options.max_connection_idle);
+  SetDuration(builder, GRPC_ARG_MAX_CONNECTION_AGE_MS, options.max_connection_age);
+  SetDuration(builder, GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, options.max_connection_age_grace);
 }
 
 void Configure(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   builder->SetMaxReceiveMessageSize(static_cast<int>(options.max_message_bytes));
   builder->SetMaxSendMessageSize(static_cast<int>(options.max_message_bytes));
-  builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
+  ConfigureConnections(options, builder);
   // gRPC checks a compressed message's size only after it has unpacked it, so a small one could take any amount of
   // memory; and tensors do not compress. Such calls answer UNIMPLEMENTED.
   builder->SetCompressionAlgorithmSupportStatus(GRPC_COMPRESS_GZIP, false);
@@ -84,8 +99,8 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
   std::vector<int> ports(options.addresses.size(), 0);
   for (size_t i = 0; i < ports.size(); ++i) {
     const bool is_unix = absl::StartsWith(options.addresses[i], kUnixPrefix);
-    builder.AddListeningPort(options.addresses[i], is_unix ? grpc::InsecureServerCredentials() : CredentialsOf(options),
-                             &ports[i]);
+    server->credentials_.push_back(MakeCredentials(is_unix ? nullptr : options.certificates, options.doorkeeper));
+    builder.AddListeningPort(options.addresses[i], server->credentials_.back(), &ports[i]);
   }
   for (const Service& service : server->services_) builder.RegisterService(service.service);
   server->queues_ = std::make_unique<CompletionQueues>(&builder, options.num_queues);
@@ -95,7 +110,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
       if (ports[i] != 0) continue;
       return absl::UnavailableError(
           absl::StrCat("cannot listen on ", options.addresses[i],
-                       options.tls_certificate.empty() ? "" : ": the address, the certificate or its key"));
+                       options.certificates == nullptr ? "" : ": the address, the certificate or its key"));
     }
     return absl::UnavailableError("gRPC cannot start the server");
   }

@@ -10,9 +10,12 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "grpcpp/impl/codegen/service_type.h"
+#include "grpcpp/security/server_credentials.h"
 #include "grpcpp/server.h"
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/completion_queues.h"
+#include "server/rpc/doorkeeper.h"
+#include "server/security/certificates.h"
 
 namespace favor {
 
@@ -21,10 +24,18 @@ struct RpcServerOptions {
   int64_t max_message_bytes = 0;       // of requests; at most 2 GiB - 1
   int num_queues = 1;
   int max_concurrent_streams = 0;  // per connection
-  // PEM texts; no TLS without a certificate. With client_ca, clients must show a certificate signed by it.
-  std::string tls_certificate;
-  std::string tls_key;
-  std::string tls_client_ca;
+  int64_t max_metadata_bytes = 16 << 10;
+  // Of connections; zero for the last five: never, any.
+  absl::Duration handshake_timeout = absl::Seconds(10);
+  absl::Duration min_ping_interval = absl::Seconds(10);
+  absl::Duration keepalive_time;
+  absl::Duration keepalive_timeout;
+  absl::Duration max_connection_idle;
+  absl::Duration max_connection_age;
+  absl::Duration max_connection_age_grace;
+  // Of the host:port addresses; null: plaintext. See credentials.h.
+  const CertificateStore* certificates = nullptr;
+  Doorkeeper* doorkeeper = nullptr;  // null: everybody may call
 };
 
 // A gRPC server on completion queues, with health, reflection and channelz.
@@ -67,6 +78,7 @@ class RpcServer {
   const CallsInFlight* calls_alive_ = nullptr;
   std::vector<std::string> addresses_;
   std::unique_ptr<CompletionQueues> queues_;
+  std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials_;  // asked for as long as the server lives
   std::unique_ptr<grpc::Server> server_;
   bool shut_down_ = false;
 };

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "favor/base/version.h"
 #include "server/convert/attend_response_conversion.h"
 #include "server/convert/field_error.h"
@@ -83,8 +84,11 @@ void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<
         if (!result.ok()) return call->Fail(result.status());
         call->set_timing(result->timing);
         dependencies_.metrics->RecordAttend(result->timing, num_tokens, result->report.degenerate_rows);
+        const absl::Time computed = absl::Now();
         std::string header = ResponseHeader(*result, ToReport(*result, spec));
-        call->Reply(ResponseBytes(header, std::move(result->output.data), std::move(*reservation)));
+        grpc::ByteBuffer response = ResponseBytes(header, std::move(result->output.data), std::move(*reservation));
+        dependencies_.metrics->RecordSerialise(absl::Now() - computed);
+        call->Reply(response);
       });
 }
 

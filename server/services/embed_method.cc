@@ -29,6 +29,7 @@ struct EmbedCall {
   Admission::Reservation reservation;
   const absl::Time arrival = absl::Now();
   std::optional<EmbedInputReading> reading;  // of the input that is next
+  absl::Time computed;
   std::vector<EmbedInput> inputs;
   std::shared_ptr<const Projection> projection;  // null where attention takes none
   EmbedAnswer answer;
@@ -114,12 +115,14 @@ struct EmbedCall {
   void MakePart(int64_t part) { parts[part] = EmbedResultsPart(answer, part_begins[part], part_begins[part + 1]); }
 
   void Reply() {
+    dependencies.metrics->RecordSerialise(absl::Now() - computed);
     answer = {};  // before the reservation shrinks, so does what it stands for
     call->Reply(ResponseBytes(std::move(parts), std::move(reservation)));
   }
 };
 
 void Answer(std::shared_ptr<EmbedCall> embed, EmbedOutcome outcome) {
+  embed->computed = absl::Now();
   embed->answer.outcome = std::move(outcome);
   absl::Status admitted = embed->reservation.Grow(embed->PlanParts(), "the response");
   if (!admitted.ok()) return embed->call->Fail(admitted);

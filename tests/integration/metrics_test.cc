@@ -1,5 +1,6 @@
 // What Prometheus reads, and that it moves by what was called.
 #include <string>
+#include <thread>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -9,6 +10,7 @@
 #include "tests/integration/harness/favord.h"
 #include "tests/integration/harness/rpc.h"
 #include "tests/integration/harness/sockets.h"
+#include "tests/integration/harness/temp_dir.h"
 
 namespace favor::testing {
 namespace {
@@ -102,6 +104,44 @@ TEST(Metrics, OtherMethodsHaveTheirOwnCounts) {
   EXPECT_EQ(metrics.Sum("grpc_server_handled_total", {{"grpc_method", "GetServerInfo"}, {"grpc_code", "OK"}}), 1);
   EXPECT_EQ(metrics.Sum("grpc_server_handled_total", {{"grpc_method", "Merge"}, {"grpc_code", "Unimplemented"}}), 1);
   EXPECT_EQ(metrics.Sum("grpc_server_handled_total", kAttend), 0);
+}
+
+TEST(Metrics, PromtoolFindsNothingToSayAboutThem) {
+  if (Run({.arguments = {"/bin/sh", "-c", "command -v promtool"}}).exit_code != 0) {
+    GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
+  }
+  Favord favord;
+  ASSERT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+  const auto page = HttpGet(favord.metrics_address(), "/metrics");
+  ASSERT_TRUE(page.ok()) << page.status();
+  const TempDir dir;
+  const Finished check =
+      Run({.arguments = {"/bin/sh", "-c", "promtool check metrics < " + dir.Write("page", page->body)}});
+  EXPECT_EQ(check.exit_code, 0);
+  EXPECT_EQ(check.out + check.err, "");
+}
+
+TEST(Metrics, QueueShowsWhatWaitsAndForHowLong) {
+  Favord favord({.flags = {"--threads", "1"}});
+  EXPECT_EQ(favord.Metrics().Sum("favor_queue_jobs"), 0);
+  grpc::ClientContext context;
+  std::thread caller([&] { Attend(favord.channel(), LongRequest(), {.context = &context}); });
+  EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("favor_queue_jobs") == 1; }));
+  context.TryCancel();
+  caller.join();
+  EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("favor_queue_jobs") == 0; }));
+}
+
+TEST(Metrics, CountTheBytesOfMessages) {
+  Favord favord;
+  const v1::AttendRequest request = GoodRequest();
+  const AttendAnswer answer = Attend(favord.channel(), request);
+  ASSERT_TRUE(answer.ok());
+  const auto sum = [&](const char* name) { return favord.Metrics().Sum(name, kAttend); };
+  EXPECT_TRUE(Eventually([&] { return sum("favor_response_bytes_total") > 0; }));
+  EXPECT_EQ(sum("favor_request_bytes_total"), static_cast<double>(request.ByteSizeLong()));
+  EXPECT_EQ(sum("favor_response_bytes_total"), static_cast<double>(answer.response.ByteSizeLong()));
+  EXPECT_EQ(favord.Metrics().Sum("favor_serialise_seconds_count"), 1);
 }
 
 TEST(Metrics, EndpointCanBeLeftOut) {

@@ -1,6 +1,7 @@
 """Against the real favord: set FAVORD_BINARY to the program."""
 
 import asyncio
+import hashlib
 
 import numpy as np
 import pytest
@@ -78,3 +79,15 @@ def test_asyncio(endpoint):
 
     for i, result in enumerate(asyncio.run(run())):
         np.testing.assert_allclose(result.output, queries * i, rtol=1e-6)
+
+
+def test_an_api_key_is_what_a_server_with_keys_asks_for(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text(f"python {hashlib.sha256(b'the-key').hexdigest()}\n")
+    with running_favord(tmp_path, "--api-keys", str(keys)) as endpoint:
+        for wrong in (None, "another"):
+            with favor.Client(endpoint, deadline=60, api_key=wrong) as client:
+                with pytest.raises(favor.UnauthenticatedError):
+                    client.info()
+        with favor.Client(endpoint, deadline=60, api_key="the-key") as client:
+            assert client.info().version == favor.__version__

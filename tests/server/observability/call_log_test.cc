@@ -28,8 +28,8 @@ class CallLogTest : public ::testing::Test {
                "ipv4:127.0.0.1:1",
                key_,
                trace_,
-               10,
-               20,
+               {1, 10},
+               {1, 20},
                {absl::Milliseconds(2), absl::Milliseconds(3)},
                total,
                true});

@@ -50,7 +50,7 @@ TEST(Metrics, RecordEmbeddingsBatchesAndLoads) {
   metrics.RecordModelLoad(absl::OkStatus());
   metrics.RecordModelLoad(absl::NotFoundError("config.json"));
   metrics.RecordModelLoad(absl::NotFoundError("config.json"));
-  metrics.SetSources({nullptr, nullptr, [] { return int64_t{77}; }, [] { return int64_t{2}; }, nullptr, nullptr});
+  metrics.SetSources({nullptr, nullptr, [] { return int64_t{77}; }, [] { return int64_t{2}; }});
   const std::string page = Page(metrics);
   EXPECT_THAT(page, HasSubstr("favor_embed_inputs_total 3\n"));
   EXPECT_THAT(page, HasSubstr("favor_embed_tokens_total 128\n"));
@@ -70,7 +70,10 @@ TEST(Metrics, ReadAdmissionAndTheProcessAtEveryScrape) {
   int64_t bytes = 5;
   metrics.SetSources(
       {[&] { return AdmissionStats{.admitted_bytes = bytes, .model_bytes = 90, .refused_for_memory = 2}; },
-       [] { return int64_t{7}; }, nullptr, nullptr, [] { return int64_t{3}; }, [] { return int64_t{4}; }});
+       [] { return int64_t{7}; }, nullptr, nullptr, [] { return int64_t{3}; },
+       [] {
+         return std::vector<std::pair<const char*, int64_t>>{{"streams", 4}};
+       }});
   EXPECT_THAT(Page(metrics), HasSubstr("favor_admitted_bytes 5\n"));
   bytes = 6;
   const std::string page = Page(metrics);

@@ -1,0 +1,117 @@
+// From the start of the process to its end, as a service manager sees it.
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/integration/harness/certificates.h"
+#include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/temp_dir.h"
+
+namespace favor::testing {
+namespace {
+
+using ::testing::ContainsRegex;
+using ::testing::HasSubstr;
+
+// What sd_notify(3) talks to.
+class NotifySocket {
+ public:
+  explicit NotifySocket(const std::string& path) : fd_(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    std::strncpy(address.sun_path, path.c_str(), sizeof(address.sun_path) - 1);
+    EXPECT_EQ(bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof address), 0);
+    const timeval patience = {20, 0};
+    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  }
+  ~NotifySocket() { close(fd_); }
+
+  std::string Receive() const {
+    char buffer[256];
+    const ssize_t count = recv(fd_, buffer, sizeof buffer, 0);
+    return count < 0 ? "nothing" : std::string(buffer, static_cast<size_t>(count));
+  }
+
+ private:
+  int fd_;
+};
+
+TEST(Lifecycle, TheServiceManagerIsToldOfReadinessAndOfTheEnd) {
+  const TempDir dir;
+  const NotifySocket manager(dir.File("notify"));
+  Favord favord({.environment = {"NOTIFY_SOCKET=" + dir.File("notify")}});
+  EXPECT_EQ(manager.Receive(), "READY=1");
+  favord.process().Signal(SIGTERM);
+  EXPECT_EQ(manager.Receive(), "STOPPING=1");
+  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
+}
+
+TEST(Lifecycle, AManagerThatIsNotThereIsNoReasonToStop) {
+  Favord favord({.environment = {"NOTIFY_SOCKET=/no/such/socket"}});
+  EXPECT_EQ(favord.Stop(), 0);
+  EXPECT_THAT(favord.process().err().text(), HasSubstr("notify_failed"));
+}
+
+TEST(Lifecycle, FromStartToReadyTakesLessThanASecond) {
+  const TempDir dir;
+  const NotifySocket manager(dir.File("notify"));
+  absl::Duration best = absl::InfiniteDuration();
+  for (int i = 0; i < 5; ++i) {  // other tests may take the machine for a moment
+    const absl::Time start = absl::Now();
+    Favord favord({.environment = {"NOTIFY_SOCKET=" + dir.File("notify")}});
+    EXPECT_EQ(manager.Receive(), "READY=1");
+    best = std::min(best, absl::Now() - start);
+    favord.Stop();
+    EXPECT_EQ(manager.Receive(), "STOPPING=1");
+  }
+  EXPECT_LT(best, absl::Seconds(1));
+  RecordProperty("ready_ms", static_cast<int>(absl::ToInt64Milliseconds(best)));
+}
+
+TEST(Lifecycle, EveryStepOfADrainIsLoggedWithItsTime) {
+  Favord favord({.flags = {"--drain-delay", "200ms"}});
+  EXPECT_EQ(favord.Stop(), 0);
+  const std::string log = favord.process().err().text();
+  EXPECT_THAT(log, HasSubstr("\"event\":\"stop_signal\""));
+  EXPECT_THAT(log, HasSubstr("\"event\":\"drain_started\""));
+  EXPECT_THAT(log, ContainsRegex("\"event\":\"drain_refusing_calls\".*\"after_ms\":[0-9]+"));
+  EXPECT_THAT(log, ContainsRegex("\"event\":\"drain_finished\",\"calls_cancelled\":0,\"after_ms\":"));
+}
+
+TEST(Check, ReadsWhatAStartWouldRead) {
+  const TempDir dir;
+  const Identity server = MakeIdentity("server"), other = MakeIdentity("other");
+  const std::string certificate = dir.Write("certificate", server.certificate);
+  const std::string key = dir.Write("key", server.key);
+  const std::string keys = dir.Write("keys", "alice " + Sha256Of("x"));
+  EXPECT_EQ(RunFavord({"--check", "--tls-certificate", certificate, "--tls-key", key, "--api-keys", keys}).exit_code,
+            0);
+
+  const struct {
+    std::vector<std::string> flags;
+    std::string part;
+  } wrong[] = {
+      {{"--tls-certificate", certificate, "--tls-key", dir.Write("other", other.key)}, "tls-key"},
+      {{"--tls-certificate", dir.File("missing"), "--tls-key", key}, dir.File("missing")},
+      {{"--api-keys", dir.Write("plain", "alice secret")}, "SHA-256"},
+      {{"--model", "m=" + dir.File("no_model")}, "model m"},
+  };
+  for (const auto& [flags, part] : wrong) {
+    std::vector<std::string> arguments = {"--check"};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const Finished check = RunFavord(arguments);
+    EXPECT_EQ(check.exit_code, 2) << part;
+    EXPECT_THAT(check.err, HasSubstr(part));
+  }
+}
+
+}  // namespace
+}  // namespace favor::testing
