@@ -107,7 +107,7 @@ TEST(Metrics, OtherMethodsHaveTheirOwnCounts) {
 }
 
 TEST(Metrics, PromtoolFindsNothingToSayAboutThem) {
-  if (Run({.arguments = {"/bin/sh", "-c", "command -v promtool"}}).exit_code != 0) {
+  if (testing::Run({.arguments = {"/bin/sh", "-c", "command -v promtool"}}).exit_code != 0) {
     GTEST_SKIP() << "promtool is not installed (Debian package prometheus)";
   }
   Favord favord;
@@ -116,7 +116,7 @@ TEST(Metrics, PromtoolFindsNothingToSayAboutThem) {
   ASSERT_TRUE(page.ok()) << page.status();
   const TempDir dir;
   const Finished check =
-      Run({.arguments = {"/bin/sh", "-c", "promtool check metrics < " + dir.Write("page", page->body)}});
+      testing::Run({.arguments = {"/bin/sh", "-c", "promtool check metrics < " + dir.Write("page", page->body)}});
   EXPECT_EQ(check.exit_code, 0);
   EXPECT_EQ(check.out + check.err, "");
 }
