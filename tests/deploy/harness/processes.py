@@ -31,7 +31,12 @@ class Process:
 
         with log.open("ab") as out:
             self.popen = subprocess.Popen(
-                argv, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, preexec_fn=prepare
+                argv,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                preexec_fn=prepare,
+                start_new_session=True,
             )
 
     def running(self) -> bool:
@@ -44,8 +49,9 @@ class Process:
         return self.popen.wait(seconds)
 
     def kill(self) -> None:
-        if self.running():
-            self.popen.kill()
+        """Ends it and what it started: nginx leaves its workers behind when it is killed alone."""
+        if self.running():  # else its number may be another's by now
+            os.killpg(self.popen.pid, signal.SIGKILL)
         self.popen.wait()
 
     def tail(self) -> str:
