@@ -141,4 +141,3 @@ def test_autoscaler_reads_a_series_that_is_recorded() -> None:
     text = (DEPLOY / "k8s/overlays/production/hpa.yaml").read_text()
     (series,) = set(re.findall(r"favor:[a-z0-9_:]+", text))
     assert series in metrics.recorded()
-    assert "namespace, pod" in (metrics.RULES / "recording.yml").read_text()
