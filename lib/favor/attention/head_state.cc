@@ -15,6 +15,9 @@ void AppendSums(const float* sums, const float* compensation, int64_t n, float* 
   kernels::AddCompensated(sums, n, into, into_compensation);
 }
 
+// Of -0 and 0, which compare equal, 0: so neither comes first.
+float Larger(float a, float b) { return std::max(a, b) + 0.0f; }
+
 }  // namespace
 
 HeadState::HeadState(int64_t num_features, int64_t value_dim, internal::ScratchLayout* layout)
@@ -76,7 +79,7 @@ void HeadState::MergeFeatures(const HeadState& other, int64_t begin, int64_t end
   if (other.count == 0) return;
   if (count == 0) return CopyFeatures(other, begin, end - begin, begin);
   for (int64_t r = begin; r < end; ++r) {
-    const float maximum = std::max(maxima[r], other.maxima[r]);
+    const float maximum = Larger(maxima[r], other.maxima[r]);
     const float shift = maxima[r] - maximum, other_shift = other.maxima[r] - maximum;
     alignas(64) float sum[kernels::kPad] = {key_sums[r]}, compensation[kernels::kPad] = {key_compensation[r]};
     alignas(64) const float other_sum[kernels::kPad] = {other.key_sums[r]};
@@ -96,7 +99,7 @@ void HeadState::MergeTotals(const HeadState& other) {
   if (count == 0) return CopyTotals(other);
   kernels::MergeCompensated(other.total, other.total_compensation, value_stride_, 0, total, total_compensation, 0);
   count += other.count;
-  stabiliser = std::max(stabiliser, other.stabiliser);
+  stabiliser = Larger(stabiliser, other.stabiliser);
 }
 
 void HeadState::CopyFeatures(const HeadState& from, int64_t begin, int64_t count, int64_t to) {
