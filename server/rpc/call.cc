@@ -9,6 +9,9 @@
 namespace favor {
 namespace {
 
+// A client's timers may be some milliseconds ahead of ours.
+constexpr absl::Duration kAhead = absl::Milliseconds(20);
+
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const auto deadline = context.deadline();
   if (deadline == std::chrono::system_clock::time_point::max()) return absl::InfiniteFuture();
@@ -60,9 +63,8 @@ absl::string_view Call::FindHeader(absl::string_view name) const {
 }
 
 void Call::OnDone() {
-  // gRPC also cancels a call whose deadline has passed, and so does the client, whose timers may be some milliseconds
-  // ahead of ours; the Cancellation knows the deadline and tells the two apart.
-  constexpr absl::Duration kAhead = absl::Milliseconds(20);
+  // gRPC also cancels a call whose deadline has passed, and so does the client; the Cancellation knows the deadline and
+  // tells the two apart.
   if (context_.IsCancelled() && absl::Now() + kAhead < cancellation_->deadline()) cancellation_->Cancel();
   DropTag();
 }
@@ -95,8 +97,9 @@ void Call::OnFinished(bool ok) {
   if (ok && response_bytes_) CountSent(*response_bytes_);
   // The client was gone before it could learn of the end.
   if (!ok && status_.ok()) {
-    status_ = cancellation_->Check();
-    if (status_.ok()) status_ = absl::CancelledError("the client went away");
+    const bool is_late = absl::Now() + kAhead >= cancellation_->deadline();
+    status_ = is_late ? absl::DeadlineExceededError("the deadline passed")
+                      : absl::CancelledError("the client went away");
   }
   Record(ok);
   pass_ = {};

@@ -76,12 +76,15 @@ void StreamCall::SendFinal(const absl::Status& status) {
 
 void StreamCall::OnRead(bool ok) {
   OnMessage on_message;
+  bool ended = false;
   {
     absl::MutexLock lock(&mutex_);
     on_message = std::move(on_message_);
     last_event_ = absl::Now();
-    if (end_) on_message = nullptr;
+    ended = end_.has_value();
   }
+  // Not under the lock: what it holds may be the last of this call's Work.
+  if (ended) on_message = nullptr;
   grpc::ByteBuffer message = std::exchange(incoming_, grpc::ByteBuffer());
   if (ok) CountReceived(static_cast<int64_t>(message.Length()));
   if (on_message && ok) {
