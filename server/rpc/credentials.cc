@@ -66,8 +66,9 @@ class CoreCredentials : public grpc::ServerCredentials {
     if (!self->certificates_->GetNewer(&self->version_, &certificates))
       return GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_UNCHANGED;
     const grpc_ssl_pem_key_cert_pair pair = {certificates.key.c_str(), certificates.chain.c_str()};
-    const char* client_ca = certificates.client_ca.empty() ? nullptr : certificates.client_ca.c_str();
-    *config = grpc_ssl_server_certificate_config_create(client_ca, &pair, 1);
+    // gRPC insists on a list of authorities; where clients are not asked for a certificate nobody looks at it.
+    const std::string& client_ca = certificates.client_ca.empty() ? certificates.chain : certificates.client_ca;
+    *config = grpc_ssl_server_certificate_config_create(client_ca.c_str(), &pair, 1);
     return *config == nullptr ? GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_FAIL : GRPC_SSL_CERTIFICATE_CONFIG_RELOAD_NEW;
   }
 
