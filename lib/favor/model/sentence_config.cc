@@ -97,6 +97,7 @@ void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfi
   const JsonFields fields(whole, "modules.json", status);
   fields.RequiredArray("modules");
   std::set<std::string> kinds;
+  std::string pooling;  // its file
   for (const JsonFields& module : fields.Objects("modules")) {
     const std::string type = module.RequiredString("type");
     const std::string path = module.String("path", "");
@@ -112,13 +113,15 @@ void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfi
         module.FailValue("path", "must be inside the folder");
         return;
       }
-      ReadPooling(folder, (fs::path(path) / "config.json").string(), config, status);
+      pooling = (fs::path(path) / "config.json").string();
     } else if (absl::EndsWith(type, ".Normalize")) {
       config->normalizes = true;
     } else if (!absl::EndsWith(type, ".Transformer")) {
       module.FailValue("type", "must end in .Transformer, .Pooling or .Normalize");
     }
   }
+  // What is wrong with the list itself is named first.
+  if (status->ok() && !pooling.empty()) ReadPooling(folder, pooling, config, status);
 }
 
 }  // namespace
