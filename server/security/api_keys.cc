@@ -94,6 +94,8 @@ absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view text, absl::string_view
     if (keys.keys_.size() == kMaxKeys) return fail(absl::StrCat("there are more than ", kMaxKeys, " keys"));
     keys.keys_.push_back(std::move(key));
   }
+  // It may be a file that somebody is just writing; and where nobody may call, no server is needed.
+  if (keys.keys_.empty()) return absl::InvalidArgumentError(absl::StrCat(source, " holds no key"));
   return keys;
 }
 

@@ -71,10 +71,11 @@ TEST(ApiKeys, ErrorsNameTheLineAndNeverQuoteWhatMayBeASecret) {
   }
 }
 
-TEST(ApiKeys, OfAnEmptyFileAreNone) {
-  const auto keys = ApiKeys::Parse("# nobody yet\n", "keys", {});
-  ASSERT_TRUE(keys.ok());
-  EXPECT_EQ(keys->Find(""), nullptr);
+// Such as one that somebody is just writing.
+TEST(ApiKeys, OfAFileWithoutAnyAreAnError) {
+  for (const char* text : {"", "# nobody yet\n"}) {
+    EXPECT_THAT(std::string(ApiKeys::Parse(text, "keys", {}).status().message()), HasSubstr("keys holds no key"));
+  }
 }
 
 }  // namespace
