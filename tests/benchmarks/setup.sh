@@ -1,0 +1,49 @@
+# Part of ./dev, which sources it: the Python of the benchmarks.
+
+# Puts the Python of a virtual environment for the report into PYTHON, with the peers where an argument asks for them.
+# Peers that cannot be installed are missing from the report and nothing else.
+bench_python() {
+  local folder=.cache/bench-python stamp
+  PYTHON=$folder/bin/python
+  [[ -x $PYTHON ]] || run_quietly "Making $folder" python3 -m venv "$folder" || fail "python3 -m venv does not work here"
+  stamp=$(cksum tests/benchmarks/requirements.txt)
+  if [[ $(cat "$folder/report.stamp" 2>/dev/null) != "$stamp" ]]; then
+    run_quietly "Installing what the report needs" "$PYTHON" -m pip install -r tests/benchmarks/requirements.txt ||
+      fail "pip could not install tests/benchmarks/requirements.txt"
+    say "$stamp" >"$folder/report.stamp"
+  fi
+  [[ -n ${1:-} ]] || return 0
+  stamp=$(cksum tests/benchmarks/peers/requirements.txt)
+  if [[ $(cat "$folder/peers.stamp" 2>/dev/null) != "$stamp" ]]; then
+    # pytorch-fast-transformers compiles against the PyTorch that is installed here, with this CPU's instructions, as our
+    # own baseline does; its default is plain x86-64.
+    if run_quietly "Installing peers, 3 GB" "$PYTHON" -m pip install --no-deps -r tests/benchmarks/peers/requirements.txt &&
+      run_quietly "Compiling pytorch-fast-transformers" env CFLAGS="-O3 -g0 -march=native -mtune=generic" \
+        "$PYTHON" -m pip install --no-deps --no-build-isolation pytorch-fast-transformers==0.4.0; then
+      say "$stamp" >"$folder/peers.stamp"
+    else
+      say "Going on with the peers that are here."
+    fi
+  fi
+}
+
+# bench_embed [ARGUMENTS...]: what `./dev bench embed` does.
+bench_embed() {
+  local PYTHON argument peers=yes stamp folder=.cache/bench-python
+  for argument in "$@"; do
+    [[ $argument != --no-peers ]] || peers=""
+  done
+  need build bench model
+  build release favord
+  get_model || fail "all-MiniLM-L6-v2 could not be downloaded"
+  bench_python "$peers"
+  stamp=$(cksum tests/benchmarks/peers/requirements-embed.txt)
+  if [[ $(cat "$folder/embed.stamp" 2>/dev/null) != "$stamp" ]]; then
+    run_quietly "Installing what embeddings are measured with" \
+      "$PYTHON" -m pip install --no-deps -r tests/benchmarks/peers/requirements-embed.txt ||
+      fail "pip could not install tests/benchmarks/peers/requirements-embed.txt"
+    say "$stamp" >"$folder/embed.stamp"
+  fi
+  "$PYTHON" client/python/build_support/generate.py
+  PYTHONPATH=client/python exec "$PYTHON" tests/benchmarks/embed.py "$@"
+}
