@@ -66,8 +66,8 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
   // Between two attempts to connect; gRPC's own default of 1 s would fail quicker retries without trying.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);
-  // How long one attempt may take, whatever its name says: three round trips to the other side of the world, or a server
-  // that is busy with a thousand others. With 100 ms, one that took longer to connect to was never reached.
+  // How long one attempt may take, whatever its name says: three round trips to the other side of the world, or a
+  // server that is busy with a thousand others. With 100 ms, one that took longer to connect to was never reached.
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 5000);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
   // Names are not asked for a service configuration, which we would not use.

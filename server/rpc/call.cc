@@ -98,8 +98,8 @@ void Call::OnFinished(bool ok) {
   // The client was gone before it could learn of the end.
   if (!ok && status_.ok()) {
     const bool is_late = absl::Now() + kAhead >= cancellation_->deadline();
-    status_ = is_late ? absl::DeadlineExceededError("the deadline passed")
-                      : absl::CancelledError("the client went away");
+    status_ =
+        is_late ? absl::DeadlineExceededError("the deadline passed") : absl::CancelledError("the client went away");
   }
   Record(ok);
   pass_ = {};

@@ -1,6 +1,8 @@
 // Dense layers of encoders beside oneDNN: who is faster for which shape. One thread, CPU time, taking turns; weights
 // are those of a dozen layers in turn, so that they come from L3 or memory as they do inside an encoder. Both have
 // their weights packed beforehand. `oneDNN_ratio` is the median over turns of oneDNN's time by ours.
+#include <dnnl.hpp>
+
 #include <algorithm>
 #include <cstdint>
 #include <string>
@@ -9,7 +11,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "benchmark/benchmark.h"
-#include "dnnl.hpp"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/dense.h"
 #include "favor/kernels/panels.h"

@@ -184,6 +184,7 @@ Violations CheckEntries(const SourceTree& tree) {
   static const std::set<std::string> kAllowed = {"README.md",
                                                  "ARCHITECTURE.md",
                                                  "CONTRIBUTING.md",
+                                                 "SECURITY.md",
                                                  "CHANGELOG.md",
                                                  "LICENSE",
                                                  "CMakeLists.txt",
