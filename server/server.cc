@@ -113,8 +113,8 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
        [this] { return open_streams_.count(); }, [this] { return Refusals(); }, CertificateExpirySource(),
        [this] { return compute_->num_jobs(); }, [this] { return compute_->queue_age(); }});
   attention_service_ =
-      std::make_unique<AttentionService>(AttentionService::Dependencies{&admission_, compute_.get(), execution_.get(),
-                                                                        metrics_.get(), config.max_message_bytes},
+      std::make_unique<AttentionService>(AttentionDependencies{&admission_, compute_.get(), execution_.get(),
+                                                               draws_.get(), metrics_.get(), config.max_message_bytes},
                                          Observers());
   embedding_service_ = std::make_unique<EmbeddingService>(
       EmbeddingDependencies{&admission_, compute_.get(), models_.get(), draws_.get(), batcher_.get(), metrics_.get(),

@@ -71,6 +71,13 @@ absl::Status CheckShapes(const Shape& queries, const Shape& keys, const Shape& v
   return absl::OkStatus();
 }
 
+absl::Status CheckCausal(const v1::AttentionSpec& wire, const AttendWork& work) {
+  if (!wire.causal() || work.queries.shape.length == work.keys.shape.length) return absl::OkStatus();
+  return FieldError("spec.causal",
+                    absl::StrCat("spec.causal is set, queries.query_length is ", work.queries.shape.length,
+                                 ", keys.key_length is ", work.keys.shape.length, ": they must be equal"));
+}
+
 template <typename RepeatedInt64>
 absl::StatusOr<std::vector<int64_t>> ReadLengths(const RepeatedInt64& wire, absl::string_view field, int64_t batch_size,
                                                  int64_t length) {
@@ -119,7 +126,10 @@ absl::StatusOr<AttendWork> ToAttendWork(AttendMessage message) {
   if (absl::Status status = CheckShapes(work.queries.shape, work.keys.shape, work.values.shape); !status.ok()) {
     return status;
   }
-  if (absl::Status status = ReadSpec(message, &work); !status.ok()) return status;
+  if (absl::Status status = CheckCausal(message.request.spec(), work); !status.ok()) return status;
+  const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads};
+  absl::Status status = ReadSpec(message.request.spec(), sizes, &message.data, &work);
+  if (!status.ok()) return status;
   if (absl::Status status = ReadAllLengths(message.request, &work); !status.ok()) return status;
   if (absl::Status status = ReadOutputType(message.request.output_type(), &work); !status.ok()) return status;
   return work;

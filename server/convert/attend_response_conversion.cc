@@ -35,6 +35,25 @@ v1::Tensor TensorHeader(const AttendResult& result) {
   return wire;
 }
 
+// Appends the output up to, and without, its bytes: the last field of the message, and `data` its last field.
+std::string WithTensorHeader(std::string header, int output_field, const AttendResult& result) {
+  const std::string tensor = TensorHeader(result).SerializeAsString();
+  const uint32_t data_bytes = static_cast<uint32_t>(result.output.data.size());
+  const uint32_t data_tag = LengthDelimitedTag(v1::Tensor::kDataFieldNumber);
+  const size_t tensor_bytes = tensor.size() + CodedOutputStream::VarintSize32(data_tag) +
+                              CodedOutputStream::VarintSize32(data_bytes) + data_bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&header);
+    CodedOutputStream out(&stream);
+    out.WriteTag(LengthDelimitedTag(output_field));
+    out.WriteVarint32(static_cast<uint32_t>(tensor_bytes));
+    out.WriteString(tensor);
+    out.WriteTag(data_tag);
+    out.WriteVarint32(data_bytes);
+  }
+  return header;
+}
+
 }  // namespace
 
 v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
@@ -55,23 +74,18 @@ v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
 std::string ResponseHeader(const AttendResult& result, const v1::AttendReport& report) {
   v1::AttendResponse first_part;
   *first_part.mutable_report() = report;
-  std::string header = first_part.SerializeAsString();
+  return WithTensorHeader(first_part.SerializeAsString(), v1::AttendResponse::kOutputFieldNumber, result);
+}
 
-  const std::string tensor = TensorHeader(result).SerializeAsString();
-  const uint32_t data_bytes = static_cast<uint32_t>(result.output.data.size());
-  const uint32_t data_tag = LengthDelimitedTag(v1::Tensor::kDataFieldNumber);
-  const size_t tensor_bytes = tensor.size() + CodedOutputStream::VarintSize32(data_tag) +
-                              CodedOutputStream::VarintSize32(data_bytes) + data_bytes;
-  {
-    google::protobuf::io::StringOutputStream stream(&header);
-    CodedOutputStream out(&stream);
-    out.WriteTag(LengthDelimitedTag(v1::AttendResponse::kOutputFieldNumber));
-    out.WriteVarint32(static_cast<uint32_t>(tensor_bytes));
-    out.WriteString(tensor);
-    out.WriteTag(data_tag);
-    out.WriteVarint32(data_bytes);
-  }
-  return header;
+std::string StreamOutputHeader(const AttendResult& result, const v1::AttendReport* report) {
+  std::string first_part = report == nullptr ? "" : StreamReport(*report);
+  return WithTensorHeader(std::move(first_part), v1::AttendStreamResponse::kOutputFieldNumber, result);
+}
+
+std::string StreamReport(const v1::AttendReport& report) {
+  v1::AttendStreamResponse response;
+  *response.mutable_report() = report;
+  return response.SerializeAsString();
 }
 
 }  // namespace favor

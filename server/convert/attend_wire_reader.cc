@@ -21,13 +21,15 @@ void AppendVarint(uint64_t value, std::string* to) {
 
 }  // namespace
 
-AlignedBuffer<std::byte> AttendMessage::TakeData(const v1::Tensor& tensor) {
-  if (tensor.data().empty()) return {};
-  return std::move(data[static_cast<size_t>(tensor.data()[0])]);
+AlignedBuffer<std::byte> LiftedData::Take(absl::string_view placeholder) {
+  if (placeholder.size() != 2) return {};
+  const size_t index = static_cast<uint8_t>(placeholder[0]) | static_cast<size_t>(placeholder[1]) << 8;
+  return index < buffers_.size() ? std::exchange(buffers_[index], AlignedBuffer<std::byte>())
+                                 : AlignedBuffer<std::byte>();
 }
 
-AttendWireReader::AttendWireReader(ByteSource* source) : source_(source) {
-  frames_.push_back({Scope::kRequest, 0, source->total_bytes(), {}});
+AttendWireReader::AttendWireReader(ByteSource* source, Root root) : source_(source) {
+  frames_.push_back({static_cast<Scope>(root), 0, source->total_bytes(), {}});
 }
 
 absl::StatusOr<bool> AttendWireReader::Advance(int64_t max_bytes) {
@@ -46,11 +48,18 @@ absl::StatusOr<bool> AttendWireReader::Advance(int64_t max_bytes) {
   return lift_left_ == 0 && frames_.size() == 1 && position_ == frames_.back().end;
 }
 
-absl::StatusOr<AttendMessage> AttendWireReader::Finish() {
-  if (!message_.request.ParseFromString(frames_.front().body)) {
-    return absl::InvalidArgumentError("the request is no AttendRequest: Protobuf cannot parse it");
+absl::Status AttendWireReader::Finish(google::protobuf::MessageLite* message, LiftedData* data) {
+  if (!message->ParseFromString(frames_.front().body)) {
+    return absl::InvalidArgumentError(absl::StrCat(IsNoMessage(), ": Protobuf cannot parse it"));
   }
-  return std::move(message_);
+  *data = std::move(data_);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<AttendMessage> AttendWireReader::Finish() {
+  AttendMessage message;
+  if (absl::Status status = Finish(&message.request, &message.data); !status.ok()) return status;
+  return message;
 }
 
 AttendWireReader::Scope AttendWireReader::ScopeOf(Scope outer, uint32_t field_number) {
@@ -60,10 +69,25 @@ AttendWireReader::Scope AttendWireReader::ScopeOf(Scope outer, uint32_t field_nu
     Scope inner;
   };
   static constexpr Descent kDescents[] = {
-      {Scope::kRequest, v1::AttendRequest::kQueriesFieldNumber, Scope::kQueries},
-      {Scope::kRequest, v1::AttendRequest::kKeysFieldNumber, Scope::kKeys},
-      {Scope::kRequest, v1::AttendRequest::kValuesFieldNumber, Scope::kValues},
-      {Scope::kRequest, v1::AttendRequest::kSpecFieldNumber, Scope::kSpec},
+      {Scope::kAttendRequest, v1::AttendRequest::kQueriesFieldNumber, Scope::kTensor},
+      {Scope::kAttendRequest, v1::AttendRequest::kKeysFieldNumber, Scope::kTensor},
+      {Scope::kAttendRequest, v1::AttendRequest::kValuesFieldNumber, Scope::kTensor},
+      {Scope::kAttendRequest, v1::AttendRequest::kSpecFieldNumber, Scope::kSpec},
+      {Scope::kFoldRequest, v1::FoldRequest::kKeysFieldNumber, Scope::kTensor},
+      {Scope::kFoldRequest, v1::FoldRequest::kValuesFieldNumber, Scope::kTensor},
+      {Scope::kFoldRequest, v1::FoldRequest::kSpecFieldNumber, Scope::kSpec},
+      {Scope::kFoldRequest, v1::FoldRequest::kStateFieldNumber, Scope::kState},
+      {Scope::kMergeRequest, v1::MergeRequest::kStatesFieldNumber, Scope::kState},
+      {Scope::kReadRequest, v1::ReadRequest::kQueriesFieldNumber, Scope::kTensor},
+      {Scope::kReadRequest, v1::ReadRequest::kStateFieldNumber, Scope::kState},
+      {Scope::kAttendStreamRequest, v1::AttendStreamRequest::kStartFieldNumber, Scope::kStart},
+      {Scope::kAttendStreamRequest, v1::AttendStreamRequest::kChunkFieldNumber, Scope::kChunk},
+      {Scope::kStart, v1::AttendStreamRequest::Start::kSpecFieldNumber, Scope::kSpec},
+      {Scope::kStart, v1::AttendStreamRequest::Start::kStateFieldNumber, Scope::kState},
+      {Scope::kChunk, v1::AttendStreamRequest::Chunk::kQueriesFieldNumber, Scope::kTensor},
+      {Scope::kChunk, v1::AttendStreamRequest::Chunk::kKeysFieldNumber, Scope::kTensor},
+      {Scope::kChunk, v1::AttendStreamRequest::Chunk::kValuesFieldNumber, Scope::kTensor},
+      {Scope::kState, v1::AttentionState::kSpecFieldNumber, Scope::kSpec},
       {Scope::kSpec, v1::AttentionSpec::kFeaturesFieldNumber, Scope::kFeatures},
       {Scope::kFeatures, v1::FeatureSpec::kProjectionFieldNumber, Scope::kProjection},
       {Scope::kProjection, v1::Projection::kMatrixFieldNumber, Scope::kMatrix},
@@ -72,6 +96,11 @@ AttendWireReader::Scope AttendWireReader::ScopeOf(Scope outer, uint32_t field_nu
     if (descent.outer == outer && static_cast<uint32_t>(descent.field_number) == field_number) return descent.inner;
   }
   return Scope::kOpaque;
+}
+
+bool AttendWireReader::IsLifted(Scope scope, uint32_t field_number) {
+  if (scope == Scope::kState) return field_number == v1::AttentionState::kPayloadFieldNumber;
+  return (scope == Scope::kTensor || scope == Scope::kMatrix) && field_number == v1::Tensor::kDataFieldNumber;
 }
 
 absl::Status AttendWireReader::ReadField() {
@@ -101,7 +130,7 @@ absl::Status AttendWireReader::ReadLengthDelimited(uint32_t tag) {
   if (length > frame.end - position_) {
     return Malformed(absl::StrCat("a length of ", length, " with ", frame.end - position_, " bytes left"));
   }
-  if (frame.scope <= Scope::kMatrix && tag >> 3 == v1::Tensor::kDataFieldNumber) return StartLift(frame, tag, length);
+  if (IsLifted(frame.scope, tag >> 3)) return StartLift(frame, tag, length);
 
   const Scope inner = ScopeOf(frame.scope, tag >> 3);
   if (inner != Scope::kOpaque) {
@@ -114,17 +143,19 @@ absl::Status AttendWireReader::ReadLengthDelimited(uint32_t tag) {
 }
 
 absl::Status AttendWireReader::StartLift(Frame& frame, uint32_t tag, int64_t length) {
-  AlignedBuffer<std::byte>& buffer = message_.data[static_cast<size_t>(frame.scope)];
-  buffer = {};  // an earlier occurrence of the field: the last one holds
   AppendVarint(tag, &frame.body);
-  AppendVarint(length == 0 ? 0 : 1, &frame.body);
+  AppendVarint(length == 0 ? 0 : 2, &frame.body);
   if (length == 0) return absl::OkStatus();
-  frame.body.push_back(static_cast<char>(frame.scope));
+  const size_t index = data_.buffers_.size();
+  if (index == kMaxLifted) return Malformed(absl::StrCat("more than ", kMaxLifted, " tensors and states"));
+  frame.body.push_back(static_cast<char>(index & 0xff));
+  frame.body.push_back(static_cast<char>(index >> 8));
+  if (frame.scope == Scope::kMatrix) matrix_bytes_ += length;
 
   auto allocated = AlignedBuffer<std::byte>::Allocate(length);
   if (!allocated.ok()) return allocated.status();
-  buffer = *std::move(allocated);
-  lift_to_ = buffer.data();
+  data_.buffers_.push_back(*std::move(allocated));
+  lift_to_ = data_.buffers_.back().data();
   lift_left_ = length;
   return absl::OkStatus();
 }
@@ -211,7 +242,13 @@ absl::Status AttendWireReader::CountSkeletonBytes(int64_t count) {
 }
 
 absl::Status AttendWireReader::Malformed(absl::string_view what) const {
-  return absl::InvalidArgumentError(absl::StrCat("the request is no AttendRequest: ", what, " at byte ", position_));
+  return absl::InvalidArgumentError(absl::StrCat(IsNoMessage(), ": ", what, " at byte ", position_));
+}
+
+std::string AttendWireReader::IsNoMessage() const {
+  static constexpr const char* kNames[] = {"AttendRequest", "FoldRequest", "MergeRequest", "ReadRequest",
+                                           "AttendStreamRequest"};
+  return absl::StrCat("the request is no ", kNames[static_cast<size_t>(frames_.front().scope)]);
 }
 
 bool AttendWireReader::Refill() {

@@ -80,14 +80,15 @@ absl::StatusOr<AlignedBuffer<std::byte>> Widened(const AlignedBuffer<std::byte>&
   return widened;
 }
 
-absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data, AttendWork* work) {
+absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data, const SpecSizes& sizes,
+                          SpecWork* work) {
   const absl::StatusOr<DataType> type = ReadDataType(wire.data_type(), absl::StrCat(kMatrix, ".data_type"));
   if (!type.ok()) return type.status();
   if (absl::Status status = CheckShape(wire, *type, data.size(), kMatrix); !status.ok()) return status;
 
   const int rank = wire.shape_size();
-  const int64_t key_heads = work->keys.shape.num_heads;
-  const int64_t head_dim = work->queries.shape.dim;
+  const int64_t key_heads = sizes.num_key_heads;
+  const int64_t head_dim = sizes.head_dim;
   const bool right_shape = (rank == 2 || (rank == 3 && wire.shape(0) == key_heads)) &&
                            wire.shape(rank - 1) == head_dim && wire.shape(rank - 2) >= 1 &&
                            wire.shape(rank - 2) <= kMaxNumFeatures;
@@ -194,14 +195,13 @@ absl::StatusOr<std::optional<ProjectionSpec>> ReadDrawnProjection(const v1::Feat
   return ReadDrawn(wire, features, head_dim);
 }
 
-absl::Status ReadProjection(AttendMessage& message, AttendWork* work) {
-  const v1::FeatureSpec& wire = message.request.spec().features();
+absl::Status ReadProjection(const v1::FeatureSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work) {
   const v1::Projection& projection = wire.projection();
   const FeatureSpec& features = work->spec.features;
   const bool takes_matrix =
       ProjectionUseOf(features.kernel) != ProjectionUse::kNone && projection.kind() != v1::PROJECTION_KIND_IDENTITY;
   if (!projection.has_matrix() || !takes_matrix) {
-    auto drawn = ReadDrawnProjection(wire, features, work->queries.shape.dim);
+    auto drawn = ReadDrawnProjection(wire, features, sizes.head_dim);
     if (!drawn.ok()) return drawn.status();
     work->drawn_projection = *drawn;
     return absl::OkStatus();
@@ -212,13 +212,13 @@ absl::Status ReadProjection(AttendMessage& message, AttendWork* work) {
     return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), absl::StrCat("while ", kMatrix, " is set"));
   }
   if (absl::Status status = RefuseDraw(projection, "a supplied matrix takes none"); !status.ok()) return status;
-  absl::Status status = ReadSupplied(projection.matrix(), message.TakeData(projection.matrix()), work);
+  absl::Status status = ReadSupplied(projection.matrix(), data->Take(projection.matrix().data()), sizes, work);
   if (!status.ok()) return status;
   const int64_t num_rows = work->supplied_projection->num_features();
   if (wire.has_num_features() && wire.num_features() != num_rows) {
     return Refuse(kNumFeatures, absl::StrCat(wire.num_features()), absl::StrCat(kMatrix, " has ", num_rows, " rows"));
   }
-  return CheckNumFeatures(features, work->queries.shape.dim, num_rows);
+  return CheckNumFeatures(features, sizes.head_dim, num_rows);
 }
 
 void WriteDrawnProjection(const ProjectionSpec& drawn, v1::FeatureSpec* wire) {
@@ -231,7 +231,7 @@ void WriteDrawnProjection(const ProjectionSpec& drawn, v1::FeatureSpec* wire) {
   }
 }
 
-void WriteProjection(const AttendWork& work, v1::FeatureSpec* wire) {
+void WriteProjection(const SpecWork& work, v1::FeatureSpec* wire) {
   v1::Projection* projection = wire->mutable_projection();
   if (work.supplied_projection != nullptr) {
     projection->set_kind(v1::PROJECTION_KIND_SUPPLIED);

@@ -13,10 +13,16 @@
 
 namespace favor {
 
-// Reads spec.features.projection and spec.features.num_features into work->drawn_projection or
-// work->supplied_projection. work->spec.features and the shapes of queries and keys must be there and valid. Takes the
-// bytes of the matrix out of the message. Every Status names the field.
-absl::Status ReadProjection(AttendMessage& message, AttendWork* work);
+// Sizes of the tensors that a spec is for.
+struct SpecSizes {
+  int64_t head_dim = 0;
+  int64_t num_key_heads = 0;
+};
+
+// Reads projection and num_features of spec.features into work->drawn_projection or work->supplied_projection.
+// work->spec.features must be there and valid. Takes the bytes of the matrix out of `data`. Every Status names the
+// field.
+absl::Status ReadProjection(const v1::FeatureSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work);
 
 // The same of a call without tensors: the projection to draw, if the kernel takes one. A supplied matrix is ignored.
 absl::StatusOr<std::optional<ProjectionSpec>> ReadDrawnProjection(const v1::FeatureSpec& wire,
@@ -26,7 +32,7 @@ absl::StatusOr<std::optional<ProjectionSpec>> ReadDrawnProjection(const v1::Feat
 void WriteDrawnProjection(const ProjectionSpec& drawn, v1::FeatureSpec* wire);
 
 // The inverse of ReadProjection(), for the report; the matrix is left out.
-void WriteProjection(const AttendWork& work, v1::FeatureSpec* wire);
+void WriteProjection(const SpecWork& work, v1::FeatureSpec* wire);
 
 }  // namespace favor
 

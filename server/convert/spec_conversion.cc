@@ -3,7 +3,6 @@
 #include "absl/strings/str_cat.h"
 #include "server/convert/feature_spec_conversion.h"
 #include "server/convert/field_error.h"
-#include "server/convert/projection_conversion.h"
 #include "server/convert/tensor_conversion.h"
 
 namespace favor {
@@ -22,21 +21,12 @@ absl::Status CheckWireScale(const v1::AttentionSpec& wire) {
   return status.ok() ? status : FieldError("spec.scale", absl::StrCat("spec.", status.message()));
 }
 
-absl::Status CheckCausal(const v1::AttentionSpec& wire, const AttendWork& work) {
-  if (!wire.causal() || work.queries.shape.length == work.keys.shape.length) return absl::OkStatus();
-  return FieldError("spec.causal",
-                    absl::StrCat("spec.causal is set, queries.query_length is ", work.queries.shape.length,
-                                 ", keys.key_length is ", work.keys.shape.length, ": they must be equal"));
-}
-
 }  // namespace
 
-absl::Status ReadSpec(AttendMessage& message, AttendWork* work) {
-  const v1::AttentionSpec& wire = message.request.spec();
+absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work) {
   if (wire.has_auto_()) return UnservedFieldError("spec.auto", "set");
   absl::Status status = CheckPrecision(wire.precision());
   status.Update(CheckWireScale(wire));
-  status.Update(CheckCausal(wire, *work));
   if (!status.ok()) return status;
 
   AttentionSpec& spec = work->spec;
@@ -49,14 +39,14 @@ absl::Status ReadSpec(AttendMessage& message, AttendWork* work) {
     const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features());
     if (!features.ok()) return features.status();
     spec.features = *features;
-    if (status = ReadProjection(message, work); !status.ok()) return status;
+    if (status = ReadProjection(wire.features(), sizes, data, work); !status.ok()) return status;
   }
   // In exact mode spec.features is the default, softmax, and so is its scale.
-  spec.scale = wire.has_scale() ? wire.scale() : DefaultScale(spec.features.kernel, work->queries.shape.dim);
+  spec.scale = wire.has_scale() ? wire.scale() : DefaultScale(spec.features.kernel, sizes.head_dim);
   return absl::OkStatus();
 }
 
-v1::AttentionSpec EffectiveSpec(const AttendWork& work) {
+v1::AttentionSpec EffectiveSpec(const SpecWork& work) {
   v1::AttentionSpec wire;
   wire.set_causal(work.spec.causal);
   wire.set_scale(*work.spec.scale);

@@ -46,18 +46,7 @@ struct AttendExecution::Run {
 void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
                             Done done) const {
   auto run = std::make_shared<Run>(Run{std::move(work), reservation, cancellation, std::move(done), {}});
-  if (!run->work.drawn_projection) {
-    run->result.projection = run->work.supplied_projection;
-    return RunAttention(std::move(run));
-  }
-  const ProjectionSpec& spec = *run->work.drawn_projection;
-  run->result.projection = draws_->Find(spec);
-  if (run->result.projection != nullptr) return RunAttention(std::move(run));
-
-  if (absl::Status status = reservation->Grow(DrawnProjectionBytes(spec), "the projection"); !status.ok()) {
-    return run->Fail(std::move(status));
-  }
-  draws_->Draw(spec, cancellation, [this, run](auto projection, absl::Duration waited) {
+  FindProjection(run->work, draws_, reservation, cancellation, [this, run](auto projection, absl::Duration waited) {
     if (!projection.ok()) return run->Fail(projection.status());
     run->result.projection = *std::move(projection);
     run->result.timing.queue_time += waited;

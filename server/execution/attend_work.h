@@ -31,18 +31,22 @@ struct OwnedTensor {
   MutableTensorView MutableView(AxisOrder order) { return {data.data(), type, shape, StridesOf(order, shape)}; }
 };
 
-// One Attend call, checked and typed.
-struct AttendWork {
+// What is to be computed.
+struct SpecWork {
   AttentionSpec spec;
   AxisOrder axis_order = AxisOrder::kBatchHeadsLengthDim;  // of all tensors
-  OwnedTensor queries;                                     // [batch, heads, query_length, head_dim]
-  OwnedTensor keys;                                        // [batch, key_heads, key_length, head_dim]
-  OwnedTensor values;                                      // [batch, key_heads, key_length, value_dim]
-  std::vector<int64_t> query_lengths;                      // [batch] or empty
-  std::vector<int64_t> key_lengths;                        // [batch] or empty
   // At most one of the two is set; neither in exact mode and for maps without a projection.
   std::optional<ProjectionSpec> drawn_projection;
   std::shared_ptr<const Projection> supplied_projection;
+};
+
+// One Attend call, checked and typed.
+struct AttendWork : SpecWork {
+  OwnedTensor queries;                 // [batch, heads, query_length, head_dim]
+  OwnedTensor keys;                    // [batch, key_heads, key_length, head_dim]
+  OwnedTensor values;                  // [batch, key_heads, key_length, value_dim]
+  std::vector<int64_t> query_lengths;  // [batch] or empty
+  std::vector<int64_t> key_lengths;    // [batch] or empty
   DataType output_type = DataType::kFloat32;
 
   // [batch, heads, query_length, value_dim]

@@ -10,6 +10,8 @@
 #include "favor/base/cancellation.h"
 #include "favor/projection/projection.h"
 #include "favor/projection/projection_cache.h"
+#include "server/execution/admission.h"
+#include "server/execution/attend_work.h"
 #include "server/execution/compute.h"
 
 namespace favor {
@@ -37,6 +39,12 @@ class ProjectionDraws {
   Compute small_{1};
   Compute large_{1};
 };
+
+// The projection of a spec: the supplied one, one that is kept, or one that is drawn after `reservation` has grown by
+// it; null where the spec takes none. Calls `done` once, on the caller's thread or a drawing thread. `reservation` and
+// `cancellation` must live until then.
+void FindProjection(const SpecWork& work, ProjectionDraws* draws, Admission::Reservation* reservation,
+                    const Cancellation* cancellation, ProjectionDraws::Done done);
 
 }  // namespace favor
 

@@ -62,6 +62,11 @@ absl::string_view Call::FindHeader(absl::string_view name) const {
   return {header->second.data(), header->second.size()};
 }
 
+absl::Status Call::WhyGone() const {
+  if (absl::Now() + kAhead < cancellation_->deadline()) return absl::CancelledError("the client went away");
+  return absl::DeadlineExceededError("the deadline passed");
+}
+
 void Call::OnDone() {
   // gRPC also cancels a call whose deadline has passed, and so does the client; the Cancellation knows the deadline and
   // tells the two apart.
@@ -96,11 +101,7 @@ void Call::CountSent(int64_t bytes) {
 void Call::OnFinished(bool ok) {
   if (ok && response_bytes_) CountSent(*response_bytes_);
   // The client was gone before it could learn of the end.
-  if (!ok && status_.ok()) {
-    const bool is_late = absl::Now() + kAhead >= cancellation_->deadline();
-    status_ =
-        is_late ? absl::DeadlineExceededError("the deadline passed") : absl::CancelledError("the client went away");
-  }
+  if (!ok && status_.ok()) status_ = WhyGone();
   Record(ok);
   pass_ = {};
   environment_->calls_in_flight->Leave();

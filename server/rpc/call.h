@@ -67,6 +67,10 @@ class Call : public std::enable_shared_from_this<Call> {
   // any thread.
   void Fail(const absl::Status& status);
 
+  // The status of a call whose client is known to be gone, perhaps before its Cancellation knows: cancelled, or past
+  // its deadline.
+  absl::Status WhyGone() const;
+
   // For the log; before the end.
   void set_timing(const Timing& timing) { timing_ = timing; }
 

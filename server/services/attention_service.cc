@@ -10,6 +10,8 @@
 #include "server/convert/spec_conversion.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/attend_reception.h"
+#include "server/services/attend_stream_method.h"
+#include "server/services/state_methods.h"
 
 namespace favor {
 namespace {
@@ -38,18 +40,22 @@ UnaryCall::Method Refused(const CallObservers& observers, const char* method, Un
 
 }  // namespace
 
-AttentionService::AttentionService(const Dependencies& dependencies, const CallObservers& observers)
+AttentionService::AttentionService(const AttentionDependencies& dependencies, const CallObservers& observers)
     : dependencies_(dependencies) {
   const auto request = [this](auto function) { return UnaryCall::RequestFrom(&service_, function); };
   methods_.push_back({observers.ForMethod(kService, "Attend", "unary"), request(&RawService::RequestAttend),
                       [this](std::shared_ptr<UnaryCall> call) { Attend(std::move(call)); }});
-  methods_.push_back(Refused(observers, "Fold", request(&RawService::RequestFold)));
-  methods_.push_back(Refused(observers, "Merge", request(&RawService::RequestMerge)));
-  methods_.push_back(Refused(observers, "Read", request(&RawService::RequestRead)));
+  methods_.push_back({observers.ForMethod(kService, "Fold", "unary"), request(&RawService::RequestFold),
+                      [this](std::shared_ptr<UnaryCall> call) { Fold(dependencies_, std::move(call)); }});
+  methods_.push_back({observers.ForMethod(kService, "Merge", "unary"), request(&RawService::RequestMerge),
+                      [this](std::shared_ptr<UnaryCall> call) { Merge(dependencies_, std::move(call)); }});
+  methods_.push_back({observers.ForMethod(kService, "Read", "unary"), request(&RawService::RequestRead),
+                      [this](std::shared_ptr<UnaryCall> call) { Read(dependencies_, std::move(call)); }});
   methods_.push_back(Refused(observers, "Calibrate", request(&RawService::RequestCalibrate)));
   attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"),
-                    StreamCall::RequestFrom(&service_, &RawService::RequestAttendStream), nullptr, absl::ZeroDuration(),
-                    [](std::shared_ptr<StreamCall> call) { call->Finish(NotServed("AttendStream")); }};
+                    StreamCall::RequestFrom(&service_, &RawService::RequestAttendStream), observers.open_streams,
+                    observers.stream_idle_timeout,
+                    [this](std::shared_ptr<StreamCall> call) { AttendStream(dependencies_, std::move(call)); }};
 }
 
 RpcServer::Service AttentionService::ForServer() {

@@ -9,6 +9,7 @@
 #include "server/execution/admission.h"
 #include "server/execution/attend_execution.h"
 #include "server/execution/compute.h"
+#include "server/execution/projection_draws.h"
 #include "server/observability/metrics.h"
 #include "server/rpc/call.h"
 #include "server/rpc/rpc_server.h"
@@ -17,19 +18,20 @@
 
 namespace favor {
 
+// What the methods of attention work with; none is owned.
+struct AttentionDependencies {
+  Admission* admission;
+  Compute* compute;
+  const AttendExecution* execution;
+  ProjectionDraws* draws;
+  Metrics* metrics;
+  int64_t max_message_bytes;  // of responses
+};
+
 // favor.v1.AttentionService. Must outlive the server that it is given to.
 class AttentionService {
  public:
-  // What the service works with; none is owned.
-  struct Dependencies {
-    Admission* admission;
-    Compute* compute;
-    const AttendExecution* execution;
-    Metrics* metrics;
-    int64_t max_message_bytes;  // of responses
-  };
-
-  AttentionService(const Dependencies& dependencies, const CallObservers& observers);
+  AttentionService(const AttentionDependencies& dependencies, const CallObservers& observers);
 
   RpcServer::Service ForServer();
 
@@ -45,7 +47,7 @@ class AttentionService {
   void Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<Admission::Reservation> reservation,
                AttendWork work) const;
 
-  const Dependencies dependencies_;
+  const AttentionDependencies dependencies_;
   RawService service_;
   std::list<UnaryCall::Method> methods_;
   StreamCall::Method attend_stream_;

@@ -268,10 +268,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void OnSent(const FlightPointer& flight, bool sent) {
-    if (!sent) {
-      const absl::Status status = call_->cancellation()->Check();
-      return call_->Finish(status.ok() ? absl::CancelledError("the client went away") : status);
-    }
+    if (!sent) return call_->Finish(call_->WhyGone());
     {
       absl::MutexLock lock(&mutex_);
       sending_ = false;

@@ -102,7 +102,7 @@ TEST(Metrics, OtherMethodsHaveTheirOwnCounts) {
   EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("grpc_server_handled_total") == 2; }));
   const Exposition metrics = favord.Metrics();
   EXPECT_EQ(metrics.Sum("grpc_server_handled_total", {{"grpc_method", "GetServerInfo"}, {"grpc_code", "OK"}}), 1);
-  EXPECT_EQ(metrics.Sum("grpc_server_handled_total", {{"grpc_method", "Merge"}, {"grpc_code", "Unimplemented"}}), 1);
+  EXPECT_EQ(metrics.Sum("grpc_server_handled_total", {{"grpc_method", "Merge"}, {"grpc_code", "InvalidArgument"}}), 1);
   EXPECT_EQ(metrics.Sum("grpc_server_handled_total", kAttend), 0);
 }
 

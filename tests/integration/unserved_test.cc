@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "favor/v1/attention.grpc.pb.h"
+#include "favor/v1/attention.pb.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
@@ -65,35 +65,11 @@ TEST(Unserved, FieldsAnswerUnimplementedByName) {
 
 TEST(Unserved, MethodsAnswerUnimplementedByName) {
   Favord favord;
-  for (const std::string method : {"Fold", "Merge", "Read", "Calibrate"}) {
-    SCOPED_TRACE(method);
-    const auto answer = CallWithBytes(favord.channel(), "/favor.v1.AttentionService/" + method, "");
-    EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(answer.status);
-    EXPECT_THAT(answer.status.error_message(), HasSubstr(method));
-  }
   // Bytes that are no message of the method make no difference.
-  EXPECT_EQ(CallWithBytes(favord.channel(), "/favor.v1.AttentionService/Fold", "\xff\xff").status.error_code(),
-            grpc::StatusCode::UNIMPLEMENTED);
-}
-
-TEST(Unserved, StreamsEndWithUnimplementedHoweverMuchTheClientSends) {
-  Favord favord;
-  const auto stub = v1::AttentionService::NewStub(favord.channel());
-  for (const int num_messages : {0, 1, 100}) {
-    SCOPED_TRACE(num_messages);
-    grpc::ClientContext context;
-    context.set_deadline(absl::ToChronoTime(absl::Now() + absl::Seconds(60)));
-    const auto stream = stub->AttendStream(&context);
-    v1::AttendStreamRequest request;
-    request.mutable_start();
-    for (int i = 0; i < num_messages && stream->Write(request); ++i) {
-    }
-    stream->WritesDone();
-    v1::AttendStreamResponse response;
-    EXPECT_FALSE(stream->Read(&response));
-    const grpc::Status status = stream->Finish();
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(status);
-    EXPECT_THAT(status.error_message(), HasSubstr("AttendStream"));
+  for (const std::string bytes : {"", "\xff\xff"}) {
+    const auto answer = CallWithBytes(favord.channel(), "/favor.v1.AttentionService/Calibrate", bytes);
+    EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(answer.status);
+    EXPECT_THAT(answer.status.error_message(), HasSubstr("Calibrate"));
   }
 }
 

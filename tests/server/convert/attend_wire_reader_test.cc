@@ -17,6 +17,7 @@ namespace {
 
 using google::protobuf::util::MessageDifferencer;
 using testing::HasSubstr;
+using Root = AttendWireReader::Root;
 
 // The message with the tensors' bytes put back, to compare with what Protobuf itself makes of the wire.
 v1::AttendRequest Whole(AttendMessage message) {
@@ -197,16 +198,142 @@ TEST(AttendWireReader, AnEmptyMessageIsAnEmptyRequest) {
 }
 
 TEST(AttendWireReader, ParsedBytesStayWithinWhatAdmissionCounts) {
-  // The message that grows most: empty submessages, 2 bytes each on the wire.
+  // The messages that grow most: empty submessages, 2 bytes each on the wire.
+  constexpr int kCount = 100000;
+  constexpr auto kGrowth = static_cast<size_t>(AttendWireReader::kParsedBytesPerSkeletonByte);
   v1::AttendRequest request;
   v1::Statistics* statistics = request.mutable_spec()->mutable_features()->mutable_statistics();
-  constexpr int kHeads = 100000;
-  for (int i = 0; i < kHeads; ++i) statistics->add_heads();
-  const std::string wire = request.SerializeAsString();
+  for (int i = 0; i < kCount; ++i) statistics->add_heads();
+  std::string wire = request.SerializeAsString();
   absl::StatusOr<AttendMessage> message = ReadMessage(wire);
   ASSERT_TRUE(message.ok());
-  EXPECT_LE(message->request.SpaceUsedLong(),
-            wire.size() * static_cast<size_t>(AttendWireReader::kParsedBytesPerSkeletonByte));
+  EXPECT_LE(message->request.SpaceUsedLong(), wire.size() * kGrowth);
+
+  v1::MergeRequest merge, read;
+  for (int i = 0; i < kCount; ++i) merge.add_states();
+  wire = merge.SerializeAsString();
+  LiftedData data;
+  ASSERT_TRUE(ReadMessage(wire, Root::kMergeRequest, {}, &read, &data).ok());
+  EXPECT_LE(read.SpaceUsedLong(), wire.size() * kGrowth);
+}
+
+void FillState(std::mt19937& random, v1::AttentionState* state) {
+  if (random() % 2) state->set_version(random() % 3);
+  if (random() % 2) *state->mutable_spec() = RandomRequest(random).spec();
+  if (random() % 2) state->add_num_keys(random());
+  if (random() % 8) state->set_payload(std::string(random() % 300, static_cast<char>(random())));
+  if (random() % 2) state->set_checksum(random());
+}
+
+// Puts the lifted bytes back.
+void Restore(LiftedData& data, std::string* bytes) {
+  const AlignedBuffer<std::byte> lifted = data.Take(*bytes);
+  bytes->assign(reinterpret_cast<const char*>(lifted.data()), lifted.size());
+}
+void Restore(LiftedData& data, v1::AttentionSpec* spec) {
+  if (!spec->features().projection().has_matrix()) return;
+  Restore(data, spec->mutable_features()->mutable_projection()->mutable_matrix()->mutable_data());
+}
+void Restore(LiftedData& data, v1::AttentionState* state) {
+  if (state->has_spec()) Restore(data, state->mutable_spec());
+  Restore(data, state->mutable_payload());
+}
+
+// Fills messages at random by `fill` and reads one or two of them one after the other, as one message; puts the lifted
+// bytes back by `restore` and holds the result against what Protobuf reads.
+template <typename Message, typename Fill, typename RestoreAll>
+void ExpectWhatProtobufReads(Root root, uint32_t seed, Fill fill, RestoreAll restore) {
+  std::mt19937 random(seed);
+  for (int i = 0; i < 2000; ++i) {
+    std::string wire;
+    for (uint32_t count = 1 + random() % 2; count > 0; --count) {
+      Message message;
+      fill(random, message);
+      wire += message.SerializeAsString();
+    }
+    Message expected, read;
+    ASSERT_TRUE(expected.ParseFromString(wire));
+    LiftedData data;
+    const absl::Status status = ReadMessage(wire, root, RandomCuts(random, wire.size()), &read, &data);
+    ASSERT_TRUE(status.ok()) << status << " in round " << i;
+    restore(data, read);
+    ASSERT_EQ(read.SerializeAsString(), expected.SerializeAsString()) << "round " << i;
+  }
+}
+
+TEST(AttendWireReader, ReadsRequestsWithStatesAsProtobufDoes) {
+  ExpectWhatProtobufReads<v1::FoldRequest>(
+      Root::kFoldRequest, 1,
+      [](std::mt19937& random, v1::FoldRequest& request) {
+        if (random() % 2) *request.mutable_spec() = RandomRequest(random).spec();
+        if (random() % 2) FillTensor(random, request.mutable_keys());
+        if (random() % 2) FillTensor(random, request.mutable_values());
+        if (random() % 2) FillState(random, request.mutable_state());
+      },
+      [](LiftedData& data, v1::FoldRequest& request) {
+        if (request.has_spec()) Restore(data, request.mutable_spec());
+        if (request.has_keys()) Restore(data, request.mutable_keys()->mutable_data());
+        if (request.has_values()) Restore(data, request.mutable_values()->mutable_data());
+        if (request.has_state()) Restore(data, request.mutable_state());
+      });
+  ExpectWhatProtobufReads<v1::MergeRequest>(
+      Root::kMergeRequest, 2,
+      [](std::mt19937& random, v1::MergeRequest& request) {
+        for (uint32_t i = random() % 4 ? random() % 4 : 200; i > 0; --i) FillState(random, request.add_states());
+      },
+      [](LiftedData& data, v1::MergeRequest& request) {
+        for (v1::AttentionState& state : *request.mutable_states()) Restore(data, &state);
+      });
+  ExpectWhatProtobufReads<v1::ReadRequest>(
+      Root::kReadRequest, 3,
+      [](std::mt19937& random, v1::ReadRequest& request) {
+        if (random() % 2) FillTensor(random, request.mutable_queries());
+        if (random() % 2) FillState(random, request.mutable_state());
+      },
+      [](LiftedData& data, v1::ReadRequest& request) {
+        if (request.has_queries()) Restore(data, request.mutable_queries()->mutable_data());
+        if (request.has_state()) Restore(data, request.mutable_state());
+      });
+}
+
+TEST(AttendWireReader, ReadsMessagesOfStreamsAsProtobufDoes) {
+  ExpectWhatProtobufReads<v1::AttendStreamRequest>(
+      Root::kAttendStreamRequest, 4,
+      [](std::mt19937& random, v1::AttendStreamRequest& request) {
+        if (random() % 3 == 0) return request.set_end_of_keys(true);
+        if (random() % 2) {
+          if (random() % 2) *request.mutable_start()->mutable_spec() = RandomRequest(random).spec();
+          if (random() % 2) FillState(random, request.mutable_start()->mutable_state());
+          return;
+        }
+        if (random() % 2) FillTensor(random, request.mutable_chunk()->mutable_queries());
+        if (random() % 2) FillTensor(random, request.mutable_chunk()->mutable_keys());
+        if (random() % 2) FillTensor(random, request.mutable_chunk()->mutable_values());
+      },
+      [](LiftedData& data, v1::AttendStreamRequest& request) {
+        if (request.has_start()) {
+          if (request.start().has_spec()) Restore(data, request.mutable_start()->mutable_spec());
+          if (request.start().has_state()) Restore(data, request.mutable_start()->mutable_state());
+        }
+        if (!request.has_chunk()) return;
+        v1::AttendStreamRequest::Chunk& chunk = *request.mutable_chunk();
+        if (chunk.has_queries()) Restore(data, chunk.mutable_queries()->mutable_data());
+        if (chunk.has_keys()) Restore(data, chunk.mutable_keys()->mutable_data());
+        if (chunk.has_values()) Restore(data, chunk.mutable_values()->mutable_data());
+      });
+}
+
+TEST(AttendWireReader, BoundsHowManyTensorsAndStatesThereAre) {
+  v1::MergeRequest merge, read;
+  for (size_t i = 0; i < AttendWireReader::kMaxLifted; ++i) merge.add_states()->set_payload("x");
+  LiftedData data;
+  ASSERT_TRUE(ReadMessage(merge.SerializeAsString(), Root::kMergeRequest, {}, &read, &data).ok());
+  EXPECT_EQ(data.Take(read.states(4095).payload()).size(), 1);
+  EXPECT_TRUE(data.Take(read.states(4095).payload()).empty());  // taken
+  merge.add_states()->set_payload("x");
+  const absl::Status status = ReadMessage(merge.SerializeAsString(), Root::kMergeRequest, {}, &read, &data);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("the request is no MergeRequest: more than 4096 tensors"));
 }
 
 }  // namespace

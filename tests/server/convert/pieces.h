@@ -54,6 +54,18 @@ inline absl::StatusOr<AttendMessage> ReadMessage(const std::string& message, con
   }
 }
 
+// The same of a message of any kind, which is left in `message` and `data`.
+inline absl::Status ReadMessage(const std::string& wire, AttendWireReader::Root root, const std::vector<size_t>& cuts,
+                                google::protobuf::MessageLite* message, LiftedData* data) {
+  Pieces pieces(wire, cuts);
+  AttendWireReader reader(&pieces, root);
+  while (true) {
+    const absl::StatusOr<bool> complete = reader.Advance(std::numeric_limits<int64_t>::max());
+    if (!complete.ok()) return complete.status();
+    if (*complete) return reader.Finish(message, data);
+  }
+}
+
 }  // namespace favor
 
 #endif  // FAVOR_TESTS_SERVER_CONVERT_PIECES_H_
