@@ -15,6 +15,7 @@
 #include "absl/types/span.h"
 #include "client/attend.h"
 #include "client/embed.h"
+#include "client/embedding_stream.h"
 #include "client/errors.h"
 #include "client/model_info.h"
 #include "client/tokenize.h"
@@ -110,6 +111,10 @@ class Client {
   // status of its result and leaves the others alone. NotFoundError for a model that is not loaded. EmbedAll
   // (embed_all.h) splits what is too much for one request.
   absl::StatusOr<Embeddings> Embed(absl::Span<const EmbedInput> inputs, const EmbedOptions& options = {}) const;
+
+  // The same for inputs as they come, in one call of any length; see embedding_stream.h. An error to begin with, such
+  // as a model that is not loaded, comes with the first Read().
+  EmbeddingStream EmbedStream(const EmbedOptions& options = {}) const;
 
   // The token ids of texts, and where in the text each one stands; one result for each text, in their order.
   absl::StatusOr<std::vector<Tokens>> Tokenize(absl::Span<const std::string> texts,

@@ -130,6 +130,18 @@ absl::StatusOr<Embeddings> DecodeEmbedResponse(absl::string_view response, size_
   return embeddings;
 }
 
+absl::StatusOr<EmbedResult> DecodeEmbedStreamResponse(absl::string_view response) {
+  EmbedResult result;
+  result.status = absl::InternalError("the server's answer holds no result");
+  FieldReader reader(response);
+  while (const auto field = reader.Next()) {
+    if (field->number != v1::EmbedStreamResponse::kResultFieldNumber) continue;
+    if (absl::Status status = Decode(field->bytes, &result); !status.ok()) return status;
+  }
+  if (reader.malformed()) return Malformed("EmbedStreamResponse");
+  return result;
+}
+
 absl::StatusOr<std::vector<Tokens>> DecodeTokenizeResponse(absl::string_view response, size_t num_texts) {
   std::vector<Tokens> results;
   FieldReader reader(response);

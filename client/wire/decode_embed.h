@@ -15,6 +15,9 @@ namespace favor::client {
 // such message, an embedding's data do not match its shape, or there are not `num_inputs` results.
 absl::StatusOr<Embeddings> DecodeEmbedResponse(absl::string_view response, size_t num_inputs);
 
+// The result of a favor.v1.EmbedStreamResponse. InternalError when the bytes are no such message.
+absl::StatusOr<EmbedResult> DecodeEmbedStreamResponse(absl::string_view response);
+
 // The favor.v1.TokenizeResponse. InternalError when the bytes are no such message, a text has not as many begins and
 // ends as ids, or there are not `num_texts` results.
 absl::StatusOr<std::vector<Tokens>> DecodeTokenizeResponse(absl::string_view response, size_t num_texts);

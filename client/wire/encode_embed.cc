@@ -52,6 +52,21 @@ MessageBuilder EncodeEmbedRequest(absl::Span<const EmbedInput> inputs, const Emb
   return builder;
 }
 
+MessageBuilder EncodeEmbedStreamStart(const EmbedOptions& options) {
+  MessageBuilder builder;
+  builder.AppendMessage(v1::EmbedStreamRequest::kStartFieldNumber, EncodeEmbedRequest({}, options));
+  return builder;
+}
+
+MessageBuilder EncodeEmbedStreamInput(uint64_t id, const EmbedInput& input) {
+  using Wire = v1::EmbedStreamRequest;
+  MessageBuilder item, builder;
+  AppendUnlessZero(Wire::Input::kIdFieldNumber, static_cast<int64_t>(id), &item);
+  item.AppendMessage(Wire::Input::kInputFieldNumber, Encode(input));
+  builder.AppendMessage(Wire::kInputFieldNumber, std::move(item));
+  return builder;
+}
+
 MessageBuilder EncodeTokenizeRequest(absl::Span<const std::string> texts, const TokenizeOptions& options) {
   using Wire = v1::TokenizeRequest;
   MessageBuilder builder;

@@ -1,6 +1,7 @@
 #ifndef FAVOR_CLIENT_WIRE_ENCODE_EMBED_H_
 #define FAVOR_CLIENT_WIRE_ENCODE_EMBED_H_
 
+#include <cstdint>
 #include <string>
 
 #include "absl/types/span.h"
@@ -17,6 +18,10 @@ namespace favor::client {
 
 // The favor.v1.EmbedRequest of a call; long texts are borrowed by the builder.
 MessageBuilder EncodeEmbedRequest(absl::Span<const EmbedInput> inputs, const EmbedOptions& options);
+
+// Messages of favor.v1.EmbedStreamRequest, with the options, and with an input.
+MessageBuilder EncodeEmbedStreamStart(const EmbedOptions& options);
+MessageBuilder EncodeEmbedStreamInput(uint64_t id, const EmbedInput& input);
 
 // The favor.v1.TokenizeRequest of a call; long texts are borrowed by the builder.
 MessageBuilder EncodeTokenizeRequest(absl::Span<const std::string> texts, const TokenizeOptions& options);

@@ -153,6 +153,23 @@ grpc::Status FakeEmbeddingServer::Embed(grpc::ServerContext*, const v1::EmbedReq
   return handler ? handler(*request, response) : EmbedByDefault(*request, response);
 }
 
+grpc::Status FakeEmbeddingServer::EmbedStream(
+    grpc::ServerContext*, grpc::ServerReaderWriter<v1::EmbedStreamResponse, v1::EmbedStreamRequest>* stream) {
+  v1::EmbedStreamRequest request;
+  if (!stream->Read(&request) || !request.has_start()) return {grpc::StatusCode::INVALID_ARGUMENT, "no start"};
+  const v1::EmbedRequest start = request.start();
+  if (!start.model().empty() && start.model() != "tiny") {
+    return {grpc::StatusCode::NOT_FOUND, absl::StrCat("model is \"", start.model(), "\", no such model is loaded")};
+  }
+  while (stream->Read(&request)) {
+    v1::EmbedStreamResponse response;
+    response.set_id(request.input().id());
+    EmbedOne(request.input().input(), start.pooling(), response.mutable_result());
+    if (!stream->Write(response)) break;
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeEmbeddingServer::Tokenize(grpc::ServerContext*, const v1::TokenizeRequest* request,
                                            v1::TokenizeResponse* response) {
   TokenizeHandler handler;

@@ -49,6 +49,9 @@ class FakeEmbeddingServer : private v1::EmbeddingService::Service, private v1::M
  private:
   grpc::Status Embed(grpc::ServerContext* context, const v1::EmbedRequest* request,
                      v1::EmbedResponse* response) override;
+  // An answer after every input, as by default; EmbedHandler decides nothing here.
+  grpc::Status EmbedStream(grpc::ServerContext* context,
+                           grpc::ServerReaderWriter<v1::EmbedStreamResponse, v1::EmbedStreamRequest>* stream) override;
   grpc::Status Tokenize(grpc::ServerContext* context, const v1::TokenizeRequest* request,
                         v1::TokenizeResponse* response) override;
   grpc::Status ListModels(grpc::ServerContext* context, const v1::ListModelsRequest* request,
