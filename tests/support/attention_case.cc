@@ -20,6 +20,18 @@ std::string AttentionCase::Describe() const {
                       query_lengths.empty() ? "" : " query_lengths", key_lengths.empty() ? "" : " key_lengths");
 }
 
+AttentionCase CaseFromInputs(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  AttentionCase attention_case;
+  attention_case.spec = spec;
+  attention_case.queries = Decode(inputs.queries);
+  attention_case.keys = Decode(inputs.keys);
+  attention_case.values = Decode(inputs.values);
+  attention_case.query_lengths.assign(inputs.query_lengths.begin(), inputs.query_lengths.end());
+  attention_case.key_lengths.assign(inputs.key_lengths.begin(), inputs.key_lengths.end());
+  attention_case.projection = inputs.projection;
+  return attention_case;
+}
+
 AttentionCase GaussianCase(const AttentionSpec& spec, const AttentionShape& shape,
                            std::shared_ptr<const Projection> projection, uint64_t seed, double input_scale) {
   Random random(seed);

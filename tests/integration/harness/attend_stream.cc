@@ -13,16 +13,6 @@ absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
 }
 
-AttentionCase CaseOf(const AttentionSpec& spec, const AttentionInputs& inputs) {
-  AttentionCase attention_case;
-  attention_case.spec = spec;
-  attention_case.queries = Decode(inputs.queries);
-  attention_case.keys = Decode(inputs.keys);
-  attention_case.values = Decode(inputs.values);
-  attention_case.projection = inputs.projection;
-  return attention_case;
-}
-
 // Copies `from` behind the first `begin` rows of `to`.
 void PutRows(const DoubleTensor& from, int64_t begin, DoubleTensor* to) {
   const Shape& shape = from.shape;
@@ -114,7 +104,7 @@ std::vector<int64_t> RandomPieces(std::mt19937& random, int64_t length, int64_t 
 AttentionImplementation StreamOver(std::shared_ptr<grpc::Channel> channel, const WireForm& form, uint32_t seed,
                                    int64_t max_length) {
   return [=](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    const AttentionCase whole = CaseOf(spec, inputs);
+    const AttentionCase whole = CaseFromInputs(spec, inputs);
     std::mt19937 random(seed);
     AttendStreamClient stream(channel);
     stream.Start(ToRequest(whole, form).spec(), nullptr, form.output_type);
@@ -154,7 +144,7 @@ AttentionImplementation StreamOver(std::shared_ptr<grpc::Channel> channel, const
 AttentionImplementation ShardsOver(std::vector<std::shared_ptr<grpc::Channel>> channels, const WireForm& form,
                                    uint32_t seed, int64_t max_length) {
   return [=](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    const AttentionCase whole = CaseOf(spec, inputs);
+    const AttentionCase whole = CaseFromInputs(spec, inputs);
     std::mt19937 random(seed);
     v1::MergeRequest merge;
     int64_t begin = 0;

@@ -10,19 +10,6 @@
 namespace favor::testing {
 namespace {
 
-// The inputs as a case whose tensors a fault can tamper with.
-AttentionCase CaseOf(const AttentionSpec& spec, const AttentionInputs& inputs) {
-  AttentionCase attention_case;
-  attention_case.spec = spec;
-  attention_case.queries = Decode(inputs.queries);
-  attention_case.keys = Decode(inputs.keys);
-  attention_case.values = Decode(inputs.values);
-  attention_case.query_lengths.assign(inputs.query_lengths.begin(), inputs.query_lengths.end());
-  attention_case.key_lengths.assign(inputs.key_lengths.begin(), inputs.key_lengths.end());
-  attention_case.projection = inputs.projection;
-  return attention_case;
-}
-
 // Writes `part` over the rows of `whole` from (batch, head, position) on.
 void Paste(const DoubleTensor& part, int64_t batch, int64_t head, int64_t position, DoubleTensor& whole) {
   for (int64_t b = 0; b < part.shape.batch_size; ++b) {
@@ -38,7 +25,7 @@ void Paste(const DoubleTensor& part, int64_t batch, int64_t head, int64_t positi
 
 AttentionImplementation AttentionThatSeesOneKeyAhead() {
   return [](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    const AttentionCase whole = CaseOf(spec, inputs);
+    const AttentionCase whole = CaseFromInputs(spec, inputs);
     AttentionResult result;
     result.output = DoubleTensor(whole.shape().output());
     for (int64_t i = 0; i < whole.queries.shape.length; ++i) {
@@ -56,7 +43,7 @@ AttentionImplementation AttentionThatSeesOneKeyAhead() {
 
 AttentionImplementation AttentionThatMasksOnlyValues() {
   return [](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    AttentionCase tampered = CaseOf(spec, inputs);
+    AttentionCase tampered = CaseFromInputs(spec, inputs);
     for (int64_t b = 0; b < tampered.values.shape.batch_size && !tampered.key_lengths.empty(); ++b) {
       for (int64_t h = 0; h < tampered.values.shape.num_heads; ++h) {
         for (int64_t j = tampered.key_lengths[b]; j < tampered.values.shape.length; ++j) {
@@ -84,7 +71,7 @@ AttentionImplementation AttentionOfTheReference() {
 
 AttentionImplementation AttentionThatInterleavesGroupedHeads() {
   return [](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    const AttentionCase whole = CaseOf(spec, inputs);
+    const AttentionCase whole = CaseFromInputs(spec, inputs);
     AttentionResult result;
     result.output = DoubleTensor(whole.shape().output());
     for (int64_t h = 0; h < whole.queries.shape.num_heads; ++h) {
@@ -101,7 +88,7 @@ AttentionImplementation AttentionThatInterleavesGroupedHeads() {
 
 AttentionImplementation AttentionThatWeighsKeysByPosition() {
   return [](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    AttentionCase tampered = CaseOf(spec, inputs);
+    AttentionCase tampered = CaseFromInputs(spec, inputs);
     for (int64_t b = 0; b < tampered.keys.shape.batch_size; ++b) {
       for (int64_t h = 0; h < tampered.keys.shape.num_heads; ++h) {
         for (int64_t j = 0; j < tampered.keys.shape.length; ++j) {
@@ -115,7 +102,7 @@ AttentionImplementation AttentionThatWeighsKeysByPosition() {
 
 AttentionImplementation AttentionWithABiasedDenominator() {
   return [](const AttentionSpec& spec, const AttentionInputs& inputs) -> absl::StatusOr<AttentionResult> {
-    absl::StatusOr<AttentionResult> result = Compute(OracleAttention(), CaseOf(spec, inputs));
+    absl::StatusOr<AttentionResult> result = Compute(OracleAttention(), CaseFromInputs(spec, inputs));
     if (!result.ok()) return result.status();
     const double count = static_cast<double>(inputs.keys.shape.length);
     for (double& value : result->output.values) value *= count / (count + 0.01);
