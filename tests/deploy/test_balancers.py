@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from harness import balancers
 from harness.load import Load
-from harness.processes import free_ports
-from harness.replica import Replica
+from harness.replica import Replica, three_replicas
 
 # Always twelve in flight, of 2.1 MB each: too large for any balancer to keep and send again. Short answers: one that is
 # cut off half-way is INTERNAL or UNKNOWN to gRPC, which nobody retries.
@@ -35,15 +34,8 @@ def one_core() -> Iterator[None]:
 def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Replica]]:
     if "one_core" in request.fixturenames:
         request.getfixturevalue("one_core")
-    ports = free_ports(6)
-    three = [Replica(f"favord-{i + 1}", ports[2 * i], ports[2 * i + 1], tmp_path) for i in range(3)]
-    try:
-        for replica in three:
-            replica.start()
+    with three_replicas(tmp_path) as three:
         yield three
-    finally:
-        for replica in three:
-            replica.kill()
 
 
 @pytest.fixture(params=balancers.KINDS)

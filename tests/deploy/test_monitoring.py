@@ -11,8 +11,8 @@ import pytest
 from harness import metrics
 from harness.load import Load
 from harness.monitoring import Alertmanager, Prometheus, Receiver
-from harness.processes import await_true, free_ports
-from harness.replica import Replica
+from harness.processes import await_true
+from harness.replica import Replica, three_replicas
 from harness.tools import ROOT, bin_folder, tool
 
 
@@ -42,17 +42,8 @@ def make_performer(folder: Path) -> Path:
 def replicas(tmp_path: Path) -> Iterator[list[Replica]]:
     tool("prometheus"), tool("prometheus-alertmanager")
     model = make_performer(tmp_path / "performer")
-    ports = free_ports(6)
-    three = [
-        Replica(f"favord-{i + 1}", ports[2 * i], ports[2 * i + 1], tmp_path, ["--model", str(model)]) for i in range(3)
-    ]
-    try:
-        for replica in three:
-            replica.start()
+    with three_replicas(tmp_path, ["--model", str(model)]) as three:
         yield three
-    finally:
-        for replica in three:
-            replica.kill()
 
 
 @pytest.fixture

@@ -4,9 +4,11 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from .processes import Process, await_true
+from .processes import Process, await_true, free_ports
 from .tools import bin_folder
 
 
@@ -82,3 +84,17 @@ class Replica:
         found = re.search(r"VmRSS:\s*(\d+) kB", status)
         assert found
         return int(found[1]) * 1024
+
+
+@contextmanager
+def three_replicas(folder: Path, flags: list[str] | None = None) -> Iterator[list[Replica]]:
+    """favord-1 to favord-3, started; killed at the end."""
+    ports = free_ports(6)
+    three = [Replica(f"favord-{i + 1}", ports[2 * i], ports[2 * i + 1], folder, flags) for i in range(3)]
+    try:
+        for replica in three:
+            replica.start()
+        yield three
+    finally:
+        for replica in three:
+            replica.kill()
