@@ -49,6 +49,10 @@ enum class Nonlinearity {
   kAbs = 4,
   kGelu = 5,
   kSigmoid = 6,
+  kGeluTanh = 7,
+  kSilu = 8,
+  kSoftplus = 9,
+  kLeakyRelu = 10,
 };
 
 enum class ProjectionKind {

@@ -52,10 +52,16 @@ absl::Span<const Named<Estimator>> NamesOf<Estimator>() {
 
 template <>
 absl::Span<const Named<Nonlinearity>> NamesOf<Nonlinearity>() {
-  static constexpr Named<Nonlinearity> kNames[] = {
-      {Nonlinearity::kRelu, "relu"}, {Nonlinearity::kSquaredRelu, "squared_relu"},
-      {Nonlinearity::kExp, "exp"},   {Nonlinearity::kAbs, "abs"},
-      {Nonlinearity::kGelu, "gelu"}, {Nonlinearity::kSigmoid, "sigmoid"}};
+  static constexpr Named<Nonlinearity> kNames[] = {{Nonlinearity::kRelu, "relu"},
+                                                   {Nonlinearity::kSquaredRelu, "squared_relu"},
+                                                   {Nonlinearity::kExp, "exp"},
+                                                   {Nonlinearity::kAbs, "abs"},
+                                                   {Nonlinearity::kGelu, "gelu"},
+                                                   {Nonlinearity::kSigmoid, "sigmoid"},
+                                                   {Nonlinearity::kGeluTanh, "gelu_tanh"},
+                                                   {Nonlinearity::kSilu, "silu"},
+                                                   {Nonlinearity::kSoftplus, "softplus"},
+                                                   {Nonlinearity::kLeakyRelu, "leaky_relu"}};
   return kNames;
 }
 

@@ -105,6 +105,14 @@ absl::StatusOr<Nonlinearity> ReadNonlinearity(v1::Nonlinearity nonlinearity, Ker
       return Nonlinearity::kGelu;
     case v1::NONLINEARITY_SIGMOID:
       return Nonlinearity::kSigmoid;
+    case v1::NONLINEARITY_GELU_TANH:
+      return Nonlinearity::kGeluTanh;
+    case v1::NONLINEARITY_SILU:
+      return Nonlinearity::kSilu;
+    case v1::NONLINEARITY_SOFTPLUS:
+      return Nonlinearity::kSoftplus;
+    case v1::NONLINEARITY_LEAKY_RELU:
+      return Nonlinearity::kLeakyRelu;
     default:
       return Nonlinearity::kRelu;
   }
@@ -124,9 +132,16 @@ v1::Nonlinearity ToWire(Nonlinearity nonlinearity) {
       return v1::NONLINEARITY_GELU;
     case Nonlinearity::kSigmoid:
       return v1::NONLINEARITY_SIGMOID;
-    default:  // of a model; favor.v1 has no name for it
-      return v1::NONLINEARITY_UNSPECIFIED;
+    case Nonlinearity::kGeluTanh:
+      return v1::NONLINEARITY_GELU_TANH;
+    case Nonlinearity::kSilu:
+      return v1::NONLINEARITY_SILU;
+    case Nonlinearity::kSoftplus:
+      return v1::NONLINEARITY_SOFTPLUS;
+    case Nonlinearity::kLeakyRelu:
+      return v1::NONLINEARITY_LEAKY_RELU;
   }
+  return v1::NONLINEARITY_UNSPECIFIED;
 }
 
 absl::Status CheckFiniteNotNegative(double value, absl::string_view field) {

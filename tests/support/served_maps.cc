@@ -31,8 +31,14 @@ std::string NameOf(Nonlinearity nonlinearity) {
       return "Gelu";
     case Nonlinearity::kSigmoid:
       return "Sigmoid";
-    default:  // not served
-      break;
+    case Nonlinearity::kGeluTanh:
+      return "GeluTanh";
+    case Nonlinearity::kSilu:
+      return "Silu";
+    case Nonlinearity::kSoftplus:
+      return "Softplus";
+    case Nonlinearity::kLeakyRelu:
+      return "LeakyRelu";
   }
   return "";
 }
@@ -52,7 +58,7 @@ ServedMap Generalized(Nonlinearity nonlinearity, bool takes_projection) {
   map.spec.features.nonlinearity = nonlinearity;
   map.takes_projection = takes_projection;
   map.positive = nonlinearity == Nonlinearity::kExp || nonlinearity == Nonlinearity::kAbs ||
-                 nonlinearity == Nonlinearity::kSigmoid;
+                 nonlinearity == Nonlinearity::kSigmoid || nonlinearity == Nonlinearity::kSoftplus;
   return map;
 }
 
@@ -105,8 +111,10 @@ std::vector<ServedMap> ServedMaps() {
     }
   }
   for (const bool takes_projection : {true, false}) {
-    for (const Nonlinearity nonlinearity : {Nonlinearity::kRelu, Nonlinearity::kSquaredRelu, Nonlinearity::kExp,
-                                            Nonlinearity::kAbs, Nonlinearity::kGelu, Nonlinearity::kSigmoid}) {
+    for (const Nonlinearity nonlinearity :
+         {Nonlinearity::kRelu, Nonlinearity::kSquaredRelu, Nonlinearity::kExp, Nonlinearity::kAbs, Nonlinearity::kGelu,
+          Nonlinearity::kSigmoid, Nonlinearity::kGeluTanh, Nonlinearity::kSilu, Nonlinearity::kSoftplus,
+          Nonlinearity::kLeakyRelu}) {
       maps.push_back(Generalized(nonlinearity, takes_projection));
     }
   }

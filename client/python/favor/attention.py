@@ -26,7 +26,7 @@ Kernel = Literal[
     "polynomial2",
 ]
 Estimator = Literal["positive", "hyperbolic", "trigonometric"]
-Nonlinearity = Literal["relu", "squared_relu", "exp", "abs", "gelu", "sigmoid"]
+Nonlinearity = Literal["relu", "squared_relu", "exp", "abs", "gelu", "sigmoid", "gelu_tanh", "silu", "softplus", "leaky_relu"]
 ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structured"]
 RowNorms = Literal["chi", "sqrt_dim"]
 Precision = Literal["f32", "bf16"]

@@ -78,6 +78,14 @@ uint8_t CodeOf(const FeatureSpec& spec, Nonlinearity nonlinearity) {
       return 5;
     case Nonlinearity::kSigmoid:
       return 6;
+    case Nonlinearity::kGeluTanh:
+      return 7;
+    case Nonlinearity::kSilu:
+      return 8;
+    case Nonlinearity::kSoftplus:
+      return 9;
+    case Nonlinearity::kLeakyRelu:
+      return 10;
   }
   return 0;
 }

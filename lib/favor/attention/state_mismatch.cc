@@ -56,6 +56,14 @@ absl::string_view NameOf(Nonlinearity nonlinearity) {
       return "gelu";
     case Nonlinearity::kSigmoid:
       return "sigmoid";
+    case Nonlinearity::kGeluTanh:
+      return "gelu_tanh";
+    case Nonlinearity::kSilu:
+      return "silu";
+    case Nonlinearity::kSoftplus:
+      return "softplus";
+    case Nonlinearity::kLeakyRelu:
+      return "leaky_relu";
   }
   return "";
 }

@@ -29,7 +29,6 @@ enum class Nonlinearity : uint8_t {
   kAbs,
   kGelu,
   kSigmoid,
-  // Those below have no name on the wire: models alone have them.
   kGeluTanh,
   kSilu,
   kSoftplus,

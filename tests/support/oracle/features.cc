@@ -131,8 +131,14 @@ double Apply(Nonlinearity nonlinearity, double t) {
       return 0.5 * t * std::erfc(-t / std::numbers::sqrt2);
     case Nonlinearity::kSigmoid:
       return 1 / (1 + std::exp(-t));
-    default:  // of models alone: their goldens cover them
-      break;
+    case Nonlinearity::kGeluTanh:
+      return 0.5 * t * (1 + std::tanh(std::sqrt(2 / std::numbers::pi) * (t + 0.044715 * t * t * t)));
+    case Nonlinearity::kSilu:
+      return t / (1 + std::exp(-t));
+    case Nonlinearity::kSoftplus:
+      return std::max(t, 0.0) + std::log1p(std::exp(-std::abs(t)));
+    case Nonlinearity::kLeakyRelu:
+      return std::max(t, t / 100);
   }
   return 0;
 }
