@@ -10,7 +10,8 @@
 
 namespace favor {
 
-// ReadEmbedInput in steps of a millisecond or two, however long the text is. Thread-compatible.
+// Reads, tokenises and cuts an EmbedInput from its bytes on the wire, in steps of a millisecond or two, however long
+// the text is. Every Status names the field and is the input's own error. Thread-compatible.
 class EmbedInputReading {
  public:
   // wire: an EmbedInput, which is `field` of the request. The settings must outlive it.

@@ -5,7 +5,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
-#include "server/convert/embed_input_reading.h"
 #include "server/convert/feature_spec_conversion.h"
 #include "server/convert/field_error.h"
 #include "server/convert/projection_conversion.h"
@@ -168,15 +167,6 @@ absl::StatusOr<EmbedSettings> ParseEmbedSettings(const std::string& request, con
   absl::StatusOr<NamedModel> model = models.Find(parsed.model());
   if (!model.ok()) return model.status();
   return ReadEmbedSettings(parsed, *std::move(model));
-}
-
-absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, const std::string& field,
-                                          const EmbedSettings& settings) {
-  for (EmbedInputReading reading(std::string(wire), field, settings);;) {
-    const absl::StatusOr<bool> done = reading.Step();
-    if (!done.ok()) return done.status();
-    if (*done) return std::move(reading.input());
-  }
 }
 
 }  // namespace favor

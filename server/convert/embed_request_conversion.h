@@ -31,11 +31,6 @@ absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request,
 // The same from the bytes of a request without its inputs.
 absl::StatusOr<EmbedSettings> ParseEmbedSettings(const std::string& request, const ModelRegistry& models);
 
-// Reads, tokenises and cuts an EmbedInput, `field` of the request, from its bytes on the wire. Every Status names the
-// field and is the input's own error.
-absl::StatusOr<EmbedInput> ReadEmbedInput(absl::string_view wire, const std::string& field,
-                                          const EmbedSettings& settings);
-
 }  // namespace favor
 
 #endif  // FAVOR_SERVER_CONVERT_EMBED_REQUEST_CONVERSION_H_

@@ -24,31 +24,46 @@ absl::Status EmbedStreamGroup::Take(const ArrivedInput& arrived) {
   const absl::StatusOr<EmbedStreamMessage> message =
       ReadEmbedStreamInput({reinterpret_cast<const char*>(slice.begin()), slice.size()});
   if (!message.ok()) return message.status();
-  absl::StatusOr<EmbedInput> input =
-      arrived.admitted.ok() ? Read(message->body, arrived.bytes()) : absl::StatusOr<EmbedInput>(arrived.admitted);
   arrival_ = std::min(arrival_, arrived.arrival);
   ids_.push_back(message->id);
+  absl::Status admitted = arrived.admitted;
+  if (admitted.ok()) admitted = BeginInput(message->body, arrived.bytes());
+  if (!admitted.ok()) EndInput(std::move(admitted));
+  return absl::OkStatus();
+}
+
+absl::Status EmbedStreamGroup::BeginInput(absl::string_view body, int64_t message_bytes) {
+  const int64_t prompt_bytes = static_cast<int64_t>(settings_->prompt.size());
+  const int64_t bytes = message_bytes + (static_cast<int64_t>(body.size()) + prompt_bytes) * kPassingBytesPerByte;
+  absl::Status admitted = reservation_.Grow(bytes, "reading the input");
+  if (!admitted.ok()) return admitted;
+  passing_bytes_ = bytes;
+  reading_.emplace(std::string(body), kInput, *settings_);
+  GoOn();
+  return absl::OkStatus();
+}
+
+void EmbedStreamGroup::GoOn() {
+  const absl::StatusOr<bool> done = reading_->Step();
+  if (done.ok() && !*done) return;
+  absl::StatusOr<EmbedInput> input =
+      done.ok() ? absl::StatusOr<EmbedInput>(std::move(reading_->input())) : done.status();
+  reading_.reset();
+  reservation_.Shrink(passing_bytes_);
+  if (input.ok()) {
+    if (absl::Status fits = CheckResultFits(*input); !fits.ok()) input = std::move(fits);
+  }
+  absl::Status admitted = reservation_.Grow(kBytesPerInput + HeldBytes(input), "the token ids");
+  if (!admitted.ok()) input = std::move(admitted);
+  EndInput(std::move(input));
+}
+
+void EmbedStreamGroup::EndInput(absl::StatusOr<EmbedInput> input) {
   errors_.push_back(input.status());
   inputs_.push_back(input.ok() ? *std::move(input) : EmbedInput());
   num_tokens_ += inputs_.back().num_computed_tokens();
   result_bytes_ +=
       MaxEmbedResultBytes(*settings_, EmbedRows(inputs_.back(), settings_->options.pooling), errors_.back());
-  return absl::OkStatus();
-}
-
-absl::StatusOr<EmbedInput> EmbedStreamGroup::Read(absl::string_view body, int64_t message_bytes) {
-  const int64_t prompt_bytes = static_cast<int64_t>(settings_->prompt.size());
-  const int64_t passing_bytes =
-      message_bytes + (static_cast<int64_t>(body.size()) + prompt_bytes) * kPassingBytesPerByte;
-  absl::Status admitted = reservation_.Grow(passing_bytes, "reading the input");
-  if (!admitted.ok()) return admitted;
-  absl::StatusOr<EmbedInput> input = ReadEmbedInput(body, kInput, *settings_);
-  reservation_.Shrink(passing_bytes);
-  if (input.ok()) {
-    if (absl::Status fits = CheckResultFits(*input); !fits.ok()) input = std::move(fits);
-  }
-  admitted = reservation_.Grow(kBytesPerInput + HeldBytes(input), "the token ids");
-  return admitted.ok() ? std::move(input) : admitted;
 }
 
 absl::Status EmbedStreamGroup::CheckResultFits(const EmbedInput& input) const {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "grpcpp/support/byte_buffer.h"
+#include "server/convert/embed_input_reading.h"
 #include "server/convert/embed_request_conversion.h"
 #include "server/execution/admission.h"
 #include "server/execution/embed_work.h"
@@ -39,9 +41,12 @@ class EmbedStreamGroup {
   EmbedStreamGroup(const EmbedSettings* settings, const Limits& limits, Admission::Reservation reservation)
       : settings_(settings), limits_(limits), reservation_(std::move(reservation)) {}
 
-  // Reads and tokenises an input, some milliseconds per MiB. What is wrong with it becomes its result; an error is
-  // about the stream: the message is no input.
+  // Reads an input and begins to tokenise it. What is wrong with it becomes its result; an error is about the stream:
+  // the message is no input.
   absl::Status Take(const ArrivedInput& arrived);
+  // A long text is tokenised in steps of some milliseconds: GoOn() takes the next one.
+  bool is_within_input() const { return reading_.has_value(); }
+  void GoOn();
   bool full() const { return num_tokens_ >= limits_.tokens || result_bytes_ >= limits_.result_bytes; }
   int64_t num_inputs() const { return static_cast<int64_t>(ids_.size()); }
 
@@ -62,7 +67,8 @@ class EmbedStreamGroup {
   std::string TakeResult() { return std::move(results_[next_result_++]); }
 
  private:
-  absl::StatusOr<EmbedInput> Read(absl::string_view body, int64_t message_bytes);
+  absl::Status BeginInput(absl::string_view body, int64_t message_bytes);
+  void EndInput(absl::StatusOr<EmbedInput> input);
   absl::Status CheckResultFits(const EmbedInput& input) const;
   // Upper bound of the bytes of a result.
   int64_t ResultBytes(int64_t i) const;
@@ -72,6 +78,8 @@ class EmbedStreamGroup {
   Admission::Reservation reservation_;
   absl::Time arrival_ = absl::InfiniteFuture();  // of the first input
   std::vector<uint64_t> ids_;                    // [num_inputs]
+  std::optional<EmbedInputReading> reading_;     // of the last one, until it is read
+  int64_t passing_bytes_ = 0;                    // admitted for reading_
   std::vector<absl::Status> errors_;             // [num_inputs]
   std::vector<EmbedInput> inputs_;               // [num_inputs], until TakeWork()
   int64_t num_tokens_ = 0;

@@ -8,6 +8,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "favor/tokenizer/tokenizer.h"
 #include "grpcpp/support/slice.h"
 #include "server/convert/embed_stream_conversion.h"
 #include "server/rpc/response_bytes.h"
@@ -183,7 +184,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
       const int64_t prompt_bytes = static_cast<int64_t>(settings_.prompt.size());
       int64_t bytes = num_inputs * prompt_bytes;
       for (const ArrivedInput& arrived : arrived_) bytes += arrived.bytes();
-      num_steps += bytes / kStepBytes + num_inputs / kStepInputs;
+      num_steps += bytes / kStepBytes + num_inputs / kStepInputs + Tokenization::MaxSteps(bytes, kTokenizeStepBytes);
     }
     Job job;
     job.phases.push_back(
@@ -192,11 +193,17 @@ class Stream : public std::enable_shared_from_this<Stream> {
                                   [self = shared_from_this(), flight](const absl::Status& status, Timing timing) {
                                     if (!status.ok()) return self->call_->Finish(status);
                                     self->dependencies_.metrics->RecordTokenize(timing.compute_time);
+                                    if (flight->group.is_within_input()) return self->Prepare(flight);
                                     self->Embed(flight);
                                   });
   }
 
   absl::Status TakeSome(Flight* flight) {
+    if (absl::Status status = call_->cancellation()->Check(); !status.ok()) return status;
+    if (flight->group.is_within_input()) {
+      flight->group.GoOn();
+      return absl::OkStatus();
+    }
     int64_t bytes = 0;
     for (int64_t count = 0; count < kStepInputs && bytes < kStepBytes && !flight->group.full(); ++count) {
       if (absl::Status status = call_->cancellation()->Check(); !status.ok()) return status;
@@ -205,6 +212,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
       if (absl::Status status = flight->group.Take(*arrived); !status.ok()) return status;
       bytes += arrived->bytes() + static_cast<int64_t>(settings_.prompt.size());
       ForgetBytes(*arrived);
+      if (flight->group.is_within_input()) break;
     }
     return absl::OkStatus();
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/convert/embed_input_reading.h"
 #include "server/convert/field_error.h"
 #include "tests/support/fake_model.h"
 
@@ -170,6 +171,15 @@ EmbedSettings Settings(OverLength over_length = OverLength::kRefuse) {
   settings.model = FakeNamedModel();
   settings.windows.over_length = over_length;
   return settings;
+}
+
+absl::StatusOr<EmbedInput> ReadEmbedInput(const std::string& wire, const std::string& field,
+                                          const EmbedSettings& settings) {
+  for (EmbedInputReading reading(wire, field, settings);;) {
+    const absl::StatusOr<bool> done = reading.Step();
+    if (!done.ok()) return done.status();
+    if (*done) return std::move(reading.input());
+  }
 }
 
 TEST(ReadEmbedInput, TakesTextAndIds) {
