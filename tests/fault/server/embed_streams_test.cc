@@ -1,4 +1,4 @@
-// Streams whose clients vanish, stall, come in too great numbers or never end.
+// EmbedStreams whose clients vanish, stall, come in too great numbers or never end.
 #include <atomic>
 #include <filesystem>
 #include <iterator>

@@ -12,7 +12,6 @@
 #include "absl/strings/str_cat.h"
 
 namespace favor::testing {
-namespace {
 
 sockaddr_in ParseAddress(const std::string& address) {
   const size_t colon = address.rfind(':');
@@ -22,8 +21,6 @@ sockaddr_in ParseAddress(const std::string& address) {
   inet_pton(AF_INET, address.substr(0, colon).c_str(), &parsed.sin_addr);
   return parsed;
 }
-
-}  // namespace
 
 Socket::Socket(const std::string& address) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   const timeval minute{60, 0};

@@ -1,12 +1,17 @@
 #ifndef FAVOR_TESTS_INTEGRATION_HARNESS_SOCKETS_H_
 #define FAVOR_TESTS_INTEGRATION_HARNESS_SOCKETS_H_
 
+#include <netinet/in.h>
+
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 
 namespace favor::testing {
+
+// Of host:port with a numeric IPv4 host.
+sockaddr_in ParseAddress(const std::string& address);
 
 // A TCP connection without any protocol. Sending and receiving give up after a minute.
 class Socket {

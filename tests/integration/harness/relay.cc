@@ -1,0 +1,114 @@
+#include "tests/integration/harness/relay.h"
+
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "tests/integration/harness/sockets.h"
+
+namespace favor::testing {
+namespace {
+
+// Sends all of what `from` has; false when either side is gone.
+bool Pass(int from, int to) {
+  char buffer[1 << 16];
+  const ssize_t count = recv(from, buffer, sizeof(buffer), 0);
+  if (count <= 0) return false;
+  for (ssize_t sent = 0; sent < count;) {
+    const ssize_t some = send(to, buffer + sent, count - sent, MSG_NOSIGNAL);
+    if (some <= 0) return false;
+    sent += some;
+  }
+  return true;
+}
+
+// A side that does not take bytes must not hold up the other direction: each has a thread.
+void PassAll(int from, int to) {
+  while (Pass(from, to)) {
+  }
+  shutdown(from, SHUT_RDWR);
+  shutdown(to, SHUT_RDWR);
+}
+
+// The next close is a reset.
+void Reset(int fd) {
+  const linger none{1, 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+  shutdown(fd, SHUT_RDWR);
+}
+
+}  // namespace
+
+Relay::Relay(std::string target)
+    : target_(std::move(target)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+  sockaddr_in any = ParseAddress("127.0.0.1:0");
+  socklen_t size = sizeof(any);
+  if (bind(listener_, reinterpret_cast<const sockaddr*>(&any), size) != 0 || listen(listener_, 64) != 0 ||
+      getsockname(listener_, reinterpret_cast<sockaddr*>(&any), &size) != 0) {
+    std::perror("a port to listen on");
+    std::abort();
+  }
+  address_ = absl::StrCat("127.0.0.1:", ntohs(any.sin_port));
+  acceptor_ = std::thread([this] { Accept(); });
+}
+
+Relay::~Relay() {
+  {
+    const absl::MutexLock lock(&mutex_);
+    stop_ = true;
+  }
+  shutdown(listener_, SHUT_RDWR);
+  acceptor_.join();
+  Cut();
+  std::vector<std::thread> copiers;
+  {
+    const absl::MutexLock lock(&mutex_);
+    copiers.swap(copiers_);
+  }
+  for (std::thread& copier : copiers) copier.join();
+  close(listener_);
+}
+
+void Relay::Cut() {
+  const absl::MutexLock lock(&mutex_);
+  for (const Pair& pair : pairs_) {
+    Reset(pair.client);
+    Reset(pair.server);
+  }
+}
+
+void Relay::Accept() {
+  while (true) {
+    Pair pair{accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+    const sockaddr_in to = ParseAddress(target_);
+    const absl::MutexLock lock(&mutex_);
+    const bool connected =
+        pair.client >= 0 && connect(pair.server, reinterpret_cast<const sockaddr*>(&to), sizeof(to)) == 0;
+    if (!connected) {
+      close(pair.client);
+      close(pair.server);
+      if (stop_) return;
+      continue;
+    }
+    pairs_.push_back(pair);
+    copiers_.emplace_back([this, pair] { Copy(pair); });
+  }
+}
+
+void Relay::Copy(Pair pair) {
+  std::thread there([pair] { PassAll(pair.client, pair.server); });
+  PassAll(pair.server, pair.client);
+  there.join();
+  const absl::MutexLock lock(&mutex_);
+  std::erase_if(pairs_, [&](const Pair& other) { return other.client == pair.client; });
+  close(pair.client);
+  close(pair.server);
+}
+
+}  // namespace favor::testing
