@@ -47,3 +47,27 @@ bench_embed() {
   "$PYTHON" client/python/build_support/generate.py
   PYTHONPATH=client/python exec "$PYTHON" tests/benchmarks/embed.py "$@"
 }
+
+# bench_stream [TOKENS] [--output FILE]: what `./dev bench stream` does.
+bench_stream() {
+  local tokens=() output=docs/benchmarks/streams.md command="./dev bench stream $*"
+  while (($#)); do
+    case $1 in
+      --output) output=${2:?--output needs a file} && shift ;;
+      *) tokens=("$1") ;;
+    esac
+    shift
+  done
+  need build bench
+  build release stream_benchmark
+  build/release/benchmarks/stream_benchmark "${tokens[@]}" >build/stream.md || fail "the benchmark failed"
+  {
+    say "# Streams"
+    say
+    say "Written by \`${command% }\` on $(date -u '+%Y-%m-%d %H:%M UTC'), commit $(git rev-parse --short HEAD)."
+    say "$(lscpu | sed -n 's/^Model name: *//p'), $(nproc) cores, $(uname -sr)."
+    say
+    cat build/stream.md
+  } >"$output"
+  say "$output"
+}
