@@ -1,4 +1,4 @@
-# Part of ./dev, which sources it: the Python of the benchmarks.
+# Part of ./dev, which sources it: what `./dev bench` does.
 
 # Puts the Python of a virtual environment for the report into PYTHON, with the peers where an argument asks for them.
 # Peers that cannot be installed are missing from the report and nothing else.
@@ -70,4 +70,43 @@ bench_stream() {
     cat build/stream.md
   } >"$output"
   say "$output"
+}
+
+# bench [ARGUMENTS...]: as `./dev bench --help` says.
+bench() {
+  local PYTHON peers=yes argument
+  case ${1:-} in
+    kernels | --benchmark_*)
+      [[ $1 != kernels ]] || shift
+      build release attention_benchmark
+      exec build/release/benchmarks/attention_benchmark "$@"
+      ;;
+    dense)
+      shift
+      need bench
+      build release dense_benchmark
+      OMP_NUM_THREADS=1 exec build/release/benchmarks/dense_benchmark "$@"
+      ;;
+    stream)
+      shift
+      bench_stream "$@"
+      exit
+      ;;
+    embed)
+      shift
+      bench_embed "$@"
+      ;;
+    report)
+      need bench
+      bench_python
+      exec "$PYTHON" tests/benchmarks/report.py "${2:-docs/benchmarks}"
+      ;;
+  esac
+  for argument in "$@"; do
+    [[ $argument != --no-peers ]] || peers=""
+  done
+  need build bench
+  build release favor_benchmarks
+  bench_python "$peers"
+  exec "$PYTHON" tests/benchmarks/bench.py "$@"
 }

@@ -229,10 +229,10 @@ std::vector<Malformed> SpecCases() {
        [](auto& r) {
          Features(r)->set_kernel(v1::KERNEL_GENERALIZED);
          Features(r)->clear_estimator();
-         Features(r)->set_nonlinearity(static_cast<v1::Nonlinearity>(7));
+         Features(r)->set_nonlinearity(static_cast<v1::Nonlinearity>(11));
        },
        "spec.features.nonlinearity",
-       {"spec.features.nonlinearity is 7"}},
+       {"spec.features.nonlinearity is 11"}},
       {"projection_kind_unknown",
        [](auto& r) { ProjectionOf(r)->set_kind(static_cast<v1::ProjectionKind>(7)); },
        "spec.features.projection.kind",

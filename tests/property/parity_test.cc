@@ -32,7 +32,9 @@ class Parity : public EveryMap {};
 TEST_P(Parity, AgreesWithTheStateFormulaForAnyShape) {
   for (uint64_t seed = 1; seed <= 12; ++seed) {
     const AttentionCase attention_case = RandomCase(seed, /*causal=*/seed % 2 == 0);
-    const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, kFloat32Tolerance);
+    // A signed feature near zero is off by the rounding of w.x, which its own magnitude does not tell.
+    const double tolerance = GetParam().positive ? kFloat32Tolerance : kTwiceFloat32Tolerance;
+    const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, tolerance);
     EXPECT_TRUE(verdict.holds) << "seed " << seed << ", " << attention_case.Describe() << ": " << verdict;
   }
 }

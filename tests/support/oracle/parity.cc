@@ -66,17 +66,21 @@ struct Sums {
   }
 };
 
-OracleRow Read(const Sums& sums, const std::vector<double>& query_features, double eps, double causal_term) {
+// `features` are the query's without epsilon. A signed one and its epsilon may cancel: they are two terms.
+OracleRow Read(const Sums& sums, const std::vector<double>& features, double eps, double causal_term) {
   OracleRow row{std::vector<double>(sums.v.size(), 0.0)};
+  std::vector<double> query_features = features;
+  for (double& feature : query_features) feature += eps;
   double total = 0;  // Q
   double denominator = 0;
   double magnitude = 0;
   for (size_t r = 0; r < query_features.size(); ++r) {
     total += query_features[r];
-    magnitude += std::abs(query_features[r]) * (eps * sums.n + causal_term);
+    const double query_magnitude = std::abs(features[r]) + eps;
+    magnitude += query_magnitude * (eps * sums.n + causal_term);
     if (sums.n == 0) continue;
     denominator += query_features[r] * sums.z[r];
-    magnitude += std::abs(query_features[r]) * sums.z_magnitude[r];
+    magnitude += query_magnitude * sums.z_magnitude[r];
   }
   denominator += total * (eps * sums.n + causal_term);
   if (magnitude > 0) row.rounding.conditioning = magnitude / std::abs(denominator);
@@ -111,10 +115,9 @@ std::vector<OracleRow> ParityRows(const FeatureSpec& spec, const OracleHead& hea
       sums.Add(Stabilized(spec, head, head.keys[num_added], kappa, Side::kKey), head.values[num_added]);
     }
     const double mu = IsSoftmax(spec) ? LargestProjection(head, head.queries[i]) : 0;
-    std::vector<double> query_features = Stabilized(spec, head, head.queries[i], mu, Side::kQuery);
-    for (double& feature : query_features) feature += eps;
+    const std::vector<double> features = Stabilized(spec, head, head.queries[i], mu, Side::kQuery);
     const double causal_term = head.causal ? spec.epsilon_parity->causal_epsilon * ratio : 0;
-    rows.push_back(Read(sums, query_features, eps, causal_term));
+    rows.push_back(Read(sums, features, eps, causal_term));
   }
   return rows;
 }
