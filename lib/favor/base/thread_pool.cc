@@ -8,6 +8,13 @@
 #include "absl/synchronization/notification.h"
 
 namespace favor {
+namespace {
+
+// How far a job that arrives is behind the one that is next. None, and a stream of short jobs would leave no time to
+// long ones; a step, and a short job would wait for one of every other.
+constexpr std::chrono::microseconds kArrival(100);
+
+}  // namespace
 
 struct ThreadPool::Step {
   ActiveJob* job = nullptr;
@@ -31,7 +38,8 @@ struct ThreadPool::ActiveJob {
   int num_running = 0;              // steps running now
   std::vector<PausedChain> paused;  // started chains between two steps
   absl::Status status;              // first error
-  bool queued = false;              // is in ready_
+  Place place;                      // in ready_, where it is while
+  bool queued = false;
 
   // Moves on to the first phase that has steps, starting at `phase`.
   void SkipEmptyPhases() {
@@ -79,6 +87,7 @@ void ThreadPool::Submit(Job job, std::function<void(absl::Status)> done) {
 
   absl::MutexLock lock(&mutex_);
   ++num_jobs_;
+  active->place = {time_had_ + kArrival, num_arrived_++};
   Enqueue(active.release());  // an empty job too: done must run on one of our threads
   // All that the first phase has use for at once: in a virtual machine a thread may take a millisecond to wake, and one
   // after the other they would take as many.
@@ -114,12 +123,15 @@ void ThreadPool::Work() {
     WakeOneIfUseful();
 
     absl::Status status;
+    Nanoseconds took(0);
     if (step.phase != nullptr) {
       mutex_.Unlock();
+      const auto begin = std::chrono::steady_clock::now();
       status = step.phase->run_step(step.chain, step.step);
+      took = std::chrono::steady_clock::now() - begin;
       mutex_.Lock();
     }
-    std::unique_ptr<ActiveJob> ended = FinishStep(step, std::move(status));
+    std::unique_ptr<ActiveJob> ended = FinishStep(step, std::move(status), took);
     if (ended == nullptr) continue;
 
     if (--num_jobs_ == 0 && stopping_) work_or_stop_.SignalAll();
@@ -135,12 +147,13 @@ void ThreadPool::Work() {
 // A job never has more chains under way than there are threads, without counting: a chain is only started when none is
 // paused, so all chains under way are then running, each on another thread than ours.
 ThreadPool::Step ThreadPool::TakeStep() {
-  ActiveJob* job = ready_.front();
-  ready_.pop_front();
-  has_ready_.store(!ready_.empty(), std::memory_order_relaxed);
-  job->queued = false;
+  ActiveJob* job = ready_.begin()->second;
+  time_had_ = std::max(time_had_, job->place.first);
   ++job->num_running;
-  if (job->NothingLeft()) return {job, nullptr, 0, 0};
+  if (job->NothingLeft()) {
+    Dequeue(job);
+    return {job, nullptr, 0, 0};
+  }
 
   Step step{job, &job->job.phases[job->phase], 0, 0};
   if (!job->paused.empty()) {
@@ -151,19 +164,16 @@ ThreadPool::Step ThreadPool::TakeStep() {
   } else {
     step.chain = job->next_chain++;
   }
-  if (job->HasStep()) Enqueue(job);
+  if (!job->HasStep()) Dequeue(job);
   return step;
 }
 
-std::unique_ptr<ThreadPool::ActiveJob> ThreadPool::FinishStep(const Step& step, absl::Status status) {
+std::unique_ptr<ThreadPool::ActiveJob> ThreadPool::FinishStep(const Step& step, absl::Status status, Nanoseconds took) {
   ActiveJob* job = step.job;
   --job->num_running;
-  if (!status.ok() && job->status.ok()) {
-    job->status = std::move(status);
-    if (job->queued) ready_.erase(std::find(ready_.begin(), ready_.end(), job));
-    has_ready_.store(!ready_.empty(), std::memory_order_relaxed);
-    job->queued = false;
-  }
+  if (job->queued) Dequeue(job);
+  job->place.first += took;
+  if (!status.ok() && job->status.ok()) job->status = std::move(status);
   if (!job->NothingLeft()) {
     if (step.step + 1 < step.phase->steps_per_chain) {
       job->paused.push_back({step.chain, step.step + 1});
@@ -174,14 +184,20 @@ std::unique_ptr<ThreadPool::ActiveJob> ThreadPool::FinishStep(const Step& step, 
     }
   }
   if (job->Ended()) return std::unique_ptr<ActiveJob>(job);
-  if (job->HasStep() && !job->queued) Enqueue(job);
+  if (job->HasStep()) Enqueue(job);
   return nullptr;
 }
 
 void ThreadPool::Enqueue(ActiveJob* job) {
   job->queued = true;
-  ready_.push_back(job);
+  ready_.emplace(job->place, job);
   has_ready_.store(true, std::memory_order_relaxed);
+}
+
+void ThreadPool::Dequeue(ActiveJob* job) {
+  job->queued = false;
+  ready_.erase(job->place);
+  has_ready_.store(!ready_.empty(), std::memory_order_relaxed);
 }
 
 // While another thread works on a job its next phase may begin at any moment, and going to sleep and being woken costs

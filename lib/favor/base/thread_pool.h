@@ -2,11 +2,13 @@
 #define FAVOR_BASE_THREAD_POOL_H_
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
+#include <map>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
@@ -16,9 +18,11 @@
 
 namespace favor {
 
-// Threads that run jobs side by side, one step at a time from each job in turn: a short job waits for its share, never
-// for the end of a long one. At most num_threads() chains of a job are under way at once, so a job's scratch memory is
-// bounded by the pool. Thread-safe.
+// Threads that run jobs side by side and share their time among them evenly: the next step is always one of the job
+// that has had the least. A job that arrives starts a little behind the one that is next, so a short one waits for some
+// steps however many long ones there are, and long ones still get on however many short ones arrive (start-time fair
+// queueing, Goyal et al. 1996). At most num_threads() chains of a job are under way at once, so a job's scratch memory
+// is bounded by the pool. Thread-safe.
 class ThreadPool {
  public:
   // num_threads >= 1. When the system refuses to start that many, the pool makes do with those it got; with none at all
@@ -43,15 +47,20 @@ class ThreadPool {
   int64_t num_jobs() const;
 
  private:
+  using Nanoseconds = std::chrono::nanoseconds;
   struct ActiveJob;
   struct Step;
+  // Time that a job has had, counted from that which others had when it arrived; and its number, of equals the first.
+  using Place = std::pair<Nanoseconds, int64_t>;
 
   void Work();
-  // Takes one step of the job at the head of the queue, and puts the job at the tail if it has more to hand out.
+  // Takes one step of the job that has had the least time.
   Step TakeStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Records the end of a step. Returns the job when it has ended.
-  std::unique_ptr<ActiveJob> FinishStep(const Step& step, absl::Status status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Records the end of a step that took so long. Returns the job when it has ended.
+  std::unique_ptr<ActiveJob> FinishStep(const Step& step, absl::Status status, Nanoseconds took)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Enqueue(ActiveJob* job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Dequeue(ActiveJob* job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Looks out for work without sleeping, for a short while.
   void SpinForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WaitForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -59,8 +68,10 @@ class ThreadPool {
 
   mutable absl::Mutex mutex_;
   absl::CondVar work_or_stop_;
-  // Jobs with a step to hand out, each once, in the order of their turns. FinishStep() gives the ownership back.
-  std::deque<ActiveJob*> ready_ ABSL_GUARDED_BY(mutex_);
+  // Jobs with a step to hand out. FinishStep() gives the ownership back.
+  std::map<Place, ActiveJob*> ready_ ABSL_GUARDED_BY(mutex_);
+  Nanoseconds time_had_ ABSL_GUARDED_BY(mutex_){0};  // by the job of the last step, before it
+  int64_t num_arrived_ ABSL_GUARDED_BY(mutex_) = 0;
   // Whether ready_ holds anything, for threads that spin without the mutex.
   std::atomic<bool> has_ready_ = false;
   int64_t num_jobs_ ABSL_GUARDED_BY(mutex_) = 0;

@@ -205,24 +205,32 @@ void ReportLongStream(const LongStream& stream, const std::map<int64_t, double>&
   std::printf("| the same, slowest tenth over fastest | %.3f | |\n",
               *std::max_element(tenths.begin(), tenths.end()) / *std::min_element(tenths.begin(), tenths.end()));
   std::printf("| compute time of a token | %.2f us | |\n", 1e6 * tenths.front() / kChunk);
-  std::printf("| whole run, 80 GB of tensors over loopback included | %.0f s, %.0f tokens/s | |\n\n", stream.seconds,
+  std::printf("| whole run, %.0f GB of tensors over loopback included | %.0f s, %.0f tokens/s | |\n\n",
+              4 * 4e-9 * static_cast<double>(num_chunks * kChunkFloats), stream.seconds,
               static_cast<double>(num_chunks * kChunk) / stream.seconds);
 }
 
-// Latencies of a small call, one after the other with a pause, for so long.
-std::vector<double> SmallCalls(const std::shared_ptr<grpc::Channel>& channel, const StreamInputs& inputs,
-                               absl::Duration time) {
+// Milliseconds of small calls.
+struct Latencies {
+  std::vector<double> whole;      // as the caller sees it
+  std::vector<double> in_server;  // queue and compute time of the report
+};
+
+// One small call after the other with a pause, for so long.
+Latencies SmallCalls(const std::shared_ptr<grpc::Channel>& channel, const StreamInputs& inputs, absl::Duration time) {
   v1::AttendRequest request;
   SetTensors(inputs, 0, 16, &request);
   *request.mutable_spec() = Spec();
   const auto stub = v1::AttentionService::NewStub(channel);
-  std::vector<double> latencies;
+  Latencies latencies;
   for (const absl::Time end = absl::Now() + time; absl::Now() < end; absl::SleepFor(absl::Milliseconds(5))) {
     grpc::ClientContext context;
     v1::AttendResponse response;
     const absl::Time begin = absl::Now();
     if (!stub->Attend(&context, request, &response).ok()) std::exit(1);
-    latencies.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+    latencies.whole.push_back(absl::ToDoubleMilliseconds(absl::Now() - begin));
+    latencies.in_server.push_back(1e3 * SecondsOf(response.report().queue_time()) +
+                                  1e3 * SecondsOf(response.report().compute_time()));
   }
   return latencies;
 }
@@ -231,7 +239,7 @@ void BesideStreams(const StreamInputs& inputs, absl::Duration time) {
   Favord favord({.flags = {"--threads", "2"}});
   std::fprintf(stderr, "small calls alone, then beside eight streams\n");
   SmallCalls(favord.channel(), inputs, absl::Seconds(1));
-  const std::vector<double> alone = SmallCalls(favord.channel(), inputs, time);
+  const Latencies alone = SmallCalls(favord.channel(), inputs, time);
   std::atomic<bool> stop{false};
   std::atomic<int64_t> num_chunks{0};
   std::vector<std::thread> threads;
@@ -246,7 +254,7 @@ void BesideStreams(const StreamInputs& inputs, absl::Duration time) {
   }
   absl::SleepFor(absl::Seconds(1));
   num_chunks = 0;
-  const std::vector<double> beside = SmallCalls(favord.channel(), inputs, time);
+  const Latencies beside = SmallCalls(favord.channel(), inputs, time);
   const double rate = static_cast<double>(num_chunks * kChunk) / absl::ToDoubleSeconds(time);
   stop = true;
   for (std::thread& thread : threads) thread.join();
@@ -260,8 +268,10 @@ void BesideStreams(const StreamInputs& inputs, absl::Duration time) {
     std::printf("| %s | %.2f ms | %.2f ms | %.2f ms | %d |\n", name, Quantile(latencies, 0.5), Quantile(latencies, 0.9),
                 Quantile(latencies, 0.99), static_cast<int>(latencies.size()));
   };
-  print("alone", alone);
-  print("beside eight streams", beside);
+  print("alone", alone.whole);
+  print("beside eight streams", beside.whole);
+  print("alone, queue and compute time on the server", alone.in_server);
+  print("beside eight streams, queue and compute time on the server", beside.in_server);
   std::printf("\nThe streams together: %.0f tokens/s.\n", rate);
 }
 

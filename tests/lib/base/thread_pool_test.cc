@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <latch>
 #include <memory>
 #include <string>
@@ -127,20 +129,87 @@ TEST(ThreadPool, ContinuesAStartedChainBeforeItStartsAnother) {
   EXPECT_THAT(chains, testing::ElementsAre(0, 0, 0, 1, 1, 1, 2, 2, 2));
 }
 
-TEST(ThreadPool, GivesJobsOneStepEachInTurn) {
-  std::string order;
-  auto log = [&](char name) { return [&order, name](int64_t, int64_t) { return order += name, absl::OkStatus(); }; };
+void SpinFor(std::chrono::microseconds time) {
+  const auto end = std::chrono::steady_clock::now() + time;
+  while (std::chrono::steady_clock::now() < end) {
+  }
+}
+
+// Steps of so long each, counted.
+Job Spinning(int64_t chains, int64_t steps, std::chrono::microseconds time, std::atomic<int>* count) {
+  return {{{chains, steps, [=](int64_t, int64_t) {
+              SpinFor(time);
+              ++*count;
+              return absl::OkStatus();
+            }}}};
+}
+
+// Holds the only thread of a pool until it goes.
+class Hold {
+ public:
+  explicit Hold(ThreadPool* pool) {
+    pool->Submit(SingleStep([this] { return release_.WaitForNotification(), absl::OkStatus(); }),
+                 [this](absl::Status) { ended_.Notify(); });
+  }
+  ~Hold() {
+    release_.Notify();
+    ended_.WaitForNotification();
+  }
+
+ private:
+  absl::Notification release_, ended_;
+};
+
+TEST(ThreadPool, SharesTimeAmongJobsEvenlyHoweverLongTheirStepsAre) {
+  std::atomic<int> quick{0}, slow{0};
+  int quick_then = 0;
   {
     ThreadPool pool(1);
-    absl::Notification submitted;
-    // Holds the only thread until the queue is as the test wants it.
-    pool.Submit(SingleStep([&] { return submitted.WaitForNotification(), absl::OkStatus(); }), [](absl::Status) {});
-    pool.Submit({{{2, 3, log('a')}}}, [](absl::Status) {});
-    pool.Submit({{{1, 2, log('b')}}}, [](absl::Status) {});
-    pool.Submit({{{1, 1, log('c')}}}, [](absl::Status) {});
-    submitted.Notify();
+    const Hold hold(&pool);
+    pool.Submit(Spinning(3, 200, std::chrono::microseconds(500), &quick), [](absl::Status) {});
+    pool.Submit(Spinning(1, 20, std::chrono::microseconds(5000), &slow), [&](absl::Status) { quick_then = quick; });
   }
-  EXPECT_EQ(order, "abcabaaaa");
+  EXPECT_NEAR(quick_then, 200, 60);  // as much time as 20 steps of ten times the length
+  EXPECT_EQ(quick, 600);
+}
+
+TEST(ThreadPool, AShortJobWaitsForSomeStepsHoweverManyLongOnesThereAre) {
+  std::atomic<int> long_steps{0}, short_steps{0};
+  int steps_before = 0, steps_after = 0;
+  {
+    ThreadPool pool(1);
+    for (int i = 0; i < 16; ++i) {
+      pool.Submit(Spinning(1, 20, std::chrono::microseconds(1000), &long_steps), [](absl::Status) {});
+    }
+    while (long_steps < 40) SpinFor(std::chrono::microseconds(100));
+    steps_before = long_steps;
+    // Eight heads of a short call.
+    pool.Submit(Spinning(8, 1, std::chrono::microseconds(20), &short_steps),
+                [&](absl::Status) { steps_after = long_steps; });
+  }
+  EXPECT_EQ(short_steps, 8);
+  EXPECT_LE(steps_after - steps_before, 8);  // one step for each head from every job would be 128
+}
+
+TEST(ThreadPool, ShortJobsWithoutEndLeaveTimeToALongOne) {
+  std::atomic<int> long_steps{0}, short_steps{0};
+  std::atomic<bool> stop{false};
+  int shorts_before_end = 0;
+  std::function<void(absl::Status)> again;
+  {
+    ThreadPool pool(1);
+    again = [&](absl::Status) {
+      if (!stop) pool.Submit(Spinning(1, 1, std::chrono::microseconds(500), &short_steps), again);
+    };
+    const Hold hold(&pool);
+    for (int i = 0; i < 4; ++i) again(absl::OkStatus());
+    pool.Submit(Spinning(1, 20, std::chrono::microseconds(1000), &long_steps), [&](absl::Status) {
+      shorts_before_end = short_steps;
+      stop = true;
+    });
+  }
+  EXPECT_EQ(long_steps, 20);
+  EXPECT_LE(shorts_before_end, 20 * 50);
 }
 
 TEST(ThreadPool, ReportsTheFirstErrorOnceAndRunsNoFurtherSteps) {
