@@ -11,6 +11,7 @@
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
 #include "favor/feature_map/feature_spec.h"
+#include "favor/kernels/jackknife.h"
 #include "favor/projection/projection.h"
 #include "favor/tensor/tensor_view.h"
 
@@ -59,6 +60,9 @@ struct AttentionReport {
   // Rows without a visible key, or whose denominator is not positive and finite: they are zero.
   int64_t degenerate_rows = 0;
   Precision precision = Precision::kFloat32;  // what ran
+  // Set by the caller, zeroed, may be null: gets what is known of every valid row, [batch][heads][query_length], for
+  // ErrorMeasurement. kFeatures only. Costs some percent; the outputs keep their bits.
+  kernels::RowMoments* row_moments = nullptr;
 };
 
 constexpr int64_t kMaxValueDim = 512;

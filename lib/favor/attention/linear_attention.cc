@@ -30,7 +30,8 @@ LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part,
             .causal = call.spec_.causal,
             .bfloat16 = call.bfloat16()},
            &layout),
-      queries(&call.parts_[part], call.spec_.features, call.spec_.causal, call.bfloat16(),
+      queries(&call.parts_[part], call.spec_.features,
+              {.causal = call.spec_.causal, .bfloat16 = call.bfloat16(), .jackknife = call.WantsMoments()},
               call.inputs_.queries.shape.dim, call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
@@ -170,6 +171,15 @@ void LinearAttention::StoreOutputs(int64_t batch, int64_t head, int64_t tile, in
   CountDegenerate(work->queries.Store(begin, rows), report_);
 }
 
+void LinearAttention::NoteMoments(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end,
+                                  const Aside& aside, const HeadState& state, Workspace* work) const {
+  // Parts are about equally wrong: one tells which rows are the worst.
+  if (!WantsMoments() || aside.part != 0) return;
+  const Shape& shape = inputs_.queries.shape;
+  const int64_t first_row = (batch * shape.num_heads + head) * shape.length + tile * kTile;
+  work->queries.Moments(state, begin, end, report_->row_moments + first_row);
+}
+
 void LinearAttention::Clear(HeadState* state) const { state->Clear(map_.has_exponent()); }
 
 absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state,
@@ -195,6 +205,7 @@ absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile
   if (count == 0) return absl::OkStatus();
   if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
   work->queries.Read(state);
+  NoteMoments(batch, head, tile, 0, count, aside, state, work);
   StoreOutputs(batch, head, tile, 0, count, aside, work);
   return absl::OkStatus();
 }
@@ -271,6 +282,7 @@ absl::Status LinearAttention::CausalBlock(int64_t batch, int64_t key_head, int64
     if (last <= begin) continue;
     if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
     work->queries.ReadCausal(state, work->keys, begin, last, std::min(key_end, last));
+    NoteMoments(batch, head, tile, begin, last, aside, state, work);
     StoreOutputs(batch, head, tile, begin, last, aside, work);
   }
   return absl::OkStatus();

@@ -106,6 +106,9 @@ class LinearAttention {
   absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
   void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, const Aside& aside,
                     Workspace* work) const;
+  bool WantsMoments() const { return report_ != nullptr && report_->row_moments != nullptr; }
+  void NoteMoments(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, const Aside& aside,
+                   const HeadState& state, Workspace* work) const;
   absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const HeadState& state, const Aside& aside,
                         Workspace* work) const;
   absl::Status CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end, int64_t key_end,

@@ -17,6 +17,9 @@ using kernels::kTile;
 
 namespace {
 
+// Sums of as many as there may be stay finite.
+constexpr float kMaxQueryNorm4 = 1e28f;
+
 // The published softmax features carry 1/sqrt(m), the other maps' do not: next to them the causal epsilon weighs
 // sqrt(m) more. Generalised and no_projection features are used as they are.
 float CausalEpsilon(const FeatureSpec& spec, bool causal, bool stabilised, int64_t num_features) {
@@ -26,23 +29,23 @@ float CausalEpsilon(const FeatureSpec& spec, bool causal, bool stabilised, int64
 
 }  // namespace
 
-QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, bool bfloat16, int64_t head_dim,
+QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Options& options, int64_t head_dim,
                      int64_t value_dim, ScratchLayout* layout)
     : map_(map),
       parity_(spec.epsilon_parity),
-      bfloat16_(bfloat16),
+      bfloat16_(options.bfloat16),
       stabilised_(spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized),
-      causal_epsilon_(CausalEpsilon(spec, causal, stabilised_, map->num_features())),
+      causal_epsilon_(CausalEpsilon(spec, options.causal, stabilised_, map->num_features())),
       head_dim_(head_dim),
       value_stride_(kernels::Padded(value_dim)) {
   rows_ = layout->Take(kTile * kernels::Padded(head_dim));
   x_ = layout->Take(head_dim * kTile);
   features_ = layout->Take(map->feature_rows() * kTile);
   references_ = layout->Take(kTile);
-  const int64_t num_pairs = bfloat16 ? kernels::NumPairs(map->num_features()) : 0;
+  const int64_t num_pairs = bfloat16_ ? kernels::NumPairs(map->num_features()) : 0;
   sum_pairs_ = layout->TakePairs(num_pairs * value_stride_);
   weight_pairs_ = layout->TakePairs(num_pairs * kTile);
-  scores_ = layout->Take(causal ? kTile * kTile : 0);
+  scores_ = layout->Take(options.causal ? kTile * kTile : 0);
   sums_ = layout->Take(kTile * value_stride_);
   denominators_ = layout->Take(kTile);
   half_norms_ = layout->Take(kTile);
@@ -51,6 +54,7 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal
   feature_totals_ = layout->Take(kTile);
   row_factors_ = layout->Take(parity_.has_value() ? map->num_features() : 0);
   running_total_ = layout->Take(value_stride_);
+  if (options.jackknife) jackknife_.emplace(map->num_features(), value_stride_, layout);
 }
 
 absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) {
@@ -143,7 +147,27 @@ void QueryTile::ReadStatePairs(const HeadState& state, int64_t begin, int64_t en
                        value_stride_, end - begin, kernels::NumPairs(rows), value_stride_, /*accumulate=*/false);
 }
 
+void QueryTile::Moments(const HeadState& state, int64_t begin, int64_t end, kernels::RowMoments* moments) {
+  jackknife_->Moments(features_, state.key_sums, sums_, denominators_, begin, end, moments);
+  alignas(64) float norms[kTile];
+  kernels::SquaredNorms(x_, head_dim_, kTile, norms);
+  for (int64_t t = begin; t < end; ++t) moments[t].query_norm4 = std::min(norms[t] * norms[t], kMaxQueryNorm4);
+}
+
+// The same multiply-adds in the same order as in one product, so that who asks for moments gets the same bits.
+void QueryTile::ReadStateByBlocks(const HeadState& state, int64_t begin, int64_t end) {
+  for (int64_t b = 0; b < BlockJackknife::kNumBlocks; ++b) {
+    const int64_t first = jackknife_->Begin(b), rows = jackknife_->Begin(b + 1) - first;
+    kernels::MatMul({features_ + first * kTile + begin, 1, kTile},
+                    {state.value_sums + first * value_stride_, value_stride_}, sums_ + begin * value_stride_,
+                    value_stride_, end - begin, rows, value_stride_, /*accumulate=*/b > 0);
+    jackknife_->Keep(b, sums_, begin, end);
+  }
+}
+
 void QueryTile::ReadState(const HeadState& state, int64_t begin, int64_t end) {
+  if (jackknife_) ReadStateByBlocks(state, begin, end);
+  if (jackknife_ && !bfloat16_) return;
   if (bfloat16_) return ReadStatePairs(state, begin, end);
   kernels::MatMul({features_ + begin, 1, kTile}, {state.value_sums, value_stride_}, sums_ + begin * value_stride_,
                   value_stride_, end - begin, map_->num_features(), value_stride_, /*accumulate=*/false);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "absl/status/status.h"
+#include "favor/attention/block_jackknife.h"
 #include "favor/attention/head_state.h"
 #include "favor/attention/key_tile.h"
 #include "favor/attention/scratch.h"
@@ -18,9 +19,13 @@ namespace favor::internal {
 // With epsilon parity, the published implementations' formula instead (query_tile.cc). Thread-compatible.
 class QueryTile {
  public:
-  // bfloat16: of the products of the read.
-  QueryTile(const FeatureMap* map, const FeatureSpec& spec, bool causal, bool bfloat16, int64_t head_dim,
-            int64_t value_dim, ScratchLayout* layout);
+  struct Options {
+    bool causal = false;
+    bool bfloat16 = false;   // of the products of the read
+    bool jackknife = false;  // Moments() will be asked for
+  };
+  QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Options& options, int64_t head_dim, int64_t value_dim,
+            ScratchLayout* layout);
 
   struct Origin {
     int64_t batch, head, key_head, position;
@@ -38,6 +43,9 @@ class QueryTile {
   // degenerate.
   int64_t Store(int64_t begin, const kernels::MutableRows& out) const;
 
+  // Of the outputs of queries [begin, end), which were read from `state` last, to moments[begin ...]: BlockJackknife.
+  void Moments(const HeadState& state, int64_t begin, int64_t end, kernels::RowMoments* moments);
+
   int64_t count() const { return count_; }
 
   // What Store() would divide, for callers that add several parts first: out = sums / denominators, both on the scale
@@ -52,6 +60,7 @@ class QueryTile {
   void WeighExponential(const HeadState& state);
   void WeighWithEpsilon(const HeadState& state);
   void ReadState(const HeadState& state, int64_t begin, int64_t end);
+  void ReadStateByBlocks(const HeadState& state, int64_t begin, int64_t end);
   void ReadStatePairs(const HeadState& state, int64_t begin, int64_t end);
   void AddScores(const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end);
   // Adds what epsilon contributes to query t: epsilon times the plain sum over `count` values, `total`.
@@ -86,6 +95,7 @@ class QueryTile {
   float* feature_totals_;   // [kTile] parity: sum_r f
   float* row_factors_;      // [num_features] parity: 2^(M_r - stabiliser)
   float* running_total_;    // [value_stride] parity, causal: sum of values up to a query
+  std::optional<BlockJackknife> jackknife_;
 };
 
 }  // namespace favor::internal
