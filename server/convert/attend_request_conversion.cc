@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "favor/attention/attention.h"
+#include "favor/attention/error_measurement.h"
 #include "server/convert/field_error.h"
 #include "server/convert/spec_conversion.h"
 #include "server/convert/tensor_conversion.h"
@@ -14,10 +15,12 @@ namespace {
 absl::Status CheckServed(const v1::AttendRequest& request) {
   if (request.query_offsets_size() > 0) return UnservedFieldError("query_offsets", "set");
   if (request.key_offsets_size() > 0) return UnservedFieldError("key_offsets", "set");
-  if (request.measure_error_rows() != 0) {
-    return UnservedFieldError("measure_error_rows", absl::StrCat(request.measure_error_rows()));
-  }
   return absl::OkStatus();
+}
+
+absl::Status CheckMeasurement(const AttendWork& work) {
+  if (work.measure_error_rows == 0) return absl::OkStatus();
+  return AboutField(CheckMeasurable(work.spec, work.measure_error_rows), "measure_error_rows");
 }
 
 absl::Status ReadTensors(AttendMessage& message, AttendWork* work) {
@@ -130,6 +133,8 @@ absl::StatusOr<AttendWork> ToAttendWork(AttendMessage message) {
   const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads};
   absl::Status status = ReadSpec(message.request.spec(), sizes, &message.data, &work);
   if (!status.ok()) return status;
+  work.measure_error_rows = message.request.measure_error_rows();
+  if (absl::Status status = CheckMeasurement(work); !status.ok()) return status;
   if (absl::Status status = ReadAllLengths(message.request, &work); !status.ok()) return status;
   if (absl::Status status = ReadOutputType(message.request.output_type(), &work); !status.ok()) return status;
   return work;

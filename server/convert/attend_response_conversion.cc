@@ -23,6 +23,16 @@ void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
   wire->set_nanos(static_cast<int32_t>(nanoseconds % 1'000'000'000));
 }
 
+v1::ErrorEstimate ToWire(const ErrorEstimate& estimate) {
+  v1::ErrorEstimate wire;
+  wire.set_relative_error(estimate.relative_error);
+  wire.set_lower(estimate.lower);
+  wire.set_upper(estimate.upper);
+  wire.set_mean_of_values_error(estimate.mean_of_values_error);
+  wire.set_num_rows(estimate.num_rows);
+  return wire;
+}
+
 v1::Tensor TensorHeader(const AttendResult& result) {
   v1::Tensor wire;
   const Shape& shape = result.output.shape;
@@ -66,6 +76,7 @@ v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
   report.set_degenerate_rows(result.report.degenerate_rows);
   SetDuration(result.timing.queue_time, report.mutable_queue_time());
   SetDuration(result.timing.compute_time, report.mutable_compute_time());
+  if (result.measured_error) *report.mutable_measured_error() = ToWire(*result.measured_error);
   report.set_server_version(kVersion);
   report.set_cpu_target(CpuTargetName());
   return report;

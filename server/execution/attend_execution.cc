@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "favor/attention/error_measurement.h"
+
 namespace favor {
 namespace {
 
@@ -39,9 +41,41 @@ struct AttendExecution::Run {
   const Cancellation* cancellation;
   Done done;
   AttendResult result;
+  std::unique_ptr<ErrorMeasurement> measurement;  // where the error is to be measured
 
+  AttentionInputs Inputs() const {
+    return {work.queries.View(work.axis_order),
+            work.keys.View(work.axis_order),
+            work.values.View(work.axis_order),
+            work.query_lengths,
+            work.key_lengths,
+            result.projection};
+  }
+  absl::Status BeginMeasurement(int num_threads);
+  void AddTiming(Timing timing) {
+    result.timing.queue_time += timing.queue_time;
+    result.timing.compute_time += timing.compute_time;
+  }
+  void Finish() {
+    measurement = nullptr;  // refers to the inputs
+    result.report.row_moments = nullptr;
+    work = AttendWork();  // gives the inputs' memory back before the answer is sent
+    done(std::move(result));
+  }
   void Fail(absl::Status status) { done(std::move(status)); }
 };
+
+absl::Status AttendExecution::Run::BeginMeasurement(int num_threads) {
+  const AttentionInputs inputs = Inputs();
+  const int64_t bytes = ErrorMeasurement::Bytes(work.spec, inputs, work.measure_error_rows, num_threads);
+  if (absl::Status status = reservation->Grow(bytes, "the measurement of the error"); !status.ok()) return status;
+  auto created = ErrorMeasurement::Create(work.spec, inputs, result.output.MutableView(work.axis_order),
+                                          work.measure_error_rows, /*seed=*/0);
+  if (!created.ok()) return created.status();
+  measurement = *std::move(created);
+  result.report.row_moments = measurement->row_moments();
+  return absl::OkStatus();
+}
 
 void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
                             Done done) const {
@@ -69,12 +103,12 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   if (!buffer.ok()) return run->Fail(buffer.status());
   output.data = *std::move(buffer);
 
-  const AttentionInputs inputs{work.queries.View(work.axis_order),
-                               work.keys.View(work.axis_order),
-                               work.values.View(work.axis_order),
-                               work.query_lengths,
-                               work.key_lengths,
-                               run->result.projection};
+  if (work.measure_error_rows > 0) {
+    if (absl::Status status = run->BeginMeasurement(compute_->num_threads()); !status.ok()) {
+      return run->Fail(std::move(status));
+    }
+  }
+  const AttentionInputs inputs = run->Inputs();
   absl::StatusOr<Job> job =
       PlanAttention(work.spec, inputs, output.MutableView(work.axis_order), run->cancellation, &run->result.report);
   if (!job.ok()) return run->Fail(job.status());
@@ -86,14 +120,24 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   if (absl::Status status = compute_->CheckDeadline(size, *run->cancellation); !status.ok()) {
     return run->Fail(std::move(status));
   }
-  const auto done = [run](absl::Status status, Timing timing) {
-    run->result.timing.queue_time += timing.queue_time;
-    run->result.timing.compute_time = timing.compute_time;
+  if (run->measurement != nullptr) run->measurement->AddDraw(&*job);
+  const auto done = [this, run](absl::Status status, Timing timing) {
+    run->AddTiming(timing);
     if (!status.ok()) return run->Fail(std::move(status));
-    run->work = AttendWork();  // gives the inputs' memory back before the answer is sent
-    run->done(std::move(run->result));
+    run->measurement == nullptr ? run->Finish() : MeasureError(run);
   };
   compute_->Submit(*std::move(job), run->cancellation, done, size);
+}
+
+void AttendExecution::MeasureError(std::shared_ptr<Run> run) const {
+  absl::StatusOr<Job> job = run->measurement->PlanExactRows(run->cancellation);
+  if (!job.ok()) return run->Fail(job.status());
+  compute_->Submit(*std::move(job), run->cancellation, [run](absl::Status status, Timing timing) {
+    run->AddTiming(timing);
+    if (!status.ok()) return run->Fail(std::move(status));
+    run->result.measured_error = run->measurement->estimate();
+    run->Finish();
+  });
 }
 
 }  // namespace favor

@@ -14,7 +14,7 @@
 namespace favor {
 
 // Takes Attend calls from typed work to an output: the projection, room for the output and the scratch memory, the
-// attention job. Thread-safe.
+// attention job, and where its error is to be measured the job of the exact rows. Thread-safe.
 class AttendExecution {
  public:
   // Owns neither; both must outlive the calls under way.
@@ -32,6 +32,7 @@ class AttendExecution {
   struct Run;
 
   void RunAttention(std::shared_ptr<Run> run) const;
+  void MeasureError(std::shared_ptr<Run> run) const;
 
   Compute* const compute_;
   ProjectionDraws* const draws_;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "favor/attention/attention.h"
+#include "favor/attention/error_estimate.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/projection/projection.h"
 #include "favor/tensor/data_type.h"
@@ -48,6 +49,7 @@ struct AttendWork : SpecWork {
   std::vector<int64_t> query_lengths;  // [batch] or empty
   std::vector<int64_t> key_lengths;    // [batch] or empty
   DataType output_type = DataType::kFloat32;
+  int64_t measure_error_rows = 0;  // to be computed exactly too; 0: none
 
   // [batch, heads, query_length, value_dim]
   Shape OutputShape() const {
@@ -59,6 +61,7 @@ struct AttendResult {
   OwnedTensor output;
   AxisOrder axis_order = AxisOrder::kBatchHeadsLengthDim;
   AttentionReport report;
+  std::optional<ErrorEstimate> measured_error;
   std::shared_ptr<const Projection> projection;  // null when none took part
   Timing timing;
 };

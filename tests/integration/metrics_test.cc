@@ -63,7 +63,7 @@ TEST(Metrics, MoveByWhatWasCalled) {
   v1::AttendRequest bad = GoodRequest();
   bad.mutable_keys()->clear_data();
   v1::AttendRequest unserved = GoodRequest();
-  unserved.set_measure_error_rows(1);
+  unserved.add_query_offsets(0);
   v1::AttendRequest degenerate = GoodRequest();
   degenerate.add_key_lengths(0);
   degenerate.add_key_lengths(5);

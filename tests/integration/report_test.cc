@@ -56,6 +56,29 @@ TEST(Report, FillsInEveryDefault) {
   EXPECT_FALSE(report.error_bound_missed());
 }
 
+TEST(Report, MeasuresTheErrorWhereItIsAskedToAndTheOutputKeepsItsBits) {
+  Favord favord;
+  const AttendAnswer plain = Attend(favord.channel(), Plain());
+  v1::AttendRequest exact = Plain(), measured = Plain();
+  exact.mutable_spec()->mutable_exact();
+  measured.set_measure_error_rows(4096);  // all there are
+  const AttendAnswer truth = Attend(favord.channel(), exact), answer = Attend(favord.channel(), measured);
+  ASSERT_TRUE(truth.ok() && answer.ok()) << Describe(answer.status);
+  EXPECT_EQ(answer.response.output().data(), plain.response.output().data());
+  double error = 0, norm = 0;
+  const auto* a = reinterpret_cast<const float*>(answer.response.output().data().data());
+  const auto* b = reinterpret_cast<const float*>(truth.response.output().data().data());
+  for (size_t i = 0; i < truth.response.output().data().size() / sizeof(float); ++i) {
+    error += std::pow(double{a[i]} - b[i], 2);
+    norm += std::pow(double{b[i]}, 2);
+  }
+  const v1::ErrorEstimate& estimate = answer.response.report().measured_error();
+  EXPECT_NEAR(estimate.relative_error(), std::sqrt(error / norm), 1e-5);
+  EXPECT_EQ(estimate.lower(), estimate.upper());
+  EXPECT_GT(estimate.mean_of_values_error(), 0);
+  EXPECT_GT(estimate.num_rows(), 0);
+}
+
 // bfloat16 is a permission: CPUs without instructions for it answer in float32, bit for bit, and say so.
 TEST(Report, NamesThePrecisionThatRan) {
   Favord favord;

@@ -35,7 +35,6 @@ std::vector<Unserved> UnservedFields() {
       {"num_fit_rows", "spec.features.num_fit_rows", [](auto& r) { Features(r)->set_num_fit_rows(32); }},
       {"query_offsets", "query_offsets", [](auto& r) { r.add_query_offsets(0); }},
       {"key_offsets", "key_offsets", [](auto& r) { r.add_key_offsets(0); }},
-      {"measure_error_rows", "measure_error_rows", [](auto& r) { r.set_measure_error_rows(32); }},
   };
   for (const v1::Estimator estimator :
        {v1::ESTIMATOR_OPRF, v1::ESTIMATOR_SDERF, v1::ESTIMATOR_SADERF, v1::ESTIMATOR_FIRST_ORDER,

@@ -184,8 +184,14 @@ const BadInput kTensors[] = {
      "query_offsets is set, which favord 0.1.0 does not serve"},
     {"KeyOffsets", [](auto& r) { r.add_key_offsets(0); }, kUnserved, "key_offsets",
      "key_offsets is set, which favord 0.1.0 does not serve"},
-    {"MeasureErrorRows", [](auto& r) { r.set_measure_error_rows(32); }, kUnserved, "measure_error_rows",
-     "measure_error_rows is 32, which favord 0.1.0 does not serve"},
+    {"MeasureErrorRows", [](auto& r) { r.set_measure_error_rows(7); }, kInvalid, "measure_error_rows",
+     "measure_error_rows is 7, must be from 8 to 4096"},
+    {"MeasureErrorRowsOfExact",
+     [](auto& r) {
+       r.mutable_spec()->mutable_exact();
+       r.set_measure_error_rows(32);
+     },
+     kInvalid, "measure_error_rows", "measure_error_rows is set, exact attention has no error to measure"},
 };
 
 const BadInput kSpecs[] = {
