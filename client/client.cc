@@ -34,6 +34,10 @@ absl::Status Validate(const ClientOptions& options) {
     return absl::InvalidArgumentError(
         absl::StrCat("deadline is ", absl::FormatDuration(options.deadline), ", it must be positive"));
   }
+  if (options.keepalive_time <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("keepalive_time is ", absl::FormatDuration(options.keepalive_time), ", it must be positive"));
+  }
   if (options.retries.max_retries < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("retries.max_retries is ", options.retries.max_retries, ", the least is 0"));
@@ -78,28 +82,7 @@ absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
 }
 
 absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const AttendOptions& options) const {
-  const CallSettings settings = impl_->Settings(options.deadline);
-  const MessageBuilder message = EncodeAttendRequest(inputs, options);
-  if (absl::Status status = CheckMessageSize(message.size_bytes()); !status.ok()) return status;
-  BorrowedMemory memory;
-  grpc::ByteBuffer request = message.Build(&memory);
-  AttendResult result;
-  int num_attempts = 0;
-  const auto decode = [&result](grpc::ByteBuffer* response, absl::Time start) {
-    absl::StatusOr<AttendResult> decoded = DecodeAttendResponse(response);
-    if (!decoded.ok()) return decoded.status();
-    result = *std::move(decoded);
-    result.round_trip = absl::Now() - start;
-    result.response_bytes = static_cast<int64_t>(response->Length());
-    return absl::OkStatus();
-  };
-  const absl::Status status = impl_->Call(kAttend, settings, request, &num_attempts, decode);
-  request.Clear();
-  memory.AwaitReturn();
-  if (!status.ok()) return status;
-  result.num_attempts = num_attempts;
-  result.request_bytes = static_cast<int64_t>(message.size_bytes());
-  return result;
+  return impl_->CallForOutput(kAttend, options.deadline, EncodeAttendRequest(inputs, options), DecodeAttendResponse);
 }
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo() const {
@@ -138,6 +121,8 @@ absl::Status Client::WatchHealth(absl::string_view service, const std::function<
   return CallServerStream(impl_->channel(), kHealthWatch, impl_->Settings(), HealthRequest(service),
                           [&](grpc::ByteBuffer* response) { return on_status(ReadServingStatus(*response)); });
 }
+
+const std::string& Client::endpoint() const { return impl_->endpoint(); }
 
 absl::string_view UserAgent() {
   static const std::string* const user_agent = new std::string(absl::StrCat("favor-client/", kVersion));

@@ -14,10 +14,13 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "client/attend.h"
+#include "client/attention_state.h"
+#include "client/attention_stream.h"
 #include "client/embed.h"
 #include "client/embedding_stream.h"
 #include "client/errors.h"
 #include "client/model_info.h"
+#include "client/state_calls.h"
 #include "client/tokenize.h"
 
 // The C++ client of favord. A first call:
@@ -61,6 +64,9 @@ struct ClientOptions {
   // From the start of a call to its end, retries included.
   absl::Duration deadline = absl::InfiniteDuration();
   RetryOptions retries = {};
+  // How long a connection under a call may be silent before the server is asked whether it is still there; it has 20 s
+  // to answer. Servers close connections of those who ask often (favord: min-ping-interval).
+  absl::Duration keepalive_time = absl::Hours(2);
   // Put in front of this library's own name and version in the user agent, as in "my-service/1.2".
   std::string user_agent = "";
 };
@@ -107,6 +113,21 @@ class Client {
   // reads on or goes away.
   absl::StatusOr<AttendResult> Attend(const AttendInputs& inputs, const AttendOptions& options = {}) const;
 
+  // Folds keys and values into a state, a new one or that of the options. Inputs are sent as those of Attend are.
+  absl::StatusOr<AttentionState> Fold(const FoldInputs& inputs, const FoldOptions& options = {}) const;
+
+  // Merges states of disjoint parts of one sequence into the state of the whole.
+  absl::StatusOr<AttentionState> Merge(absl::Span<const AttentionState> states, const MergeOptions& options = {}) const;
+
+  // Attention of queries, [batch, heads, query_length, head_dim] in the layout of the state's spec, to all keys of a
+  // state.
+  absl::StatusOr<AttendResult> Read(const TensorView& queries, const AttentionState& state,
+                                    const ReadOptions& options = {}) const;
+
+  // Attention of a sequence of any length, chunk by chunk; see attention_stream.h. An error to begin with comes with
+  // the first Read().
+  AttentionStream AttendStream(const AttendStreamOptions& options = {}) const;
+
   // Embeds texts and token ids in one request: client.Embed({"a text", "another"}). What is wrong with one input is the
   // status of its result and leaves the others alone. NotFoundError for a model that is not loaded. EmbedAll
   // (embed_all.h) splits what is too much for one request.
@@ -141,6 +162,9 @@ class Client {
   // Calls `on_status` with the status now and after every change, until it returns false (then OK is returned), the
   // connection breaks or the deadline passes. Never retried.
   absl::Status WatchHealth(absl::string_view service, const std::function<bool(ServingStatus)>& on_status) const;
+
+  // As it was given to Connect.
+  const std::string& endpoint() const;
 
  private:
   class Impl;

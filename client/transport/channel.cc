@@ -1,5 +1,6 @@
 #include "client/transport/channel.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <fstream>
 #include <sstream>
@@ -60,9 +61,11 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   // A connection of our own: two clients with the same options are two connections.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
   // Has the kernel give up a connection whose peer takes nothing for so long (TCP_USER_TIMEOUT), which gRPC cannot do
-  // itself in the middle of a write. It comes only with keep-alive, whose pings are made too rare to matter: servers
-  // close connections that ping often.
-  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, 2 * 3600 * 1000);
+  // itself in the middle of a write. It comes only with keep-alive, whose pings are by default too rare to matter.
+  const absl::Duration keepalive_time = std::clamp(options.keepalive_time, absl::Seconds(1), absl::Hours(24));
+  arguments.SetInt(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(absl::ToInt64Milliseconds(keepalive_time)));
+  // By default the third ping of a silent call would not be sent.
+  arguments.SetInt(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
   arguments.SetInt(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20 * 1000);
   // Between two attempts to connect; gRPC's own default of 1 s would fail quicker retries without trying.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 100);

@@ -2,25 +2,13 @@
 
 #include <utility>
 
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/resume/stream_break.h"
 #include "client/transport/borrowed_memory.h"
 #include "client/transport/retry.h"
 
 namespace favor::client {
-namespace {
-
-// Says how often a call was tried.
-absl::Status WithAttempts(const absl::Status& status, int num_attempts) {
-  if (status.ok() || num_attempts == 1) return status;
-  absl::Status result(status.code(), absl::StrCat(status.message(), " (after ", num_attempts, " attempts)"));
-  status.ForEachPayload([&result](absl::string_view url, const absl::Cord& cord) { result.SetPayload(url, cord); });
-  return result;
-}
-
-}  // namespace
-
 absl::Status CheckMessageSize(uint64_t size_bytes) {
   if (size_bytes <= UINT32_MAX) return absl::OkStatus();
   return absl::InvalidArgumentError(
@@ -49,32 +37,61 @@ absl::Status Client::Impl::Call(
     return status.ok() ? on_response(&response, start) : status;
   };
   const absl::Status status = RunWithRetries(options_.retries, settings.deadline, attempt, num_attempts);
-  return WithAttempts(status, *num_attempts);
+  if (status.ok() || *num_attempts == 1) return status;
+  return WithText(status, absl::StrCat("after ", *num_attempts, " attempts"));
+}
+
+absl::Status Client::Impl::CallWithTensors(
+    const std::string& method, std::optional<absl::Duration> deadline, const MessageBuilder& message,
+    const std::function<absl::Status(grpc::ByteBuffer* response, absl::Time start)>& on_response,
+    Exchange* exchange) const {
+  if (absl::Status status = CheckMessageSize(message.size_bytes()); !status.ok()) return status;
+  BorrowedMemory memory;
+  grpc::ByteBuffer request = message.Build(&memory);
+  Exchange how;
+  how.request_bytes = static_cast<int64_t>(message.size_bytes());
+  const auto measured = [&](grpc::ByteBuffer* response, absl::Time start) {
+    how.response_bytes = static_cast<int64_t>(response->Length());
+    const absl::Status status = on_response(response, start);
+    how.round_trip = absl::Now() - start;
+    return status;
+  };
+  const absl::Status status = Call(method, Settings(deadline), request, &how.num_attempts, measured);
+  request.Clear();
+  memory.AwaitReturn();
+  if (exchange != nullptr) *exchange = how;
+  return status;
+}
+
+absl::StatusOr<AttendResult> Client::Impl::CallForOutput(
+    const std::string& method, std::optional<absl::Duration> deadline, const MessageBuilder& message,
+    absl::StatusOr<AttendResult> (*decode)(grpc::ByteBuffer* response)) const {
+  AttendResult result;
+  Exchange exchange;
+  const auto on_response = [&result, decode](grpc::ByteBuffer* response, absl::Time) {
+    absl::StatusOr<AttendResult> decoded = decode(response);
+    if (decoded.ok()) result = *std::move(decoded);
+    return decoded.status();
+  };
+  const absl::Status status = CallWithTensors(method, deadline, message, on_response, &exchange);
+  if (!status.ok()) return status;
+  result.round_trip = exchange.round_trip;
+  result.num_attempts = exchange.num_attempts;
+  result.request_bytes = exchange.request_bytes;
+  result.response_bytes = exchange.response_bytes;
+  return result;
 }
 
 absl::Status Client::Impl::Call(const std::string& method, std::optional<absl::Duration> deadline,
                                 const MessageBuilder& message,
                                 const std::function<absl::Status(absl::string_view response)>& decode,
                                 Exchange* exchange) const {
-  if (absl::Status status = CheckMessageSize(message.size_bytes()); !status.ok()) return status;
-  BorrowedMemory memory;
-  grpc::ByteBuffer request = message.Build(&memory);
-  Exchange how;
-  how.request_bytes = static_cast<int64_t>(message.size_bytes());
-  const auto on_response = [&](grpc::ByteBuffer* response, absl::Time start) {
+  const auto on_response = [&decode](grpc::ByteBuffer* response, absl::Time) {
     grpc::Slice slice;
     const absl::StatusOr<absl::string_view> bytes = Flatten(*response, &slice);
-    if (!bytes.ok()) return bytes.status();
-    const absl::Status status = decode(*bytes);
-    how.round_trip = absl::Now() - start;
-    how.response_bytes = static_cast<int64_t>(bytes->size());
-    return status;
+    return bytes.ok() ? decode(*bytes) : bytes.status();
   };
-  const absl::Status status = Call(method, Settings(deadline), request, &how.num_attempts, on_response);
-  request.Clear();
-  memory.AwaitReturn();
-  if (exchange != nullptr) *exchange = how;
-  return status;
+  return CallWithTensors(method, deadline, message, on_response, exchange);
 }
 
 }  // namespace favor::client

@@ -25,6 +25,7 @@ class Client::Impl {
 
   // `deadline` unset: that of the client.
   CallSettings Settings(std::optional<absl::Duration> deadline = std::nullopt) const;
+  const std::string& endpoint() const { return options_.endpoint; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
 
   // A unary call with retries. `on_response` runs for the attempt that succeeds, which began at `start`.
@@ -39,8 +40,16 @@ class Client::Impl {
     int64_t request_bytes = 0;
     int64_t response_bytes = 0;
   };
-  // The same for a request put together from pieces, whose memory nothing reads any more after the call. `decode` gets
-  // the answer's bytes, which last as long as it runs.
+  // The same for a request put together from pieces, whose memory nothing reads any more after the call.
+  absl::Status CallWithTensors(
+      const std::string& method, std::optional<absl::Duration> deadline, const MessageBuilder& message,
+      const std::function<absl::Status(grpc::ByteBuffer* response, absl::Time start)>& on_response,
+      Exchange* exchange = nullptr) const;
+  // The same for answers that are an output and a report.
+  absl::StatusOr<AttendResult> CallForOutput(const std::string& method, std::optional<absl::Duration> deadline,
+                                             const MessageBuilder& message,
+                                             absl::StatusOr<AttendResult> (*decode)(grpc::ByteBuffer* response)) const;
+  // The same; `decode` gets the answer's bytes in one piece, which lasts as long as it runs.
   absl::Status Call(const std::string& method, std::optional<absl::Duration> deadline, const MessageBuilder& message,
                     const std::function<absl::Status(absl::string_view response)>& decode,
                     Exchange* exchange = nullptr) const;

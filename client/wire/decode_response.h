@@ -11,6 +11,8 @@ namespace favor::client {
 // copied once. InternalError when the bytes are no such message or the output's data does not match its shape,
 // ResourceExhaustedError when there is no memory for the output. Bound: 2 GiB.
 absl::StatusOr<AttendResult> DecodeAttendResponse(grpc::ByteBuffer* response);
+// The same of a favor.v1.ReadResponse.
+absl::StatusOr<AttendResult> DecodeReadResponse(grpc::ByteBuffer* response);
 
 }  // namespace favor::client
 

@@ -19,16 +19,6 @@ void AddAll(const std::vector<int64_t>& from, google::protobuf::RepeatedField<in
   to->Add(from.begin(), from.end());
 }
 
-MessageBuilder Encode(const TensorView& tensor) {
-  v1::Tensor wire;
-  wire.set_data_type(ToWire(tensor.type));
-  AddAll(tensor.shape, wire.mutable_shape());
-  MessageBuilder builder;
-  builder.AppendFields(wire.SerializeAsString());
-  builder.AppendBytes(v1::Tensor::kDataFieldNumber, tensor.bytes);
-  return builder;
-}
-
 MessageBuilder Encode(const Projection& projection) {
   v1::Projection wire;
   wire.set_kind(static_cast<v1::ProjectionKind>(projection.kind));
@@ -36,7 +26,7 @@ MessageBuilder Encode(const Projection& projection) {
   if (projection.seed) wire.set_seed(*projection.seed);
   MessageBuilder builder;
   builder.AppendFields(wire.SerializeAsString());
-  if (projection.matrix) builder.AppendMessage(v1::Projection::kMatrixFieldNumber, Encode(*projection.matrix));
+  if (projection.matrix) builder.AppendMessage(v1::Projection::kMatrixFieldNumber, EncodeTensor(*projection.matrix));
   return builder;
 }
 
@@ -85,6 +75,16 @@ void Encode(const AutoSpec& spec, v1::AutoSpec* wire) {
 
 }  // namespace
 
+MessageBuilder EncodeTensor(const TensorView& tensor) {
+  v1::Tensor wire;
+  wire.set_data_type(ToWire(tensor.type));
+  AddAll(tensor.shape, wire.mutable_shape());
+  MessageBuilder builder;
+  builder.AppendFields(wire.SerializeAsString());
+  builder.AppendBytes(v1::Tensor::kDataFieldNumber, tensor.bytes);
+  return builder;
+}
+
 MessageBuilder EncodeAttentionSpec(const AttentionSpec& spec) {
   v1::AttentionSpec wire;
   wire.set_causal(spec.causal);
@@ -113,9 +113,9 @@ MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptio
   MessageBuilder builder;
   builder.AppendMessage(v1::AttendRequest::kSpecFieldNumber, EncodeAttentionSpec(options.spec));
   builder.AppendFields(wire.SerializeAsString());
-  builder.AppendMessage(v1::AttendRequest::kQueriesFieldNumber, Encode(inputs.queries));
-  builder.AppendMessage(v1::AttendRequest::kKeysFieldNumber, Encode(inputs.keys));
-  builder.AppendMessage(v1::AttendRequest::kValuesFieldNumber, Encode(inputs.values));
+  builder.AppendMessage(v1::AttendRequest::kQueriesFieldNumber, EncodeTensor(inputs.queries));
+  builder.AppendMessage(v1::AttendRequest::kKeysFieldNumber, EncodeTensor(inputs.keys));
+  builder.AppendMessage(v1::AttendRequest::kValuesFieldNumber, EncodeTensor(inputs.values));
   return builder;
 }
 

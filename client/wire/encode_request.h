@@ -13,6 +13,9 @@ MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptio
 // A favor.v1.AttentionSpec; the memory of a projection matrix is borrowed by the builder.
 MessageBuilder EncodeAttentionSpec(const AttentionSpec& spec);
 
+// A favor.v1.Tensor; its memory is borrowed by the builder.
+MessageBuilder EncodeTensor(const TensorView& tensor);
+
 }  // namespace favor::client
 
 #endif  // FAVOR_CLIENT_WIRE_ENCODE_REQUEST_H_

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "tests/integration/harness/client_tensors.h"
 #include "tests/support/streamed_attention.h"
 
 namespace favor::testing {
@@ -11,15 +12,6 @@ namespace {
 
 absl::Status FromGrpc(const grpc::Status& status) {
   return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
-}
-
-// Copies `from` behind the first `begin` rows of `to`.
-void PutRows(const DoubleTensor& from, int64_t begin, DoubleTensor* to) {
-  const Shape& shape = from.shape;
-  for (int64_t outer = 0; outer < shape.batch_size * shape.num_heads; ++outer) {
-    std::copy_n(from.values.begin() + outer * shape.length * shape.dim, shape.length * shape.dim,
-                to->values.begin() + (outer * to->shape.length + begin) * shape.dim);
-  }
 }
 
 template <typename Request, typename Response, typename Call>
