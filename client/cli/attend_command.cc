@@ -67,7 +67,7 @@ absl::Status Save(const std::string& path, AttendOutcome* outcome) {
 
 absl::Status Attend(const AttendFlags& attend, const FlagSet& flags, const ConnectionFlags& connection,
                     const Console& console, AttendOutcome* outcome) {
-  const client::Layout layout = attend.options.spec.layout;
+  const client::Layout layout = attend.spec.spec.layout;
   absl::StatusOr<LoadedInputs> inputs = LoadInputs(attend.files, layout);
   if (!inputs.ok()) return inputs.status();
   outcome->inputs = *std::move(inputs);

@@ -9,10 +9,16 @@
 #include "absl/status/statusor.h"
 #include "client/attend.h"
 #include "client/cli/flags.h"
-#include "client/cli/names.h"
+#include "client/cli/spec_flags.h"
 #include "client/cli/tensor_files.h"
 
 namespace favor::cli {
+
+// The flags of tensors that come from files.
+void AddInputFileFlags(InputFiles* files, FlagSet* flags);
+
+// InvalidArgumentError unless the files are given in one of the two ways.
+absl::Status CheckInputFiles(const InputFiles& files);
 
 // Every option of the Attend RPC as a flag, and what the command itself needs.
 struct AttendFlags {
@@ -21,13 +27,8 @@ struct AttendFlags {
   bool compare = false;
   int64_t excerpt_rows = 4;
 
-  Mode mode = Mode::kFeatures;
-  client::AttendOptions options;  // all but options.spec.mode
-  client::FeatureSpec features;
-  client::AutoSpec automatic;
-  bool epsilon_parity = false;
-  client::EpsilonParity parity;
-  std::string statistics_file;
+  SpecFlags spec;
+  client::AttendOptions options;  // all but options.spec
 
   void AddTo(FlagSet* flags);
 

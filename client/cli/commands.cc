@@ -15,6 +15,8 @@
 #include "client/cli/info_command.h"
 #include "client/cli/json.h"
 #include "client/cli/models_command.h"
+#include "client/cli/shard_command.h"
+#include "client/cli/stream_command.h"
 #include "client/cli/tokenize_command.h"
 #include "favor/base/version.h"
 
@@ -32,6 +34,8 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"attend", "attention of queries, keys and values", RunAttend},
+    {"stream", "attention of a sequence of any length, over replicas", RunStream},
+    {"shard", "one long sequence over several servers at once", RunShard},
     {"embed", "embeddings of texts or token ids", RunEmbed},
     {"tokenize", "how a model cuts texts into tokens", RunTokenize},
     {"models", "the models of a server; loads and unloads them", RunModels},

@@ -7,6 +7,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "favor/base/version.h"
 
 namespace favor::cli {
@@ -35,7 +36,7 @@ void ConnectionFlags::AddTo(FlagSet* flags) {
   flags->ReadEnvironment([](const char* name) { return std::getenv(name); });
 }
 
-absl::StatusOr<client::Client> Connect(const ConnectionFlags& flags) {
+absl::StatusOr<client::ClientOptions> ToClientOptions(const ConnectionFlags& flags) {
   client::ClientOptions options;
   options.endpoint = flags.endpoint;
   const client::TlsOptions& tls = flags.tls_options;
@@ -54,7 +55,38 @@ absl::StatusOr<client::Client> Connect(const ConnectionFlags& flags) {
   options.deadline = flags.deadline;
   options.retries.max_retries = static_cast<int>(std::min<uint32_t>(flags.retries, INT32_MAX));
   options.user_agent = absl::StrCat("favor/", kVersion);
-  return client::Client::Connect(options);
+  return options;
+}
+
+absl::StatusOr<client::Client> Connect(const ConnectionFlags& flags) {
+  const absl::StatusOr<client::ClientOptions> options = ToClientOptions(flags);
+  if (!options.ok()) return options.status();
+  return client::Client::Connect(*options);
+}
+
+void ServerListFlags::AddTo(FlagSet* flags, const std::string& help) {
+  flags->BeginSection("Servers");
+  flags->Add("address", "ADDRESS,ADDRESS,...", help, &addresses);
+}
+
+absl::Status ServerListFlags::Validate() const {
+  if (addresses.empty()) return absl::OkStatus();
+  for (const absl::string_view address : absl::StrSplit(addresses, ',')) {
+    if (absl::StripAsciiWhitespace(address).empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--address is \"", addresses, "\", it must be addresses with commas between them"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+std::vector<std::string> ServerListFlags::Addresses(const ConnectionFlags& connection) const {
+  if (addresses.empty()) return {connection.endpoint};
+  std::vector<std::string> list;
+  for (const absl::string_view address : absl::StrSplit(addresses, ',')) {
+    list.emplace_back(absl::StripAsciiWhitespace(address));
+  }
+  return list;
 }
 
 }  // namespace favor::cli

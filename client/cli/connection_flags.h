@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "client/cli/flags.h"
@@ -26,7 +28,19 @@ struct ConnectionFlags {
 };
 
 // Errors as Client::Connect and for an API key file that cannot be read.
+absl::StatusOr<client::ClientOptions> ToClientOptions(const ConnectionFlags& flags);
 absl::StatusOr<client::Client> Connect(const ConnectionFlags& flags);
+
+// The flag of commands that use several servers at once, or one after the other.
+struct ServerListFlags {
+  std::string addresses;
+
+  void AddTo(FlagSet* flags, const std::string& help);
+  // InvalidArgumentError for a list with a hole in it.
+  absl::Status Validate() const;
+  // Those of the flag; without it the one of --endpoint.
+  std::vector<std::string> Addresses(const ConnectionFlags& connection) const;
+};
 
 }  // namespace favor::cli
 

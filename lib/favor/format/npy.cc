@@ -78,12 +78,12 @@ absl::StatusOr<StoredTensor> Parse(absl::Span<const std::byte> bytes) {
 }
 
 // Magic to the last byte before the elements, which numpy wants at a multiple of 64 bytes.
-std::string EncodeHeader(absl::string_view descr, absl::Span<const int64_t> shape) {
+std::string EncodeHeader(absl::string_view descr, absl::Span<const int64_t> shape, size_t min_bytes) {
   const absl::string_view comma = shape.size() == 1 ? "," : "";
   std::string text = absl::StrCat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (",
                                   absl::StrJoin(shape, ", "), comma, "), }");
   constexpr size_t kPrefix = kFixedSize + 2;
-  const size_t total = (kPrefix + text.size() + 1 + 63) / 64 * 64;
+  const size_t total = (std::max(kPrefix + text.size() + 1, min_bytes) + 63) / 64 * 64;
   text.append(total - kPrefix - text.size() - 1, ' ');
   text.push_back('\n');
   // At most kMaxStoredRank sizes of 20 characters: always short enough for the 16 bits of version 1.
@@ -107,23 +107,29 @@ absl::StatusOr<NpyFile> NpyFile::Open(const std::string& path) {
   return NpyFile(*std::move(file), *std::move(tensor));
 }
 
-absl::Status WriteNpy(const std::string& path, const StoredTensor& tensor) {
+absl::StatusOr<std::string> NpyHeaderBytes(absl::string_view dtype, absl::Span<const int64_t> shape,
+                                           size_t min_bytes) {
   const auto* known = std::find_if(std::begin(kDescrs), std::end(kDescrs),
-                                   [&](const DescrName& each) { return each.dtype == tensor.dtype; });
+                                   [&](const DescrName& each) { return each.dtype == dtype; });
   if (known == std::end(kDescrs)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": dtype is ", tensor.dtype, ", an .npy file can hold F32, F16 or F64"));
+    return absl::InvalidArgumentError(absl::StrCat("dtype is ", dtype, ", an .npy file can hold F32, F16 or F64"));
   }
+  const absl::StatusOr<int64_t> num_bytes = StoredByteSize(dtype, shape);
+  if (!num_bytes.ok()) return num_bytes.status();
+  return EncodeHeader(known->descr, shape, min_bytes);
+}
+
+absl::Status WriteNpy(const std::string& path, const StoredTensor& tensor) {
+  const absl::StatusOr<std::string> header = NpyHeaderBytes(tensor.dtype, tensor.shape);
+  if (!header.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", header.status().message()));
   const absl::StatusOr<int64_t> num_bytes = StoredByteSize(tensor.dtype, tensor.shape);
-  if (!num_bytes.ok()) return absl::InvalidArgumentError(absl::StrCat(path, ": ", num_bytes.status().message()));
   if (*num_bytes != static_cast<int64_t>(tensor.data.size())) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", tensor.data.size(), " bytes of data, shape ",
                                                    ShapeString(tensor.shape), " of ", tensor.dtype, " needs ",
                                                    *num_bytes));
   }
-  const std::string header = EncodeHeader(known->descr, tensor.shape);
   return WriteFile(
-      path, {absl::MakeConstSpan(reinterpret_cast<const std::byte*>(header.data()), header.size()), tensor.data});
+      path, {absl::MakeConstSpan(reinterpret_cast<const std::byte*>(header->data()), header->size()), tensor.data});
 }
 
 }  // namespace favor

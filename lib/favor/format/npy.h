@@ -2,6 +2,7 @@
 #define FAVOR_FORMAT_NPY_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "absl/status/status.h"
@@ -42,6 +43,11 @@ absl::StatusOr<StoredTensor> ParseNpy(absl::Span<const std::byte> bytes, absl::s
 // Writes an F16, F32 or F64 tensor (the format knows no bfloat16) as version 1.0. InvalidArgumentError when dtype,
 // shape and data do not fit together.
 absl::Status WriteNpy(const std::string& path, const StoredTensor& tensor);
+
+// What stands before the elements of such a file, for those who write them as they come: version 1.0, at least
+// `min_bytes` long. InvalidArgumentError for another dtype, and for shapes StoredByteSize refuses.
+absl::StatusOr<std::string> NpyHeaderBytes(absl::string_view dtype, absl::Span<const int64_t> shape,
+                                           size_t min_bytes = 0);
 
 }  // namespace favor
 
