@@ -70,6 +70,41 @@ TEST_P(Parity, AgreesAtLargeInputScales) {
   }
 }
 
+TEST_P(Parity, PrefixStabilisersAreThoseOfTheStateFormulaForAnyShapeAndScale) {
+  const Kernel kernel = GetParam().spec.features.kernel;
+  if (kernel != Kernel::kSoftmax && kernel != Kernel::kSoftmaxRegularized) GTEST_SKIP() << "has no stabiliser";
+  for (uint64_t seed = 1; seed <= 12; ++seed) {
+    AttentionCase attention_case = RandomCase(seed, /*causal=*/true);
+    attention_case.spec.features.epsilon_parity->prefix_stabiliser = true;
+    if (seed % 3 == 0) {
+      for (double& value : attention_case.keys.values) value *= 10;
+    }
+    const Verdict verdict =
+        AgreesWithOracle(LibraryAttention(), attention_case, seed % 3 == 0 ? 1e-4 : kFloat32Tolerance);
+    EXPECT_TRUE(verdict.holds) << "seed " << seed << ", " << attention_case.Describe() << ": " << verdict;
+  }
+}
+
+// The published maximum over all keys lets a later key change an earlier output; this is what the prefix is for.
+TEST_P(Parity, WithPrefixStabilisersNoOutputDependsOnALaterKeyByABit) {
+  AttentionCase attention_case = CaseOf({1, 2, 1, 120, 120, 9, 5}, 97, /*causal=*/true);
+  attention_case.spec.features.epsilon_parity->prefix_stabiliser = true;
+  const auto before = Compute(LibraryAttention(), attention_case);
+  ASSERT_TRUE(before.ok()) << before.status();
+  const int64_t first_changed = 70;
+  for (int64_t t = first_changed; t < 120; ++t) {
+    for (int64_t d = 0; d < 9; ++d) attention_case.keys.values[t * 9 + d] *= 40;
+  }
+  const auto after = Compute(LibraryAttention(), attention_case);
+  ASSERT_TRUE(after.ok()) << after.status();
+  for (int64_t head = 0; head < 2; ++head) {
+    for (int64_t i = 0; i < first_changed * 5; ++i) {
+      ASSERT_EQ(before->output.values[head * 120 * 5 + i], after->output.values[head * 120 * 5 + i])
+          << "head " << head << ", token " << i / 5;
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(, Parity, ::testing::ValuesIn(ParityMaps()), MapName);
 
 TEST(ParityOracle, StateFormulaIsTheReferenceForAnyShape) {

@@ -11,12 +11,14 @@
 namespace favor {
 namespace {
 
+bool IsSoftmax(Kernel kernel) { return kernel == Kernel::kSoftmax || kernel == Kernel::kSoftmaxRegularized; }
+
 absl::Status CheckHasState(const AttentionSpec& spec) {
   if (spec.mode != AttentionMode::kFeatures) {
     return absl::InvalidArgumentError("mode is exact, which needs all keys at once and has no state");
   }
-  const bool softmax = spec.features.kernel == Kernel::kSoftmax || spec.features.kernel == Kernel::kSoftmaxRegularized;
-  if (spec.causal && spec.features.epsilon_parity.has_value() && softmax) {
+  const std::optional<EpsilonParity>& parity = spec.features.epsilon_parity;
+  if (spec.causal && parity.has_value() && !parity->prefix_stabiliser && IsSoftmax(spec.features.kernel)) {
     return absl::InvalidArgumentError(
         "epsilon_parity is set and causal: the published stabiliser of a softmax kernel is the maximum over all keys, "
         "later ones too, so no state of earlier keys will do");
@@ -79,6 +81,9 @@ AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim) {
   if (!UsesEstimator(features.kernel)) features.estimator = defaults.estimator;
   if (features.kernel != Kernel::kGeneralized) features.nonlinearity = defaults.nonlinearity;
   if (features.kernel != Kernel::kPolynomial2) features.polynomial_offset = defaults.polynomial_offset;
+  if (features.epsilon_parity.has_value() && !(spec.causal && IsSoftmax(features.kernel))) {
+    features.epsilon_parity->prefix_stabiliser = false;
+  }
   return canonical;
 }
 

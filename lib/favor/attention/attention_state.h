@@ -38,7 +38,7 @@ AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim);
 
 // InvalidArgumentError, naming field, value and bound, for what cannot be: parameters and sizes that do not fit, and
 // attention that has no state. That is exact mode, and causal epsilon parity of the softmax kernels, whose stabiliser
-// is the maximum over later keys too.
+// is the maximum over later keys too unless it is a prefix_stabiliser.
 absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const StateSizes& sizes,
                                                const std::shared_ptr<const Projection>& projection);
 

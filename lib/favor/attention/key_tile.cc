@@ -51,6 +51,7 @@ KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, con
   factor_ = layout->Take(width_);
   shift_ = layout->Take(block_rows_);
   row_sums_ = layout->Take(block_rows_);
+  stabilisers_ = layout->Take(fused_ ? 0 : kTile);
 }
 
 absl::Status KeyTile::Load(const kernels::Rows& keys, const kernels::Rows& values, const Origin& where) {
@@ -207,10 +208,12 @@ void KeyTile::FoldInto(HeadState* state) {
 
 void KeyTile::RaiseStabiliser(HeadState* state) {
   MapFeatures(All());
-  alignas(64) float largest[kTile];
-  std::fill_n(largest, kTile, state->stabiliser);
-  kernels::ColumnMaxima(features_, map_->num_features(), largest);
-  state->stabiliser = *std::max_element(largest, largest + count_);
+  std::fill_n(stabilisers_, kTile, state->stabiliser);
+  kernels::ColumnMaxima(features_, map_->num_features(), stabilisers_);
+  for (int64_t t = 1; t < kTile; ++t) {
+    stabilisers_[t] = t < count_ ? std::max(stabilisers_[t], stabilisers_[t - 1]) : stabilisers_[t - 1];
+  }
+  state->stabiliser = stabilisers_[kTile - 1];
 }
 
 }  // namespace favor::internal

@@ -55,6 +55,8 @@ class KeyTile {
 
   // state->stabiliser <- max with w_r.k of all tokens (exponential maps); not for fused tiles.
   void RaiseStabiliser(HeadState* state);
+  // What it was after each token, those past count() included.
+  const float* stabilisers() const { return stabilisers_; }
 
   int64_t count() const { return count_; }
   const float* weights() const { return features_; }  // [num_features][width], after Weigh() or WeighAll()
@@ -101,6 +103,7 @@ class KeyTile {
   float* factor_;           // [width] valued maps: 2^(g - maximum)
   float* shift_;            // [block_rows]
   float* row_sums_;         // [block_rows]
+  float* stabilisers_;      // [kTile]
 };
 
 }  // namespace favor::internal

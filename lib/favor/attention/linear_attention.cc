@@ -99,7 +99,7 @@ void LinearAttention::PutPart(const HeadState& state, int64_t part, HeadState* w
 
 bool LinearAttention::FusesKeys() const {
   // The key stabiliser of epsilon parity is found among plain log-features.
-  return map_.fused() && !NeedsStabiliser();
+  return map_.fused() && !HasStabiliser();
 }
 
 absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spec, const AttentionInputs& inputs,
@@ -188,7 +188,7 @@ absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t 
   const int64_t count = std::min(fold_width_, NumKeys(batch) - begin);
   if (count <= 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(batch, key_head, begin, count, work); !status.ok()) return status;
-  if (NeedsStabiliser()) work->keys.RaiseStabiliser(state);
+  if (HasStabiliser()) work->keys.RaiseStabiliser(state);
   work->keys.FoldInto(state);
   return absl::OkStatus();
 }
@@ -221,9 +221,13 @@ void LinearAttention::StoreAside(int64_t batch, int64_t head, int64_t tile, cons
       report_);
 }
 
-bool LinearAttention::NeedsStabiliser() const {
+bool LinearAttention::HasStabiliser() const {
   return spec_.features.epsilon_parity.has_value() &&
          (spec_.features.kernel == Kernel::kSoftmax || spec_.features.kernel == Kernel::kSoftmaxRegularized);
+}
+
+bool LinearAttention::NeedsStabiliserFirst() const {
+  return HasStabiliser() && !spec_.features.epsilon_parity->prefix_stabiliser;
 }
 
 absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state,
@@ -246,6 +250,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
   }
   KeyTile& keys = work->keys;
   if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, num_keys, work); !status.ok()) return status;
+  if (HasStabiliser() && !NeedsStabiliserFirst()) keys.RaiseStabiliser(state);
   if (keys.WeighAll(state)) {  // no key is loud: one block
     absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, aside, *state, work);
     if (status.ok()) keys.Fold(0, num_keys, state);

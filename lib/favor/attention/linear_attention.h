@@ -64,8 +64,10 @@ class LinearAttention {
     return ReadTile(batch, head, tile, state, {}, work);
   }
 
-  // Causal calls that need a pass over all keys before the first output: epsilon parity of the softmax kernels.
-  bool NeedsStabiliser() const;
+  // Whether states know the key stabiliser: epsilon parity of the softmax kernels.
+  bool HasStabiliser() const;
+  // Whether a causal call needs a pass over all keys before the first output, which finds it.
+  bool NeedsStabiliserFirst() const;
   absl::Status StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state, Workspace* work) const;
   // One tile of a causal call: outputs of its queries for every head of the group, then its keys go to the state.
   absl::Status CausalTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state, Workspace* work) const {

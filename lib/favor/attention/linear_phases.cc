@@ -134,7 +134,7 @@ std::shared_ptr<LinearWorkspaces> MakeWorkspaces(const LinearCall& call, int64_t
 
 Phase CausalPhase(const LinearCall& call, const LinearPartition& shape, const Cancellation* cancellation,
                   AttentionState* carried, std::shared_ptr<LinearPool> pool) {
-  const int64_t first_output = call->NeedsStabiliser() ? shape.key_tiles : 0;
+  const int64_t first_output = call->NeedsStabiliserFirst() ? shape.key_tiles : 0;
   const int64_t heads = call->num_key_heads();
   return WorkspacePhase(call, cancellation, std::move(pool), shape.num_states, {first_output, shape.tiles_per_step},
                         {shape.query_tiles, shape.tiles_per_step}, [=](Workspace* work, int64_t chain, int64_t tile) {

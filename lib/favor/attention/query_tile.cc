@@ -35,6 +35,7 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
       parity_(spec.epsilon_parity),
       bfloat16_(options.bfloat16),
       stabilised_(spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized),
+      by_prefix_(options.causal && stabilised_ && parity_.has_value() && parity_->prefix_stabiliser),
       causal_epsilon_(CausalEpsilon(spec, options.causal, stabilised_, map->num_features())),
       head_dim_(head_dim),
       value_stride_(kernels::Padded(value_dim)) {
@@ -52,6 +53,7 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
   offset_ = layout->Take(kTile);
   epsilon_ = layout->Take(kTile);
   feature_totals_ = layout->Take(kTile);
+  epsilon_scale_ = layout->Take(kTile);
   row_factors_ = layout->Take(parity_.has_value() ? map->num_features() : 0);
   running_total_ = layout->Take(value_stride_);
   if (options.jackknife) jackknife_.emplace(map->num_features(), value_stride_, layout);
@@ -71,12 +73,12 @@ absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) 
   return absl::OkStatus();
 }
 
-void QueryTile::Weigh(const HeadState& state) {
+void QueryTile::Weigh(const HeadState& state, float stabiliser) {
   if (map_->exponential() && !parity_.has_value()) return WeighExponential(state);
   std::fill_n(references_, kTile, 0.0f);
   map_->Map(key_head_, x_, features_);
   if (parity_.has_value()) {
-    WeighWithEpsilon(state);
+    WeighWithEpsilon(state, stabiliser);
   } else {
     kernels::ColumnDots(features_, map_->num_features(), state.key_sums, denominators_);
   }
@@ -99,18 +101,20 @@ void QueryTile::WeighExponential(const HeadState& state) {
 //   out_i = [sum_r f_ir e^(M_r - kappa) S_r + epsilon Q_i V] / [sum_r f_ir e^(M_r - kappa) Z_r + epsilon Q_i n + c Q_i]
 // with V the sum and n the number of values, c the causal epsilon. Softmax kernels: mu_i = max_r w_r.q_i (without
 // |q|^2/2) and kappa = max w_r.k_j. The other maps have neither; for the exponential ones mu_i and kappa are then mere
-// common factors that keep float32 in range, epsilons scaled along.
-void QueryTile::WeighWithEpsilon(const HeadState& state) {
+// common factors that keep float32 in range, epsilons scaled along. A prefix stabiliser makes kappa_i of kappa: all is
+// computed with one kappa, the epsilons of query i times e^(kappa_i - kappa).
+void QueryTile::WeighWithEpsilon(const HeadState& state, float stabiliser) {
   const int64_t rows = map_->num_features();
   const float epsilon = parity_->feature_epsilon;
   std::fill_n(offset_, kTile, stabilised_ ? kernels::kMaskedExponent : 0.0f);
   std::fill_n(epsilon_, kTile, epsilon);
+  std::fill_n(epsilon_scale_, kTile, 1.0f);
   std::fill_n(row_factors_, rows, 1.0f);
   key_epsilon_ = epsilon;
   key_unit_ = 1;
   if (map_->exponential()) {
     kernels::ColumnMaxima(features_, rows, offset_);
-    float kappa = state.stabiliser;
+    float kappa = stabiliser;
     if (stabilised_) {
       for (int64_t t = 0; t < kTile; ++t) offset_[t] += half_norms_[t];
     } else {
@@ -125,8 +129,16 @@ void QueryTile::WeighWithEpsilon(const HeadState& state) {
                                   denominators_, feature_totals_);
 }
 
+void QueryTile::RaiseEpsilons(const float* stabilisers, int64_t begin) {
+  // Past 2^60 there is nothing beside the epsilons that float32 could see.
+  constexpr float kMost = 60;
+  for (int64_t t = begin; t < kTile; ++t) {
+    epsilon_scale_[t] = std::exp2(std::min(stabilisers[t] - stabilisers[begin], kMost));
+  }
+}
+
 void QueryTile::AddEpsilonTerms(int64_t t, int64_t count, const float* total) {
-  const float all = feature_totals_[t];
+  const float all = feature_totals_[t] * epsilon_scale_[t];
   if (count == 0) {  // no visible key: degenerate, whatever the causal epsilon makes of it
     denominators_[t] = 0;
     return;
@@ -174,14 +186,15 @@ void QueryTile::ReadState(const HeadState& state, int64_t begin, int64_t end) {
 }
 
 void QueryTile::Read(const HeadState& state) {
-  Weigh(state);
+  Weigh(state, state.stabiliser);
   ReadState(state, 0, count_);
   if (!parity_.has_value()) return;
   for (int64_t t = 0; t < count_; ++t) AddEpsilonTerms(t, state.count, state.total);
 }
 
 void QueryTile::ReadCausal(const HeadState& state, const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end) {
-  Weigh(state);
+  Weigh(state, by_prefix_ ? keys.stabilisers()[begin] : state.stabiliser);
+  if (by_prefix_) RaiseEpsilons(keys.stabilisers(), begin);
   ReadState(state, begin, end);
   AddScores(keys, begin, end, key_end);
   if (!parity_.has_value()) return;

@@ -56,9 +56,12 @@ class QueryTile {
   int64_t value_stride() const { return value_stride_; }
 
  private:
-  void Weigh(const HeadState& state);
+  // stabiliser: of the keys, for epsilon parity.
+  void Weigh(const HeadState& state, float stabiliser);
   void WeighExponential(const HeadState& state);
-  void WeighWithEpsilon(const HeadState& state);
+  void WeighWithEpsilon(const HeadState& state, float stabiliser);
+  // Puts epsilons of queries from `begin` on, weighed with the stabiliser of query `begin`, on the scale of their own.
+  void RaiseEpsilons(const float* stabilisers, int64_t begin);
   void ReadState(const HeadState& state, int64_t begin, int64_t end);
   void ReadStateByBlocks(const HeadState& state, int64_t begin, int64_t end);
   void ReadStatePairs(const HeadState& state, int64_t begin, int64_t end);
@@ -70,6 +73,7 @@ class QueryTile {
   std::optional<EpsilonParity> parity_;
   bool bfloat16_;
   bool stabilised_;       // parity of the softmax kernels: stabilisers as published
+  bool by_prefix_;        // each query's own: of the keys up to it
   float causal_epsilon_;  // times sum_r f in the denominator; 0 unless causal
   int64_t head_dim_;
   int64_t value_stride_;
@@ -93,6 +97,7 @@ class QueryTile {
   float* offset_;           // [kTile] parity
   float* epsilon_;          // [kTile] parity
   float* feature_totals_;   // [kTile] parity: sum_r f
+  float* epsilon_scale_;    // [kTile] parity: what a query's epsilons are multiplied by
   float* row_factors_;      // [num_features] parity: 2^(M_r - stabiliser)
   float* running_total_;    // [value_stride] parity, causal: sum of values up to a query
   std::optional<BlockJackknife> jackknife_;

@@ -1,21 +1,20 @@
 #include "favor/attention/state_codec.h"
 
-#include <algorithm>
 #include <bit>
-#include <memory>
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "favor/attention/plan_sizes.h"
 #include "favor/attention/state_payload.h"
+#include "favor/attention/state_phases.h"
 #include "favor/base/hash128.h"
 #include "favor/feature_map/feature_spec.h"
 
 namespace favor {
 namespace {
 
-using internal::CeilDiv;
 using internal::HeadLayout;
 
 absl::Status Within(absl::string_view name, int64_t value, int64_t low, int64_t high) {
@@ -90,6 +89,11 @@ uint8_t CodeOf(const FeatureSpec& spec, Nonlinearity nonlinearity) {
   return 0;
 }
 
+uint8_t CodeOf(const std::optional<EpsilonParity>& parity) {
+  if (!parity.has_value()) return 0;
+  return parity->prefix_stabiliser ? 2 : 1;
+}
+
 void AddDouble(double value, FieldHasher* hasher) { hasher->AddUint64(std::bit_cast<uint64_t>(value)); }
 
 // Everything that the checksum covers in front of the payload.
@@ -102,7 +106,7 @@ FieldHasher StartChecksum(const StateHeader& header, int64_t payload_bytes) {
   hasher.AddUint8(static_cast<uint8_t>(header.encoding)).AddUint8(header.layout);
   hasher.AddUint8(spec.causal ? 1 : 0).AddUint8(spec.precision == Precision::kBFloat16 ? 2 : 1);
   hasher.AddUint8(CodeOf(features.kernel)).AddUint8(CodeOf(features, features.estimator));
-  hasher.AddUint8(CodeOf(features, features.nonlinearity)).AddUint8(features.epsilon_parity.has_value() ? 1 : 0);
+  hasher.AddUint8(CodeOf(features, features.nonlinearity)).AddUint8(CodeOf(features.epsilon_parity));
   const EpsilonParity parity = features.epsilon_parity.value_or(EpsilonParity{0, 0});
   AddDouble(*spec.scale, &hasher);
   AddDouble(features.kernel == Kernel::kPolynomial2 ? features.polynomial_offset : 0, &hasher);
@@ -120,53 +124,17 @@ FieldHasher StartChecksum(const StateHeader& header, int64_t payload_bytes) {
   return hasher;
 }
 
-bool HasStabiliser(const FeatureSpec& spec) {
-  return spec.epsilon_parity.has_value() &&
-         (spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized);
+// "state of sequence 1, head 0".
+internal::NameOfHead NameOfHeads(const StateDescription& description) {
+  return [heads = description.sizes.num_key_heads](int64_t index) {
+    return absl::StrCat("state of sequence ", index / heads, ", head ", index % heads);
+  };
 }
 
-// Runs step by step through the features of every head, then through its totals.
-template <typename Features, typename Totals>
-Phase HeadsPhase(const StateDescription& description, int64_t num_heads, const Cancellation* cancellation,
-                 Features features, Totals totals) {
-  constexpr int64_t kFloatsPerStep = int64_t{1} << 17;
-  const int64_t num_features = description.num_features;
-  const int64_t rows_per_step = std::max<int64_t>(1, kFloatsPerStep / description.sizes.value_dim);
-  Phase phase;
-  phase.num_chains = num_heads;
-  phase.steps_per_chain = CeilDiv(num_features, rows_per_step) + 1;
-  phase.run_step = [=, num_key_heads = description.sizes.num_key_heads](int64_t index, int64_t step) -> absl::Status {
-    if (cancellation != nullptr) {
-      if (absl::Status status = cancellation->Check(); !status.ok()) return status;
-    }
-    const std::string where =
-        absl::StrCat("state of sequence ", index / num_key_heads, ", head ", index % num_key_heads);
-    const int64_t begin = step * rows_per_step;
-    if (begin >= num_features) return totals(index, where);
-    return features(index, begin, std::min(begin + rows_per_step, num_features), where);
-  };
-  return phase;
-}
-
-// Hashes header and payload, then calls done(checksum).
-template <typename Done>
-Phase ChecksumPhase(const StateHeader* header, absl::string_view payload, const Cancellation* cancellation, Done done) {
-  constexpr int64_t kBytesPerStep = int64_t{4} << 20;
-  auto hasher = std::make_shared<FieldHasher>();
-  Phase phase;
-  phase.num_chains = 1;
-  phase.steps_per_chain = CeilDiv(payload.size(), kBytesPerStep) + 1;
-  phase.run_step = [=](int64_t, int64_t step) -> absl::Status {
-    if (cancellation != nullptr) {
-      if (absl::Status status = cancellation->Check(); !status.ok()) return status;
-    }
-    if (step == 0) *hasher = StartChecksum(*header, payload.size());
-    const size_t begin = step * kBytesPerStep;
-    if (begin >= payload.size()) return done(hasher->Digest64());
-    hasher->AddBytes(payload.substr(begin, kBytesPerStep));
-    return absl::OkStatus();
-  };
-  return phase;
+Phase ChecksumPhase(const StateHeader* header, absl::string_view payload, const Cancellation* cancellation,
+                    std::function<absl::Status(uint64_t)> done) {
+  return internal::HashPhase([=] { return StartChecksum(*header, payload.size()); }, payload, cancellation,
+                             std::move(done));
 }
 
 }  // namespace
@@ -234,17 +202,9 @@ absl::StatusOr<Job> PlanEncodeState(const AttentionState& state, StateEncoding e
   for (int64_t i = 0; i < description.sizes.batch_size; ++i) header->num_keys.push_back(state.num_keys(i));
   if (absl::Status status = CheckStateHeader(*header, payload.size()); !status.ok()) return status;
 
-  const HeadLayout head(description.num_features, description.sizes.value_dim, encoding);
-  char* bytes = payload.data();
   Job job;
-  job.phases.push_back(HeadsPhase(
-      description, state.num_heads(), cancellation,
-      [=, state = &state](int64_t index, int64_t begin, int64_t end, const std::string& where) {
-        return internal::PutFeatures(state->head(index), head, begin, end, where, bytes + index * head.size());
-      },
-      [=, state = &state](int64_t index, const std::string& where) {
-        return internal::PutTotals(state->head(index), head, where, bytes + index * head.size());
-      }));
+  job.phases.push_back(
+      internal::PutHeadsPhase(&state, encoding, NameOfHeads(description), cancellation, payload.data()));
   job.phases.push_back(
       ChecksumPhase(header, {payload.data(), payload.size()}, cancellation, [header](uint64_t checksum) {
         header->checksum = checksum;
@@ -259,12 +219,6 @@ absl::StatusOr<Job> PlanDecodeState(const StateHeader& header, absl::string_view
   status.Update(CheckSameDescription("state", header.description, state->description()));
   if (!status.ok()) return status;
 
-  const StateDescription& description = state->description();
-  const HeadLayout head(description.num_features, description.sizes.value_dim, header.encoding);
-  const auto checks = [state, header = &header, stabiliser = HasStabiliser(description.spec.features)](int64_t index) {
-    const int64_t num_keys = header->num_keys[index / state->description().sizes.num_key_heads];
-    return internal::HeadChecks{state->exponents(), stabiliser, num_keys};
-  };
   Job job;
   job.phases.push_back(
       ChecksumPhase(&header, payload, cancellation, [header = &header](uint64_t checksum) -> absl::Status {
@@ -272,16 +226,9 @@ absl::StatusOr<Job> PlanDecodeState(const StateHeader& header, absl::string_view
         return absl::DataLossError(
             absl::StrCat("state.checksum is ", header->checksum, ", that of the state's other fields is ", checksum));
       }));
-  job.phases.push_back(HeadsPhase(
-      description, state->num_heads(), cancellation,
-      [=](int64_t index, int64_t begin, int64_t end, const std::string& where) {
-        return internal::TakeFeatures(payload.data() + index * head.size(), head, begin, end, checks(index), where,
-                                      &state->head(index));
-      },
-      [=](int64_t index, const std::string& where) {
-        return internal::TakeTotals(payload.data() + index * head.size(), head, checks(index), where,
-                                    &state->head(index));
-      }));
+  job.phases.push_back(internal::TakeHeadsPhase(
+      payload.data(), header.encoding, [header = &header](int64_t sequence) { return header->num_keys[sequence]; },
+      NameOfHeads(state->description()), cancellation, state));
   return internal::UsableAfter(std::move(job), state);
 }
 

@@ -76,12 +76,14 @@ std::string NameOf(const std::optional<double>& scale) { return scale.has_value(
 
 std::string NameOf(const std::optional<EpsilonParity>& parity) {
   if (!parity.has_value()) return "unset";
-  return absl::StrCat("{feature_epsilon ", parity->feature_epsilon, ", causal_epsilon ", parity->causal_epsilon, "}");
+  return absl::StrCat("{feature_epsilon ", parity->feature_epsilon, ", causal_epsilon ", parity->causal_epsilon,
+                      parity->prefix_stabiliser ? ", prefix_stabiliser}" : "}");
 }
 
 bool Same(const std::optional<EpsilonParity>& a, const std::optional<EpsilonParity>& b) {
   if (!a.has_value() || !b.has_value()) return a.has_value() == b.has_value();
-  return a->feature_epsilon == b->feature_epsilon && a->causal_epsilon == b->causal_epsilon;
+  return a->feature_epsilon == b->feature_epsilon && a->causal_epsilon == b->causal_epsilon &&
+         a->prefix_stabiliser == b->prefix_stabiliser;
 }
 
 // Collects the first difference.

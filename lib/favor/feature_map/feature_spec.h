@@ -40,6 +40,11 @@ enum class Nonlinearity : uint8_t {
 struct EpsilonParity {
   double feature_epsilon = 1e-4;  // 1e-3 for kGeneralized, 0 for kNoProjection in the reference
   double causal_epsilon = 1e-6;
+  // Of causal softmax kernels, whose published key stabiliser is the maximum over all keys of the sequence, later ones
+  // too. True: over the keys up to the query's own. Only then can a sequence be taken piece by piece, and only then
+  // does no output depend on a later key. What an output then is, the published formula gives for the sequence that
+  // ends with its token.
+  bool prefix_stabiliser = false;
 };
 
 // How features are made from a projected (or raw) row.

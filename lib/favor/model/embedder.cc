@@ -52,7 +52,7 @@ void CopyTokens(const EmbedWindow& window, const float* vectors, int64_t begin, 
   for (int64_t t = std::max(begin, owned.first); t < std::min(end, owned.end); ++t) {
     float* output = window.output + (owned.position + t - owned.first) * dimensions;
     std::copy_n(vectors + t * stride, dimensions, output);
-    if (window.options.normalize) internal::Normalize(output, dimensions);
+    if (window.options.normalize) Normalize(output, dimensions);
   }
 }
 
@@ -68,7 +68,7 @@ void PoolTokens(EmbedState* state, int64_t index, int64_t begin, int64_t end) {
   pool.Take(begin, end);
   const bool is_whole = window.input->windows.size() == 1;
   if (end == pool.num_tokens() && is_whole && window.options.normalize) {
-    internal::Normalize(window.output, dimensions);
+    Normalize(window.output, dimensions);
   }
 }
 
@@ -167,7 +167,7 @@ void CombineWindows(const EmbedInput& input, const PoolOptions& options, int64_t
   }
   const double total = static_cast<double>(input.num_computed_tokens());
   for (int64_t d = 0; d < dimensions; ++d) output[d] = static_cast<float>(sums[d] / total);
-  if (options.normalize) internal::Normalize(output, dimensions);
+  if (options.normalize) Normalize(output, dimensions);
 }
 
 int64_t EmbedScratchBytes(const Model& model, absl::Span<const int64_t> window_lengths,

@@ -16,6 +16,10 @@ absl::Status Encoder::CheckSequence(absl::Span<const int32_t> ids) const {
     return absl::InvalidArgumentError(
         absl::StrCat("there are ", ids.size(), " tokens, the model takes at most ", max_tokens()));
   }
+  return CheckIds(ids);
+}
+
+absl::Status Encoder::CheckIds(absl::Span<const int32_t> ids) const {
   for (size_t i = 0; i < ids.size(); ++i) {
     if (ids[i] >= 0 && ids[i] < vocabulary_size()) continue;
     return absl::InvalidArgumentError(
@@ -23,5 +27,24 @@ absl::Status Encoder::CheckSequence(absl::Span<const int32_t> ids) const {
   }
   return absl::OkStatus();
 }
+
+absl::StatusOr<EncoderStateDescription> Encoder::DescribeState() const {
+  return absl::InvalidArgumentError("its attention is bidirectional: every vector depends on later tokens too");
+}
+
+absl::Status Encoder::CheckChunk(absl::Span<const int32_t> ids, const EncoderState& state) const {
+  const int64_t num_tokens = static_cast<int64_t>(ids.size());
+  if (max_tokens() > 0 && num_tokens > max_tokens() - state.num_tokens()) {
+    return absl::InvalidArgumentError(absl::StrCat("there are ", num_tokens, " tokens behind ", state.num_tokens(),
+                                                   ", the model has ", max_tokens(), " positions"));
+  }
+  return CheckIds(ids);
+}
+
+absl::StatusOr<Job> Encoder::PlanChunk(absl::Span<const int32_t>, const Cancellation*, float*, EncoderState*) const {
+  return DescribeState().status();
+}
+
+int64_t Encoder::ChunkScratchBytes(int64_t, const EncoderState&, int) const { return 0; }
 
 }  // namespace favor

@@ -10,6 +10,7 @@
 #include "favor/attention/attention.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
+#include "favor/model/encoder_state.h"
 #include "favor/projection/projection.h"
 
 namespace favor {
@@ -67,6 +68,26 @@ class Encoder {
   // lengths. Subadditive: a batch needs no more than its parts do one by one.
   virtual int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                                int num_threads) const = 0;
+
+  // What the encoder remembers of a sequence that it takes piece by piece. InvalidArgumentError, naming what is in the
+  // way, when there is no such thing.
+  virtual absl::StatusOr<EncoderStateDescription> DescribeState() const;
+  // InvalidArgumentError, naming position, value and bound, for what PlanChunk() does not take: more tokens than the
+  // model has positions for, an id outside the vocabulary.
+  absl::Status CheckChunk(absl::Span<const int32_t> ids, const EncoderState& state) const;
+  // Plans the sequence's next tokens, any number of them, behind those that made the state, of this encoder; adds them
+  // to it. vectors is [ids.size()][dimensions()]. Up to rounding they are those of the whole sequence in one piece,
+  // whatever the pieces; the same pieces give the same bits, on any number of threads, also when the state is encoded
+  // and decoded between two of them. All arguments and the encoder must outlive the job, which must be the only user of
+  // the state; where it does not end OK, or is not planned OK, the state is not usable() any more.
+  // ResourceExhaustedError when there is no memory.
+  virtual absl::StatusOr<Job> PlanChunk(absl::Span<const int32_t> ids, const Cancellation* cancellation, float* vectors,
+                                        EncoderState* state) const;
+  // Upper bound of the memory, in bytes, that such a job of so many tokens holds besides its arguments.
+  virtual int64_t ChunkScratchBytes(int64_t num_tokens, const EncoderState& state, int num_threads) const;
+
+ private:
+  absl::Status CheckIds(absl::Span<const int32_t> ids) const;
 };
 
 }  // namespace favor

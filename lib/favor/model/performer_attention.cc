@@ -4,6 +4,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "favor/attention/attention_stream.h"
+
 namespace favor {
 namespace {
 
@@ -42,6 +45,13 @@ std::vector<AttentionOperands> GlobalCalls(const PerformerConfig& config, const 
   return calls;
 }
 
+// The next tokens of the one sequence of a batch; the projection is the state's.
+AttentionOperands ChunkCall(const PerformerConfig& config, const PerformerLayer& layer, const PerformerBatch& batch) {
+  AttentionOperands call = GlobalCalls(config, layer, batch).front();
+  call.inputs.projection = nullptr;
+  return call;
+}
+
 std::vector<AttentionOperands> LocalCalls(const PerformerConfig& config, const PerformerLayer& layer,
                                           const PerformerBatch& batch) {
   const int64_t num_heads = layer.num_local_heads, window = config.local_window;
@@ -69,8 +79,26 @@ AttentionSpec PerformerAttentionSpec(const PerformerConfig& config) {
   return spec;
 }
 
+absl::StatusOr<StateDescription> DescribePerformerState(const PerformerConfig& config, const PerformerLayer& layer) {
+  if (!config.causal) {
+    return absl::InvalidArgumentError("causal is false in its config.json: every vector depends on later tokens too");
+  }
+  if (layer.num_local_heads > 0) {
+    return absl::InvalidArgumentError(absl::StrCat("local_attn_heads is ", layer.num_local_heads, " in layer ",
+                                                   layer.index, " of its config.json: local heads have no state"));
+  }
+  AttentionSpec spec = PerformerAttentionSpec(config);
+  spec.features.epsilon_parity->prefix_stabiliser = true;
+  return DescribeState(spec, {1, config.num_heads, config.head_dim, config.head_dim}, layer.projection);
+}
+
 absl::StatusOr<Job> PlanPerformerAttention(const PerformerConfig& config, const PerformerLayer& layer,
                                            const PerformerBatch& batch, const Cancellation* cancellation) {
+  if (batch.state != nullptr) {
+    const AttentionOperands chunk = ChunkCall(config, layer, batch);
+    return PlanCausalChunk(chunk.inputs, chunk.output, cancellation, /*report=*/nullptr,
+                           &batch.state->layer(layer.index));
+  }
   std::vector<Job> jobs;
   const std::pair<AttentionSpec, std::vector<AttentionOperands>> parts[] = {
       {PerformerAttentionSpec(config), GlobalCalls(config, layer, batch)},
@@ -86,6 +114,10 @@ absl::StatusOr<Job> PlanPerformerAttention(const PerformerConfig& config, const 
 
 int64_t PerformerAttentionBytes(const PerformerConfig& config, const PerformerLayer& layer, const PerformerBatch& batch,
                                 int num_threads) {
+  if (batch.state != nullptr) {
+    return CausalChunkScratchBytes(ChunkCall(config, layer, batch).inputs, batch.state->layer(layer.index),
+                                   num_threads);
+  }
   return AttentionScratchBytes(PerformerAttentionSpec(config), GlobalCalls(config, layer, batch), num_threads) +
          AttentionScratchBytes(LocalSpec(config), LocalCalls(config, layer, batch), num_threads);
 }

@@ -5,7 +5,7 @@
 
 namespace favor {
 
-PerformerRows::PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets) {
+PerformerRows::PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets, int64_t first_position) {
   const bool pads = !config.causal && std::any_of(config.local_heads.begin(), config.local_heads.end(),
                                                   [](int64_t heads) { return heads > 0; });
   const int64_t grain = pads ? config.local_window : 1;
@@ -16,7 +16,7 @@ PerformerRows::PerformerRows(const PerformerConfig& config, absl::Span<const int
     padded_lengths.push_back((length + grain - 1) / grain * grain);
     for (int64_t t = 0; t < length; ++t) {
       row_of_token.push_back(num_rows + t);
-      position_of_token.push_back(t);
+      position_of_token.push_back(first_position + t);
     }
     num_rows += padded_lengths.back();
   }
@@ -26,11 +26,13 @@ TokenBlocks PerformerBatch::Blocks(const PerformerConfig& config, int64_t num_to
   return TokenBlocks(num_tokens, 2 * config.dim * std::max(config.inner_dim, 3 * config.num_heads * config.head_dim));
 }
 
-PerformerBatch::PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors)
+PerformerBatch::PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors,
+                               EncoderState* state)
     : sequences(sequences),
-      rows(config, sequences.offsets),
+      rows(config, sequences.offsets, state == nullptr ? 0 : state->num_tokens()),
       blocks(Blocks(config, sequences.offsets.back())),
       vectors(vectors),
+      state(state),
       normed(blocks, config.dim),
       queries_keys_values(rows.num_rows, 3 * config.num_heads, config.head_dim),
       context(rows.num_rows, config.num_heads, config.head_dim) {

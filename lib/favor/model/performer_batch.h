@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "favor/model/block_stream.h"
 #include "favor/model/encoder.h"
+#include "favor/model/encoder_state.h"
 #include "favor/model/packed_heads.h"
 #include "favor/model/performer_config.h"
 #include "favor/model/token_blocks.h"
@@ -16,7 +17,8 @@ namespace favor {
 // Where the tokens of a batch stand: in their sequences, and in the rows that attention reads. With local heads a
 // bidirectional model has rows of zeros behind each sequence, which fill its last window up.
 struct PerformerRows {
-  PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets);
+  // first_position: of a sequence's first token here.
+  PerformerRows(const PerformerConfig& config, absl::Span<const int64_t> offsets, int64_t first_position);
 
   std::vector<int64_t> first_rows;      // of each sequence
   std::vector<int64_t> lengths;         // of each sequence
@@ -28,8 +30,9 @@ struct PerformerRows {
 
 // What one call of a Performer computes on.
 struct PerformerBatch {
-  // Sizes alone, without memory.
-  PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors);
+  // Sizes alone, without memory. `state`: that of the one sequence, whose next tokens these are; null: sequences are
+  // whole.
+  PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors, EncoderState* state);
   // ResourceExhaustedError when there is no memory.
   absl::Status Allocate(const PerformerConfig& config);
   // Floats that Allocate() takes, at most; subadditive in the sequences.
@@ -50,6 +53,7 @@ struct PerformerBatch {
   PerformerRows rows;
   TokenBlocks blocks;
   float* vectors;
+  EncoderState* state;
   std::vector<BlockStream> streams;
   BlockStream normed;               // has memory in models that shift tokens
   PackedHeads queries_keys_values;  // 3 num_heads, of rows.num_rows rows

@@ -41,6 +41,10 @@ class PerformerEncoder : public Encoder {
                            const Cancellation* cancellation, float* vectors) const override;
   int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                        int num_threads) const override;
+  absl::StatusOr<EncoderStateDescription> DescribeState() const override;
+  absl::StatusOr<Job> PlanChunk(absl::Span<const int32_t> ids, const Cancellation* cancellation, float* vectors,
+                                EncoderState* state) const override;
+  int64_t ChunkScratchBytes(int64_t num_tokens, const EncoderState& state, int num_threads) const override;
 
  private:
   // A stage of a block that belongs to a layer.
@@ -62,8 +66,14 @@ class PerformerEncoder : public Encoder {
   void FeedForwardDown(const PerformerLayer& layer, PerformerBatch& batch, int64_t block, float* scratch) const;
   void StoreVectors(PerformerBatch& batch, int64_t block, float* scratch) const;
 
-  // What a layer reads: the norm of a stream's block, its tokens shifted when the model shifts them. `to` is scratch.
-  BlockTiles LayerInput(const Norm& norm, const PerformerBatch& batch, const BlockTiles& stream, int64_t block,
+  absl::StatusOr<Job> PlanBatch(std::shared_ptr<PerformerBatch> batch, const Cancellation* cancellation) const;
+  int64_t BatchBytes(const PerformerBatch& batch, int num_threads) const;
+
+  // Of models that shift tokens: what the next stage shifts.
+  void NormTokens(const PerformerLayer& layer, Sublayer sublayer, PerformerBatch& batch, int64_t block) const;
+  // What a sublayer reads: the norm of a stream's block, its tokens shifted when the model shifts them. `to` is
+  // scratch.
+  BlockTiles LayerInput(const PerformerLayer& layer, Sublayer sublayer, const PerformerBatch& batch, int64_t block,
                         const BlockTiles& to) const;
   void TurnHeads(const PerformerLayer& layer, const PerformerBatch& batch, int64_t block, const BlockTiles& projected,
                  float* scratch) const;
@@ -120,10 +130,28 @@ void PerformerEncoder::EmbedTokens(PerformerBatch& batch, int64_t block, float* 
   std::copy_n(batch.AttentionInput(block).data, copy.Floats(), copy.data);
 }
 
-BlockTiles PerformerEncoder::LayerInput(const Norm& norm, const PerformerBatch& batch, const BlockTiles& stream,
+// The norm in front of a sublayer, and the stream that it reads.
+const Norm& NormOf(const PerformerLayer& layer, Sublayer sublayer) {
+  return sublayer == Sublayer::kAttention ? layer.attention_norm : layer.feed_forward_norm;
+}
+BlockTiles StreamOf(const PerformerBatch& batch, Sublayer sublayer, int64_t block) {
+  return sublayer == Sublayer::kAttention ? batch.AttentionInput(block) : batch.FeedForwardInput(block);
+}
+
+void PerformerEncoder::NormTokens(const PerformerLayer& layer, Sublayer sublayer, PerformerBatch& batch,
+                                  int64_t block) const {
+  NormOf(layer, sublayer).Apply(StreamOf(batch, sublayer, block), batch.Normed(block));
+  if (batch.state == nullptr || block + 1 < batch.blocks.num_blocks()) return;
+  KeepShifted(batch, config_.dim, block, batch.state->next_shifted(layer.index, sublayer));
+}
+
+BlockTiles PerformerEncoder::LayerInput(const PerformerLayer& layer, Sublayer sublayer, const PerformerBatch& batch,
                                         int64_t block, const BlockTiles& to) const {
+  const Norm& norm = NormOf(layer, sublayer);
+  const BlockTiles stream = StreamOf(batch, sublayer, block);
   if (config_.shifts_tokens) {
-    ShiftTokens(batch, config_.causal, config_.dim, block, to);
+    const float* before = batch.state == nullptr ? nullptr : batch.state->shifted(layer.index, sublayer);
+    ShiftTokens(batch, config_.causal, config_.dim, block, before, to);
     return to;
   }
   if (norm.is_none()) return stream;
@@ -133,14 +161,14 @@ BlockTiles PerformerEncoder::LayerInput(const Norm& norm, const PerformerBatch& 
 
 void PerformerEncoder::NormForAttention(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                         float*) const {
-  layer.attention_norm.Apply(batch.AttentionInput(block), batch.Normed(block));
+  NormTokens(layer, Sublayer::kAttention, batch, block);
 }
 
 void PerformerEncoder::ProjectInputs(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                      float* scratch) const {
   const BlockTiles normed{scratch, batch.stream_rows(), batch.blocks.Count(block)};
   const BlockTiles projected = normed.Next(layer.queries_keys_values.padded_rows());
-  const BlockTiles input = LayerInput(layer.attention_norm, batch, batch.AttentionInput(block), block, normed);
+  const BlockTiles input = LayerInput(layer, Sublayer::kAttention, batch, block, normed);
   layer.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
   TurnHeads(layer, batch, block, projected, projected.data + projected.Floats());
   batch.queries_keys_values.Store(batch.rows.row_of_token.data() + batch.blocks.First(block), projected);
@@ -209,14 +237,14 @@ void PerformerEncoder::AddAttention(const PerformerLayer& layer, PerformerBatch&
 
 void PerformerEncoder::NormForFeedForward(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                           float*) const {
-  layer.feed_forward_norm.Apply(batch.FeedForwardInput(block), batch.Normed(block));
+  NormTokens(layer, Sublayer::kFeedForward, batch, block);
 }
 
 void PerformerEncoder::FeedForwardUp(const PerformerLayer& layer, PerformerBatch& batch, int64_t block,
                                      float* scratch) const {
   const BlockTiles normed{scratch, batch.stream_rows(), batch.blocks.Count(block)};
   const BlockTiles inner = normed.Next(layer.up.padded_rows());
-  const BlockTiles input = LayerInput(layer.feed_forward_norm, batch, batch.FeedForwardInput(block), block, normed);
+  const BlockTiles input = LayerInput(layer, Sublayer::kFeedForward, batch, block, normed);
   layer.up.Apply(input, config_.gated ? Activation::kNone : Activation::kGelu, /*add=*/false, inner);
   if (!config_.gated) return;
   const BlockTiles gate = inner.Next(layer.gate.padded_rows());
@@ -274,7 +302,11 @@ absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, con
                                            const Cancellation* cancellation, float* vectors) const {
   if (attention != nullptr) return CheckAttention(attention->spec);
   if (sequences.num_tokens() == 0) return Job();
-  auto batch = std::make_shared<PerformerBatch>(config_, sequences, vectors);
+  return PlanBatch(std::make_shared<PerformerBatch>(config_, sequences, vectors, /*state=*/nullptr), cancellation);
+}
+
+absl::StatusOr<Job> PerformerEncoder::PlanBatch(std::shared_ptr<PerformerBatch> batch,
+                                                const Cancellation* cancellation) const {
   if (absl::Status status = batch->Allocate(config_); !status.ok()) return status;
   const BlockStages per_block(batch->blocks.num_blocks(),
                               ScratchFloats(batch->stream_rows(), batch->blocks.tiles_per_block()), cancellation);
@@ -300,18 +332,59 @@ absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, con
 int64_t PerformerEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention*,
                                        int num_threads) const {
   const std::vector<int64_t> offsets = OffsetsOf(lengths);
-  const PerformerBatch batch(config_, {{}, offsets}, nullptr);
+  return BatchBytes(PerformerBatch(config_, {{}, offsets}, nullptr, nullptr), num_threads);
+}
+
+int64_t PerformerEncoder::BatchBytes(const PerformerBatch& batch, int num_threads) const {
   const int64_t scratch = num_threads * ScratchFloats(batch.stream_rows(), TokenBlocks::kMostTiles);
   // A layer gives its attention's memory back before the next one takes its own.
   int64_t attention = 0;
   for (const PerformerLayer& layer : layers_) {
     attention = std::max(attention, PerformerAttentionBytes(config_, layer, batch, num_threads));
   }
-  int64_t num_plans = static_cast<int64_t>(lengths.size());
-  for (const int64_t length : lengths) num_plans += length / config_.local_window + 1;
+  int64_t num_plans = static_cast<int64_t>(batch.rows.lengths.size());
+  for (const int64_t length : batch.rows.lengths) num_plans += length / config_.local_window + 1;
   return (batch.Floats(config_) + scratch) * static_cast<int64_t>(sizeof(float)) +
-         offsets.back() * 4 * static_cast<int64_t>(sizeof(int64_t)) +  // rows and positions, in vectors that grow
-         attention + kPlanBytes * num_plans * config_.depth;
+         batch.blocks.num_tokens() * 4 *
+             static_cast<int64_t>(sizeof(int64_t)) +  // rows and positions, in vectors that grow
+         attention +
+         kPlanBytes * num_plans * config_.depth;
+}
+
+absl::StatusOr<EncoderStateDescription> PerformerEncoder::DescribeState() const {
+  EncoderStateDescription description;
+  for (const PerformerLayer& layer : layers_) {
+    absl::StatusOr<StateDescription> attention = DescribePerformerState(config_, layer);
+    if (!attention.ok()) return attention.status();
+    description.layers.push_back({*std::move(attention), layer.projection});
+  }
+  if (config_.shifts_tokens) description.shifted_dim = ShiftedDim(config_.dim);
+  return description;
+}
+
+absl::StatusOr<Job> PerformerEncoder::PlanChunk(absl::Span<const int32_t> ids, const Cancellation* cancellation,
+                                                float* vectors, EncoderState* state) const {
+  if (!state->usable()) return absl::FailedPreconditionError("the state is not usable: a job on it has failed");
+  if (absl::Status status = CheckChunk(ids, *state); !status.ok()) return status;
+  if (ids.empty()) return Job();
+  const auto offsets = std::make_shared<const std::vector<int64_t>>(OffsetsOf({static_cast<int64_t>(ids.size())}));
+  state->Begin();
+  auto batch = std::make_shared<PerformerBatch>(config_, PackedSequences{ids, *offsets}, vectors, state);
+  absl::StatusOr<Job> job = PlanBatch(std::move(batch), cancellation);
+  if (!job.ok()) return job;
+  // Holds the offsets, too.
+  job->phases.push_back({1, 1, [state, offsets, num_tokens = state->num_tokens() + offsets->back()](int64_t, int64_t) {
+                           state->Commit(num_tokens);
+                           return absl::OkStatus();
+                         }});
+  return job;
+}
+
+int64_t PerformerEncoder::ChunkScratchBytes(int64_t num_tokens, const EncoderState& state, int num_threads) const {
+  const std::vector<int64_t> offsets = OffsetsOf({num_tokens});
+  // Only sizes are looked at.
+  auto* of_sizes = const_cast<EncoderState*>(&state);  // NOLINT
+  return BatchBytes(PerformerBatch(config_, {{}, offsets}, nullptr, of_sizes), num_threads);
 }
 
 }  // namespace

@@ -90,6 +90,7 @@ std::string PerformerLayer::Prefix(const PerformerConfig& config, int64_t index)
 
 PerformerLayer PerformerLayer::Read(const PerformerConfig& config, int64_t index, Weights* weights) {
   PerformerLayer layer;
+  layer.index = index;
   layer.num_local_heads = config.local_heads[index];
   const std::string prefix = Prefix(config, index);
   ReadAttention(config, absl::StrCat(prefix, config.reversible ? "f.net." : "0."), weights, &layer);

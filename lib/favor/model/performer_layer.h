@@ -17,6 +17,8 @@ namespace favor {
 // The trained parts of one layer of a Performer: attention and feed-forward. The factors of ReZero are multiplied into
 // the last product of each.
 struct PerformerLayer {
+  int64_t index = 0;  // in the model
+
   Norm attention_norm;
   DenseLayer queries_keys_values;  // one below the other, each [heads * head_dim]
   DenseLayer attention_output;

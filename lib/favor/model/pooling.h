@@ -14,6 +14,9 @@ enum class Pooling : uint8_t {
   kNone,  // all of them
 };
 
+// Scales a vector to length 1, in double; a zero vector stays.
+void Normalize(float* vector, int64_t dimensions);
+
 }  // namespace favor
 
 #endif  // FAVOR_MODEL_POOLING_H_

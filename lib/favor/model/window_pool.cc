@@ -1,17 +1,8 @@
 #include "favor/model/window_pool.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace favor::internal {
-
-void Normalize(float* vector, int64_t dimensions) {
-  double squares = 0;
-  for (int64_t d = 0; d < dimensions; ++d) squares += static_cast<double>(vector[d]) * vector[d];
-  if (squares == 0) return;
-  const double factor = 1 / std::sqrt(squares);
-  for (int64_t d = 0; d < dimensions; ++d) vector[d] = static_cast<float>(vector[d] * factor);
-}
 
 WindowPool::WindowPool(Pooling pooling, const float* vectors, int64_t num_tokens, int64_t stride, int64_t dimensions,
                        float* output)

@@ -9,9 +9,6 @@
 
 namespace favor::internal {
 
-// Scales to length 1, in double; a zero vector stays.
-void Normalize(float* vector, int64_t dimensions);
-
 // Makes one vector of the token vectors of a window, a stretch of tokens at a time. Thread-compatible.
 class WindowPool {
  public:

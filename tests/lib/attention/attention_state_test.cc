@@ -37,6 +37,9 @@ TEST(AttentionState, IsRefusedWhereAttentionHasNone) {
     status = DescribeState(parity, sizes, Small::Draw()).status();
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
     EXPECT_TRUE(Contains(status, "later ones")) << status;
+    parity.features.epsilon_parity->prefix_stabiliser = true;
+    EXPECT_TRUE(DescribeState(parity, sizes, Small::Draw()).ok()) << "the maximum over earlier keys is known";
+    parity.features.epsilon_parity->prefix_stabiliser = false;
     parity.causal = false;
     EXPECT_TRUE(DescribeState(parity, sizes, Small::Draw()).ok()) << "the maximum over all keys merges";
   }

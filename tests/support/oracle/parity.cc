@@ -41,6 +41,13 @@ double LargestProjection(const OracleHead& head, const std::vector<double>& x) {
   return *std::max_element(projected.begin(), projected.end());
 }
 
+// Over the first num_keys keys.
+double LargestProjection(const OracleHead& head, size_t num_keys) {
+  double largest = kMinusInfinity;
+  for (size_t j = 0; j < num_keys; ++j) largest = std::max(largest, LargestProjection(head, head.keys[j]));
+  return largest;
+}
+
 // Sums over the keys seen so far.
 struct Sums {
   std::vector<double> z;               // Z_r
@@ -102,15 +109,20 @@ OracleRow Read(const Sums& sums, const std::vector<double>& features, double eps
 std::vector<OracleRow> ParityRows(const FeatureSpec& spec, const OracleHead& head) {
   const double eps = spec.epsilon_parity->feature_epsilon;
   const double ratio = IsSoftmax(spec) ? std::sqrt(static_cast<double>(head.projection.num_rows)) : 1;
-  double kappa = kMinusInfinity;
-  for (const std::vector<double>& key : head.keys) kappa = std::max(kappa, LargestProjection(head, key));
-
-  Sums sums;
-  sums.v.resize(head.value_dim);
-  sums.v_magnitude.resize(head.value_dim);
+  const bool by_prefix = head.causal && spec.epsilon_parity->prefix_stabiliser;
+  Sums none;
+  none.v.resize(head.value_dim);
+  none.v_magnitude.resize(head.value_dim);
+  Sums sums = none;
   size_t num_added = 0;
+  double kappa = LargestProjection(head, by_prefix ? 0 : head.keys.size());
   std::vector<OracleRow> rows;
   for (size_t i = 0; i < head.queries.size(); ++i) {
+    if (by_prefix) {
+      kappa = LargestProjection(head, head.num_visible(i));
+      sums = none;
+      num_added = 0;
+    }
     for (; num_added < head.num_visible(i); ++num_added) {
       sums.Add(Stabilized(spec, head, head.keys[num_added], kappa, Side::kKey), head.values[num_added]);
     }

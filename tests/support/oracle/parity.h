@@ -13,6 +13,7 @@ namespace favor::testing {
 //   S_r = sum_j exp(w_r.k_j - |k_j|^2/2) v_j, Z_r the same without v_j, V = sum_j v_j, n the number of keys,
 //   kappa = max of w_r.k_j over features and ALL keys, qf_ir = exp(w_r.q_i - |q_i|^2/2 - max_r w_r.q_i) + eps,
 //   Q_i = sum_r qf_ir, and c = sqrt(num_features), which undoes the 1/sqrt(num_features) of the reference's features.
+// With a prefix_stabiliser kappa is the maximum over the keys that query i sees.
 // Generalised maps have f(W x) + eps, neither kappa nor c; kNoProjection has the causal epsilon only.
 std::vector<OracleRow> ParityRows(const FeatureSpec& spec, const OracleHead& head);
 
