@@ -22,23 +22,11 @@ constexpr int64_t kMaxResultHeaderBytes = 128;
 constexpr int64_t kMaxErrorBytes = 2560;
 constexpr int64_t kMaxReportBytes = 4096;
 
-int64_t SizeOf(v1::EmbeddingType type) {
-  switch (type) {
-    case v1::EMBEDDING_TYPE_F16:
-    case v1::EMBEDDING_TYPE_BF16:
-      return 2;
-    case v1::EMBEDDING_TYPE_I8:
-      return 1;
-    default:
-      return 4;
-  }
-}
-
 template <uint16_t (*kNarrow)(float)>
-void Narrow(absl::Span<const float> values, std::string* data) {
+void Narrow(absl::Span<const float> values, char* data) {
   for (size_t i = 0; i < values.size(); ++i) {
     const uint16_t bits = kNarrow(values[i]);
-    std::memcpy(&(*data)[2 * i], &bits, 2);
+    std::memcpy(data + 2 * i, &bits, 2);
   }
 }
 
@@ -53,24 +41,6 @@ float Quantize(absl::Span<const float> vector, char* integers) {
     integers[i] = static_cast<char>(std::isfinite(scaled) ? std::lrint(std::clamp(scaled, -127.0, 127.0)) : 0);
   }
   return scale;
-}
-
-void WriteVectors(absl::Span<const float> values, int64_t dimensions, v1::Embedding* wire) {
-  std::string* data = wire->mutable_data();
-  data->resize(values.size() * SizeOf(wire->type()));
-  switch (wire->type()) {
-    case v1::EMBEDDING_TYPE_F16:
-      return Narrow<Float16FromFloat32>(values, data);
-    case v1::EMBEDDING_TYPE_BF16:
-      return Narrow<BFloat16FromFloat32>(values, data);
-    case v1::EMBEDDING_TYPE_I8:
-      for (size_t begin = 0; begin < values.size(); begin += dimensions) {
-        wire->add_scale(Quantize(values.subspan(begin, dimensions), &(*data)[begin]));
-      }
-      return;
-    default:
-      std::memcpy(data->data(), values.data(), data->size());
-  }
 }
 
 void WriteResult(const EmbedSettings& settings, const absl::Status& error, const EmbedOutcome& outcome, int64_t i,
@@ -89,7 +59,11 @@ void WriteResult(const EmbedSettings& settings, const absl::Status& error, const
   if (settings.options.pooling == Pooling::kNone) embedding->add_shape(num_rows);
   embedding->add_shape(outcome.dimensions);
   const float* vectors = outcome.vectors.data() + outcome.rows[i] * outcome.dimensions;
-  WriteVectors(absl::MakeConstSpan(vectors, num_rows * outcome.dimensions), outcome.dimensions, embedding);
+  const bool scaled = settings.type == v1::EMBEDDING_TYPE_I8;
+  if (scaled) embedding->mutable_scale()->Resize(static_cast<int>(num_rows), 0);
+  embedding->mutable_data()->resize(num_rows * outcome.dimensions * SizeOf(settings.type));
+  WriteVectors(settings.type, absl::MakeConstSpan(vectors, num_rows * outcome.dimensions), outcome.dimensions,
+               embedding->mutable_data()->data(), scaled ? embedding->mutable_scale()->mutable_data() : nullptr);
 }
 
 void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
@@ -111,6 +85,35 @@ void WriteAttention(const AttentionSpec& spec, int64_t head_dim, v1::AttentionSp
 }
 
 }  // namespace
+
+int64_t SizeOf(v1::EmbeddingType type) {
+  switch (type) {
+    case v1::EMBEDDING_TYPE_F16:
+    case v1::EMBEDDING_TYPE_BF16:
+      return 2;
+    case v1::EMBEDDING_TYPE_I8:
+      return 1;
+    default:
+      return 4;
+  }
+}
+
+void WriteVectors(v1::EmbeddingType type, absl::Span<const float> values, int64_t dimensions, char* data,
+                  float* scale) {
+  switch (type) {
+    case v1::EMBEDDING_TYPE_F16:
+      return Narrow<Float16FromFloat32>(values, data);
+    case v1::EMBEDDING_TYPE_BF16:
+      return Narrow<BFloat16FromFloat32>(values, data);
+    case v1::EMBEDDING_TYPE_I8:
+      for (size_t begin = 0; begin < values.size(); begin += dimensions) {
+        *scale++ = Quantize(values.subspan(begin, dimensions), data + begin);
+      }
+      return;
+    default:
+      if (!values.empty()) std::memcpy(data, values.data(), values.size() * sizeof(float));
+  }
+}
 
 int64_t MaxEmbedResultBytes(const EmbedSettings& settings, int64_t num_rows, const absl::Status& error) {
   if (!error.ok()) return kMaxResultHeaderBytes + kMaxErrorBytes;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/types/span.h"
 #include "server/convert/embed_request_conversion.h"
 #include "server/execution/embed_work.h"
 
@@ -17,6 +18,11 @@ struct EmbedAnswer {
   std::vector<absl::Status> errors;  // [num_inputs], OK where there is a vector
   EmbedOutcome outcome;
 };
+
+// Bytes of one coordinate.
+int64_t SizeOf(v1::EmbeddingType type);
+// Writes vectors of `dimensions` coordinates as Embedding.data has them, and with EMBEDDING_TYPE_I8 the scale of each.
+void WriteVectors(v1::EmbeddingType type, absl::Span<const float> values, int64_t dimensions, char* data, float* scale);
 
 // Upper bound of the bytes of an answer, before anything is computed.
 int64_t MaxEmbedResponseBytes(const EmbedSettings& settings, const std::vector<EmbedInput>& inputs,

@@ -31,8 +31,8 @@ bool ReadBytes(absl::string_view all, CodedInputStream* input, absl::string_view
   return true;
 }
 
-bool IsLengthDelimited(uint32_t tag, int field) {
-  return tag == WireFormatLite::MakeTag(field, WireFormatLite::WIRETYPE_LENGTH_DELIMITED);
+bool IsLengthDelimited(uint32_t tag) {
+  return WireFormatLite::GetTagWireType(tag) == WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
 }
 
 CodedInputStream Over(absl::string_view bytes) {
@@ -45,7 +45,7 @@ bool ReadInput(absl::string_view bytes, EmbedStreamMessage* message) {
   while (const uint32_t tag = input.ReadTag()) {
     if (tag == WireFormatLite::MakeTag(Wire::kIdFieldNumber, WireFormatLite::WIRETYPE_VARINT)) {
       if (!input.ReadVarint64(&message->id)) return false;
-    } else if (IsLengthDelimited(tag, Wire::kInputFieldNumber)) {
+    } else if (WireFormatLite::GetTagFieldNumber(tag) == Wire::kInputFieldNumber && IsLengthDelimited(tag)) {
       if (!ReadBytes(bytes, &input, &message->body)) return false;
     } else if (!WireFormatLite::SkipField(&input, tag)) {
       return false;
@@ -54,17 +54,38 @@ bool ReadInput(absl::string_view bytes, EmbedStreamMessage* message) {
   return input.ConsumedEntireMessage();
 }
 
+// The kind of a message with this field; kNone for a field that is not known.
+Kind KindOf(int field) {
+  using Wire = v1::EmbedStreamRequest;
+  switch (field) {
+    case Wire::kStartFieldNumber:
+      return Kind::kStart;
+    case Wire::kInputFieldNumber:
+      return Kind::kInput;
+    case Wire::kSequenceFieldNumber:
+      return Kind::kSequence;
+    case Wire::kTokensFieldNumber:
+      return Kind::kTokens;
+    default:
+      return Kind::kNone;
+  }
+}
+
 }  // namespace
 
 absl::StatusOr<EmbedStreamMessage> ReadEmbedStreamMessage(absl::string_view message) {
   using Wire = v1::EmbedStreamRequest;
   EmbedStreamMessage read;
   CodedInputStream input = Over(message);
-  while (const uint32_t tag = input.ReadTag()) {
-    const bool is_start = IsLengthDelimited(tag, Wire::kStartFieldNumber);
-    if (is_start || IsLengthDelimited(tag, Wire::kInputFieldNumber)) {
-      read = {};  // of a oneof the last one counts
-      read.kind = is_start ? Kind::kStart : Kind::kInput;
+  while (const uint32_t tag = input.ReadTag()) {  // of a oneof the last one counts
+    const Kind kind = KindOf(WireFormatLite::GetTagFieldNumber(tag));
+    if (tag == WireFormatLite::MakeTag(Wire::kGetStateFieldNumber, WireFormatLite::WIRETYPE_VARINT)) {
+      read = {Kind::kGetState};
+      uint64_t value = 0;
+      if (!input.ReadVarint64(&value)) return Malformed();
+      read.get_state = value != 0;
+    } else if (kind != Kind::kNone && IsLengthDelimited(tag)) {
+      read = {kind};
       if (!ReadBytes(message, &input, &read.body)) return Malformed();
     } else if (!WireFormatLite::SkipField(&input, tag)) {
       return Malformed();
@@ -75,11 +96,11 @@ absl::StatusOr<EmbedStreamMessage> ReadEmbedStreamMessage(absl::string_view mess
   return read;
 }
 
-absl::StatusOr<EmbedSettings> ReadEmbedStreamStart(absl::string_view message, const ModelRegistry& models) {
-  const absl::StatusOr<EmbedStreamMessage> read = ReadEmbedStreamMessage(message);
-  if (!read.ok()) return read.status();
-  if (read->kind != Kind::kStart) return FieldError("start", "start is not set, the first message must be a start");
-  google::protobuf::io::ArrayInputStream bytes(read->body.data(), static_cast<int>(read->body.size()));
+absl::StatusOr<EmbedSettings> ReadEmbedStreamStart(const EmbedStreamMessage& message, const ModelRegistry& models) {
+  if (message.kind != Kind::kStart) {
+    return FieldError("start", "neither start nor sequence is set, the first message must be one of them");
+  }
+  google::protobuf::io::ArrayInputStream bytes(message.body.data(), static_cast<int>(message.body.size()));
   const absl::StatusOr<ItemSummary> summary = ReadBesideItems(&bytes, "inputs");
   if (!summary.ok()) return InsideField(summary.status(), "start");
   if (summary->num_items > 0) {
@@ -94,7 +115,7 @@ absl::StatusOr<EmbedStreamMessage> ReadEmbedStreamInput(absl::string_view messag
   absl::StatusOr<EmbedStreamMessage> read = ReadEmbedStreamMessage(message);
   if (!read.ok() || read->kind == Kind::kInput) return read;
   if (read->kind == Kind::kStart) return FieldError("start", "start is set a second time, a stream has one");
-  return FieldError("input", "input is not set, every message after the start must be an input");
+  return FieldError("input", "input is not set, every message after a start must be an input");
 }
 
 }  // namespace favor

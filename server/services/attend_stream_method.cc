@@ -5,9 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
 #include "favor/attention/attention_stream.h"
 #include "favor/attention/state_codec.h"
@@ -17,6 +15,7 @@
 #include "server/convert/state_conversion.h"
 #include "server/convert/state_request_conversion.h"
 #include "server/rpc/response_bytes.h"
+#include "server/services/stream_turns.h"
 #include "server/services/wire_reception.h"
 
 namespace favor {
@@ -52,61 +51,22 @@ AxisOrder AxisOrderOf(const v1::AttentionSpec& spec) {
                                                             : AxisOrder::kBatchHeadsLengthDim;
 }
 
-class Stream : public std::enable_shared_from_this<Stream> {
+class Stream : public StreamTurns {
  public:
   Stream(const AttentionDependencies& dependencies, std::shared_ptr<StreamCall> call,
          Admission::Reservation reservation)
-      : dependencies_(dependencies), call_(std::move(call)), reservation_(std::move(reservation)) {}
-
-  // Starts whatever may start now. To be called after everything that ends.
-  void Advance() {
-    bool read = false, end = false;
-    std::optional<grpc::ByteBuffer> message;
-    {
-      absl::MutexLock lock(&mutex_);
-      if (!busy_ && next_) {
-        message = std::exchange(next_, std::nullopt);
-        busy_ = true;
-      }
-      read = !reading_ && !next_ && !no_more_;
-      reading_ = reading_ || read;
-      end = no_more_ && !busy_ && !next_;
-      busy_ = busy_ || end;
-    }
-    if (message) Take(*std::move(message));
-    if (read) call_->Read([self = shared_from_this()](auto message) { self->OnMessage(std::move(message)); });
-    if (end) End();
-  }
+      : StreamTurns(std::move(call), std::move(reservation)), dependencies_(dependencies) {}
 
  private:
-  void OnMessage(std::optional<grpc::ByteBuffer> message) {
-    if (message) {
-      Admission::Reservation reservation = reservation_.Beside();
-      absl::Status admitted = reservation.Grow(static_cast<int64_t>(message->Length()), "the message");
-      if (!admitted.ok()) return call_->Finish(admitted);
-      absl::MutexLock lock(&mutex_);
-      reading_ = false;
-      next_ = std::move(message);
-      next_reservation_ = std::move(reservation);
-    } else {
-      absl::MutexLock lock(&mutex_);
-      reading_ = false;
-      no_more_ = true;
-    }
-    Advance();
-  }
+  std::shared_ptr<Stream> Self() { return StreamTurns::Self<Stream>(); }
 
   // Reads a message.
-  void Take(grpc::ByteBuffer message) {
-    TurnPointer turn;
-    {
-      absl::MutexLock lock(&mutex_);
-      turn = std::make_shared<Turn>(call_, std::move(next_reservation_));
-    }
+  void Take(grpc::ByteBuffer message, Admission::Reservation reservation) override {
+    const auto turn = std::make_shared<Turn>(call_, std::move(reservation));
     ReceiveWire(std::move(message),
                 {AttendWireReader::Root::kAttendStreamRequest,
-                 [self = shared_from_this(), turn](AttendWireReader* reader) { return self->Convert(reader, *turn); },
-                 [self = shared_from_this(), turn](const absl::Status& status) {
+                 [self = Self(), turn](AttendWireReader* reader) { return self->Convert(reader, *turn); },
+                 [self = Self(), turn](const absl::Status& status) {
                    if (!status.ok()) return self->call_->Finish(status);
                    self->Run(turn);
                  }},
@@ -229,7 +189,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     axis_order_ = spec_.axis_order;
     causal_ = spec_.spec.causal;
     const StateSizes sizes = encoded.sizes();
-    MakeState(sizes, [self = shared_from_this(), turn] { self->DecodeStart(turn); });
+    MakeState(sizes, [self = Self(), turn] { self->DecodeStart(turn); });
   }
 
   void DecodeStart(TurnPointer turn) {
@@ -237,7 +197,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     absl::StatusOr<Job> job = PlanDecodeState(encoded.header, encoded.payload(), call_->cancellation(), &*state_);
     if (!job.ok()) return call_->Finish(AboutState(job.status(), encoded.name));
     dependencies_.compute->Submit(*std::move(job), call_->cancellation(),
-                                  [self = shared_from_this(), turn](const absl::Status& status, Timing) {
+                                  [self = Self(), turn](const absl::Status& status, Timing) {
                                     const std::string name = turn->start->state->name;
                                     if (!status.ok()) return self->call_->Finish(AboutState(status, name));
                                     turn->start.reset();
@@ -252,14 +212,14 @@ class Stream : public std::enable_shared_from_this<Stream> {
     absl::Status status = ReadSpec(wire_spec_, {sizes.head_dim, sizes.num_key_heads}, &spec_data_, &spec_);
     if (!status.ok()) return call_->Finish(InsideField(status, "start"));
     spec_.axis_order = axis_order_;
-    MakeState(sizes, [self = shared_from_this(), turn] { self->RunChunk(turn); });
+    MakeState(sizes, [self = Self(), turn] { self->RunChunk(turn); });
   }
 
   // Finds the projection of spec_, makes an empty state of it on the pool, goes on with `next`.
   template <typename Next>
   void MakeState(const StateSizes& sizes, Next next) {
     FindProjection(spec_, dependencies_.draws, &reservation_, call_->cancellation(),
-                   [self = shared_from_this(), sizes, next](auto projection, absl::Duration) {
+                   [self = Self(), sizes, next](auto projection, absl::Duration) {
                      if (!projection.ok()) return self->call_->Finish(projection.status());
                      self->projection_ = *std::move(projection);
                      Job job;
@@ -296,7 +256,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
     absl::Status admitted = turn->reservation.Grow(ScratchBytes(inputs), "the scratch memory of the kernels");
     if (!admitted.ok()) return call_->Finish(admitted);
     dependencies_.compute->Submit(*std::move(job), call_->cancellation(),
-                                  [self = shared_from_this(), turn](const absl::Status& status, Timing timing) {
+                                  [self = Self(), turn](const absl::Status& status, Timing timing) {
                                     if (!status.ok()) return self->call_->Finish(InsideField(status, "chunk"));
                                     self->AnswerChunk(turn, timing);
                                   });
@@ -388,7 +348,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
                                               &turn->state.header, absl::MakeSpan(&payload[0], payload.size()));
     if (!job.ok()) return call_->Finish(job.status());
     dependencies_.compute->Submit(
-        *std::move(job), call_->cancellation(), [self = shared_from_this(), turn](const absl::Status& status, Timing) {
+        *std::move(job), call_->cancellation(), [self = Self(), turn](const absl::Status& status, Timing) {
           if (!status.ok()) return self->call_->Finish(status);
           std::vector<std::string> parts = StateMessage(turn->state.header, self->spec_, std::move(turn->state.payload),
                                                         v1::AttendStreamResponse::kStateFieldNumber);
@@ -398,38 +358,25 @@ class Stream : public std::enable_shared_from_this<Stream> {
 
   void Send(const TurnPointer& turn, const grpc::ByteBuffer& message) {
     turn->work.reset();  // from here on it is the client that is waited for
-    call_->Write(message, [self = shared_from_this()](bool sent) {
-      if (!sent) return self->call_->Finish(self->call_->WhyGone());
-      self->EndTurn();
-    });
-  }
-
-  void EndTurn() {
-    {
-      absl::MutexLock lock(&mutex_);
-      busy_ = false;
-    }
-    Advance();
+    AnswerTurn(message);
   }
 
   // The client sends no more: the last message is the report of the whole.
-  void End() {
+  void End() override {
     if (!started_) {
       const absl::Status status = call_->cancellation()->Check();
       return call_->Finish(status.ok() ? absl::InvalidArgumentError("the stream ended before its start") : status);
     }
     call_->set_timing(total_.timing);
     if (!state_) return call_->Finish(absl::OkStatus());
-    call_->Write(MessageOf(StreamReport(ReportOf(total_))), [self = shared_from_this()](bool) {
+    call_->Write(MessageOf(StreamReport(ReportOf(total_))), [self = Self()](bool) {
       self->call_->Finish(absl::OkStatus());  // who is gone cannot take this either
     });
   }
 
   const AttentionDependencies& dependencies_;
-  const std::shared_ptr<StreamCall> call_;
 
-  // Belong to the turn under way.
-  Admission::Reservation reservation_;  // of the projection and the state
+  // Belong to the turn under way, as does reservation_, that of the projection and the state.
   bool started_ = false;
   bool causal_ = false;
   bool keys_ended_ = false;
@@ -442,13 +389,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
   std::shared_ptr<const Projection> projection_;  // null where the spec takes none
   std::optional<AttentionState> state_;
   AttendResult total_;  // of all chunks
-
-  absl::Mutex mutex_;
-  std::optional<grpc::ByteBuffer> next_ ABSL_GUARDED_BY(mutex_);  // read while a turn is under way
-  Admission::Reservation next_reservation_ ABSL_GUARDED_BY(mutex_);
-  bool reading_ ABSL_GUARDED_BY(mutex_) = false;
-  bool busy_ ABSL_GUARDED_BY(mutex_) = false;     // a turn is under way
-  bool no_more_ ABSL_GUARDED_BY(mutex_) = false;  // messages will come
 };
 
 }  // namespace

@@ -12,6 +12,7 @@
 #include "grpcpp/support/slice.h"
 #include "server/convert/embed_stream_conversion.h"
 #include "server/rpc/response_bytes.h"
+#include "server/services/embed_sequence_method.h"
 #include "server/services/embed_stream_group.h"
 
 namespace favor {
@@ -70,17 +71,33 @@ class Stream : public std::enable_shared_from_this<Stream> {
                             if (!message.DumpToSingleSlice(&slice).ok()) {
                               return absl::InternalError("gRPC cannot read the message");
                             }
-                            auto settings =
-                                ReadEmbedStreamStart({reinterpret_cast<const char*>(slice.begin()), slice.size()},
-                                                     *self->dependencies_.models);
-                            if (settings.ok()) self->settings_ = *std::move(settings);
-                            return settings.status();
+                            return self->ReadSettings({reinterpret_cast<const char*>(slice.begin()), slice.size()});
                           }});
     dependencies_.compute->Submit(std::move(job), call_->cancellation(),
-                                  [self = shared_from_this(), work](const absl::Status& status, Timing) {
+                                  [self = shared_from_this(), work, message](const absl::Status& status, Timing) {
                                     if (!status.ok()) return self->call_->Finish(status);
+                                    if (self->is_sequence_) return self->BecomeSequence(message);
                                     self->FindProjection();
                                   });
+  }
+
+  absl::Status ReadSettings(absl::string_view bytes) {
+    const absl::StatusOr<EmbedStreamMessage> message = ReadEmbedStreamMessage(bytes);
+    if (!message.ok()) return message.status();
+    is_sequence_ = message->kind == EmbedStreamMessage::Kind::kSequence;
+    if (is_sequence_) return absl::OkStatus();
+    absl::StatusOr<EmbedSettings> settings = ReadEmbedStreamStart(*message, *dependencies_.models);
+    if (settings.ok()) settings_ = *std::move(settings);
+    return settings.status();
+  }
+
+  void BecomeSequence(grpc::ByteBuffer first) {
+    Admission::Reservation reservation;
+    {
+      absl::MutexLock lock(&mutex_);
+      reservation = std::move(ahead_);
+    }
+    EmbedSequence(dependencies_, call_, std::move(first), std::move(reservation));
   }
 
   // Finds or draws the projection, if there is to be one.
@@ -290,6 +307,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
   const std::shared_ptr<StreamCall> call_;
   // Constant once the stream has begun.
   EmbedSettings settings_;
+  bool is_sequence_ = false;
   std::shared_ptr<const Projection> projection_;  // null where attention takes none
 
   absl::Mutex mutex_;

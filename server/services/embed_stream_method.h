@@ -8,7 +8,8 @@
 
 namespace favor {
 
-// One stream of EmbeddingService.EmbedStream, from its start to its end. Never blocks; text and vectors are touched on
+// One stream of EmbeddingService.EmbedStream, from its start to its end; one that is a sequence (its first message says
+// so) goes on in embed_sequence_method.h. Never blocks; text and vectors are touched on
 // the compute pool only.
 //
 // Messages are read while fewer than kMaxInputs are unanswered and less than kMaxBytesAhead of them is not tokenised.

@@ -37,6 +37,7 @@ from favor.errors import (
     UnknownError,
 )
 from favor.options import ClientOptions, RetryOptions, TlsOptions
+from favor.sequence import GET_STATE, SequenceState
 from favor.server import ModelInfo, ServerInfo, ServingStatus
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "FavorError",
     "Features",
     "FieldViolation",
+    "GET_STATE",
     "InternalError",
     "InvalidArgumentError",
     "ModelInfo",
@@ -67,6 +69,7 @@ __all__ = [
     "PermissionDeniedError",
     "ResourceExhaustedError",
     "RetryOptions",
+    "SequenceState",
     "ServerInfo",
     "ServingStatus",
     "TlsOptions",

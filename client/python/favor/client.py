@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Literal, Unpack, overload
 
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, DTypeLike
 
 from favor import _methods
 from favor import attention as _attention
 from favor import embedding as _embedding
+from favor import sequence as _sequence
 from favor import server as _server
 from favor._blocking import BlockingTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
@@ -23,6 +24,7 @@ from favor.attention import AttendOptions, AttendResult
 from favor.embedding import EmbedOptions, EmbedResult, EmbedResults, Input, InputStream, Pooling, Tokens
 from favor.errors import FavorError
 from favor.options import ClientOptions, RetryOptions, TlsOptions
+from favor.sequence import Chunks, SequenceState
 from favor.server import ModelInfo, ServerInfo, ServingStatus
 
 
@@ -171,6 +173,27 @@ class Client:
         request = _embedding.embed_request(pooling=pooling, **options)
         requests = _embedding.stream_requests(request, inputs)
         return _embedding.stream_results(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
+
+    def embed_sequence(
+        self,
+        chunks: Chunks,
+        *,
+        model: str | None = None,
+        normalize: bool | None = None,
+        dtype: DTypeLike | None = None,
+        dimensions: int | None = None,
+        state: SequenceState | bytes | None = None,
+        deadline: float | None = None,
+    ) -> Iterator[EmbedResult | SequenceState]:
+        """Embeds one sequence, of any length, with a causal Performer, its tokens as they come: any iterable of lists
+        of token ids, or `favor.GET_STATE`. Of each list comes a result with one vector for each token, [tokens,
+        dimensions], which are those of the whole sequence however it is cut; of GET_STATE the `SequenceState` after all
+        tokens before, from which another stream, to any server with the same weights, goes on (`state`). The server
+        reads one list ahead. What is wrong with a list ends the stream."""
+        requests = _sequence.sequence_requests(
+            chunks, model=model, normalize=normalize, dtype=dtype, dimensions=dimensions, state=state
+        )
+        return _sequence.sequence_answers(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
 
     def tokenize(
         self,

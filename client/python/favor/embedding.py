@@ -151,16 +151,21 @@ def embed_request(
     return request
 
 
+def token_ids(argument: str, value: object, wrong: str = "no list of token ids") -> embedding_pb2.TokenIds:
+    """TypeError or ValueError naming the argument."""
+    ids = np.asarray(value)
+    if ids.ndim != 1 or (ids.size > 0 and not np.issubdtype(ids.dtype, np.integer)):
+        raise TypeError(f"{argument} is {wrong}")
+    try:
+        return embedding_pb2.TokenIds(ids=ids.tolist())
+    except ValueError:
+        raise ValueError(f"{argument} holds an id that does not fit 32 bits") from None
+
+
 def _embed_input(index: int, value: Input) -> embedding_pb2.EmbedInput:
     if isinstance(value, str):
         return embedding_pb2.EmbedInput(text=value)
-    ids = np.asarray(value)
-    if ids.ndim != 1 or (ids.size > 0 and not np.issubdtype(ids.dtype, np.integer)):
-        raise TypeError(f"inputs[{index}] is neither a text nor a list of token ids")
-    try:
-        return embedding_pb2.EmbedInput(ids=embedding_pb2.TokenIds(ids=ids.tolist()))
-    except ValueError:
-        raise ValueError(f"inputs[{index}] holds an id that does not fit 32 bits") from None
+    return embedding_pb2.EmbedInput(ids=token_ids(f"inputs[{index}]", value, "neither a text nor a list of token ids"))
 
 
 def _check_is_list(argument: str, values: object) -> None:
@@ -244,7 +249,7 @@ def stream_results(answers: Generator[embedding_pb2.EmbedStreamResponse, None, N
     """What became of each input of a stream."""
     try:
         for answer in answers:
-            yield _embed_result(answer.result)
+            yield embed_result(answer.result)
     finally:
         answers.close()
 
@@ -255,12 +260,13 @@ async def async_stream_results(
     """The same for asyncio."""
     try:
         async for answer in answers:
-            yield _embed_result(answer.result)
+            yield embed_result(answer.result)
     finally:
         await answers.aclose()
 
 
-def _embed_result(result: embedding_pb2.EmbedResult) -> EmbedResult:
+def embed_result(result: embedding_pb2.EmbedResult) -> EmbedResult:
+    """What became of an input, or of tokens of a sequence."""
     vector: Array | None = None
     scale: NDArray[np.float32] | None = None
     if result.HasField("embedding"):
@@ -301,7 +307,7 @@ def join(responses: Sequence[embedding_pb2.EmbedResponse]) -> EmbedResults:
                 f"model {first.model} was replaced meanwhile: model_id was {first.model_id} and became {other.model_id}",
             )
     return EmbedResults(
-        results=[_embed_result(result) for response in responses for result in response.results],
+        results=[embed_result(result) for response in responses for result in response.results],
         reports=[_embed_report(response.report) for response in responses],
     )
 

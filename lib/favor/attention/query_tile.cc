@@ -130,8 +130,8 @@ void QueryTile::WeighWithEpsilon(const HeadState& state, float stabiliser) {
 }
 
 void QueryTile::RaiseEpsilons(const float* stabilisers, int64_t begin) {
-  // Past 2^60 there is nothing beside the epsilons that float32 could see.
-  constexpr float kMost = 60;
+  // Weights are at most 2^32: past this, float32 sees nothing beside an epsilon of 1e-4.
+  constexpr float kMost = 72;
   for (int64_t t = begin; t < kTile; ++t) {
     epsilon_scale_[t] = std::exp2(std::min(stabilisers[t] - stabilisers[begin], kMost));
   }
