@@ -8,6 +8,7 @@
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
+#include "server/convert/statistics_conversion.h"
 #include "server/convert/tensor_conversion.h"
 
 namespace favor {
@@ -71,7 +72,10 @@ v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
   *report.mutable_spec() = std::move(spec);
   const bool bfloat16 = result.report.precision == Precision::kBFloat16;
   report.mutable_spec()->set_precision(bfloat16 ? v1::PRECISION_BF16 : v1::PRECISION_F32);
-  if (result.projection != nullptr) report.set_projection_id(result.projection->id());
+  const Statistics* measured = result.report.statistics.get();
+  const Statistics* statistics = measured != nullptr ? measured : result.statistics.get();
+  if (result.projection != nullptr) report.set_projection_id(FeaturesId(result.projection->id(), statistics));
+  if (measured != nullptr) WriteStatistics(*measured, report.mutable_statistics());
   report.set_num_features(result.report.num_features);
   report.set_degenerate_rows(result.report.degenerate_rows);
   SetDuration(result.timing.queue_time, report.mutable_queue_time());

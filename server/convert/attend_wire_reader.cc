@@ -82,6 +82,9 @@ AttendWireReader::Scope AttendWireReader::ScopeOf(Scope outer, uint32_t field_nu
       {Scope::kReadRequest, v1::ReadRequest::kStateFieldNumber, Scope::kState},
       {Scope::kAttendStreamRequest, v1::AttendStreamRequest::kStartFieldNumber, Scope::kStart},
       {Scope::kAttendStreamRequest, v1::AttendStreamRequest::kChunkFieldNumber, Scope::kChunk},
+      {Scope::kCalibrateRequest, v1::CalibrateRequest::kQueriesFieldNumber, Scope::kTensor},
+      {Scope::kCalibrateRequest, v1::CalibrateRequest::kKeysFieldNumber, Scope::kTensor},
+      {Scope::kCalibrateRequest, v1::CalibrateRequest::kSpecFieldNumber, Scope::kSpec},
       {Scope::kStart, v1::AttendStreamRequest::Start::kSpecFieldNumber, Scope::kSpec},
       {Scope::kStart, v1::AttendStreamRequest::Start::kStateFieldNumber, Scope::kState},
       {Scope::kChunk, v1::AttendStreamRequest::Chunk::kQueriesFieldNumber, Scope::kTensor},
@@ -91,6 +94,8 @@ AttendWireReader::Scope AttendWireReader::ScopeOf(Scope outer, uint32_t field_nu
       {Scope::kSpec, v1::AttentionSpec::kFeaturesFieldNumber, Scope::kFeatures},
       {Scope::kFeatures, v1::FeatureSpec::kProjectionFieldNumber, Scope::kProjection},
       {Scope::kProjection, v1::Projection::kMatrixFieldNumber, Scope::kMatrix},
+      {Scope::kFeatures, v1::FeatureSpec::kStatisticsFieldNumber, Scope::kStatistics},
+      {Scope::kStatistics, v1::Statistics::kHeadsFieldNumber, Scope::kStatisticsHead},
   };
   for (const Descent& descent : kDescents) {
     if (descent.outer == outer && static_cast<uint32_t>(descent.field_number) == field_number) return descent.inner;
@@ -139,7 +144,9 @@ absl::Status AttendWireReader::ReadLengthDelimited(uint32_t tag) {
   }
   AppendVarint(tag, &frame.body);
   AppendVarint(length, &frame.body);
-  return CopyBytes(length, &frame.body);
+  if (frame.scope != Scope::kStatisticsHead) return CopyBytes(length, &frame.body);
+  statistics_bytes_ += length;
+  return AppendBytes(length, &frame.body);
 }
 
 absl::Status AttendWireReader::StartLift(Frame& frame, uint32_t tag, int64_t length) {
@@ -223,6 +230,10 @@ absl::Status AttendWireReader::CopyVarint(std::string* to) {
 absl::Status AttendWireReader::CopyBytes(int64_t count, std::string* to) {
   if (count > frames_.back().end - position_) return Malformed("it ends inside a field");
   if (absl::Status status = CountSkeletonBytes(count); !status.ok()) return status;
+  return AppendBytes(count, to);
+}
+
+absl::Status AttendWireReader::AppendBytes(int64_t count, std::string* to) {
   while (count > 0) {
     if (piece_.empty() && !Refill()) return Malformed("it ends inside a field");
     const int64_t now = std::min(count, static_cast<int64_t>(piece_.size()));
@@ -246,8 +257,8 @@ absl::Status AttendWireReader::Malformed(absl::string_view what) const {
 }
 
 std::string AttendWireReader::IsNoMessage() const {
-  static constexpr const char* kNames[] = {"AttendRequest", "FoldRequest", "MergeRequest", "ReadRequest",
-                                           "AttendStreamRequest"};
+  static constexpr const char* kNames[] = {"AttendRequest", "FoldRequest",         "MergeRequest",
+                                           "ReadRequest",   "AttendStreamRequest", "CalibrateRequest"};
   return absl::StrCat("the request is no ", kNames[static_cast<size_t>(frames_.front().scope)]);
 }
 

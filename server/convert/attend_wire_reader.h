@@ -59,7 +59,14 @@ class AttendWireReader {
   static constexpr size_t kMaxLifted = 4096;
 
   // What the message is.
-  enum class Root : uint8_t { kAttendRequest, kFoldRequest, kMergeRequest, kReadRequest, kAttendStreamRequest };
+  enum class Root : uint8_t {
+    kAttendRequest,
+    kFoldRequest,
+    kMergeRequest,
+    kReadRequest,
+    kAttendStreamRequest,
+    kCalibrateRequest
+  };
 
   // Does not own the source.
   explicit AttendWireReader(ByteSource* source, Root root = Root::kAttendRequest);
@@ -68,8 +75,10 @@ class AttendWireReader {
   // malformed bytes, ResourceExhaustedError when there is no memory; not to be called again after either.
   absl::StatusOr<bool> Advance(int64_t max_bytes);
 
-  // Bytes of the message read so far that are not tensor data.
+  // Bytes of the message read so far that are neither tensor data nor numbers of statistics.
   int64_t skeleton_bytes() const { return skeleton_bytes_; }
+  // Bytes of statistics, which are doubles one after the other and count apart.
+  int64_t statistics_bytes() const { return statistics_bytes_; }
   // Bytes lifted into buffers of matrices of projections, or soon to be.
   int64_t matrix_bytes() const { return matrix_bytes_; }
 
@@ -86,12 +95,15 @@ class AttendWireReader {
     kMergeRequest,
     kReadRequest,
     kAttendStreamRequest,
+    kCalibrateRequest,
     kStart,
     kChunk,
     kState,
     kSpec,
     kFeatures,
     kProjection,
+    kStatistics,
+    kStatisticsHead,
     kTensor,
     kMatrix,
     kOpaque
@@ -119,6 +131,7 @@ class AttendWireReader {
   absl::Status ReadLength(int64_t* length);
   absl::Status CopyVarint(std::string* to);
   absl::Status CopyBytes(int64_t count, std::string* to);
+  absl::Status AppendBytes(int64_t count, std::string* to);
   absl::Status CountSkeletonBytes(int64_t count);
   absl::Status Malformed(absl::string_view what) const;
   // "the request is no AttendRequest"
@@ -129,6 +142,7 @@ class AttendWireReader {
   absl::string_view piece_;  // what is left of the current piece
   int64_t position_ = 0;     // in the message
   int64_t skeleton_bytes_ = 0;
+  int64_t statistics_bytes_ = 0;
   std::vector<Frame> frames_;
   LiftedData data_;
   int64_t matrix_bytes_ = 0;

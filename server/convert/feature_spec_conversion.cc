@@ -66,23 +66,69 @@ absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) 
     return FieldError(kEstimator,
                       absl::StrCat(kEstimator, " is ", static_cast<int>(estimator), ", which is no Estimator"));
   }
-  if (estimator > v1::ESTIMATOR_TRIGONOMETRIC) return UnservedFieldError(kEstimator, v1::Estimator_Name(estimator));
+  if (estimator > v1::ESTIMATOR_SADERF) return UnservedFieldError(kEstimator, v1::Estimator_Name(estimator));
   if (estimator == v1::ESTIMATOR_UNSPECIFIED) return Estimator::kPositive;
 
+  const bool fitted = estimator >= v1::ESTIMATOR_OPRF && kernel != Kernel::kSoftmax;
   const bool gaussian_hyperbolic = kernel == Kernel::kGaussian && estimator == v1::ESTIMATOR_HYPERBOLIC;
-  if (!TakesEstimator(kernel) || gaussian_hyperbolic) {
+  if (!TakesEstimator(kernel) || fitted || gaussian_hyperbolic) {
+    const absl::string_view taken = !TakesEstimator(kernel)       ? "none"
+                                    : kernel == Kernel::kGaussian ? "positive or trigonometric"
+                                                                  : "positive, hyperbolic or trigonometric";
     return FieldError(kEstimator, absl::StrCat(kEstimator, " is ", v1::Estimator_Name(estimator), ", ",
-                                               v1::Kernel_Name(ToWire(kernel)), " takes ",
-                                               gaussian_hyperbolic ? "positive or trigonometric" : "none"));
+                                               v1::Kernel_Name(ToWire(kernel)), " takes ", taken));
   }
   switch (estimator) {
     case v1::ESTIMATOR_HYPERBOLIC:
       return Estimator::kHyperbolic;
     case v1::ESTIMATOR_TRIGONOMETRIC:
       return Estimator::kTrigonometric;
+    case v1::ESTIMATOR_OPRF:
+      return Estimator::kOprf;
+    case v1::ESTIMATOR_SDERF:
+      return Estimator::kSderf;
+    case v1::ESTIMATOR_SADERF:
+      return Estimator::kSaderf;
     default:
       return Estimator::kPositive;
   }
+}
+
+v1::Estimator ToWire(Estimator estimator) {
+  switch (estimator) {
+    case Estimator::kPositive:
+      return v1::ESTIMATOR_POSITIVE;
+    case Estimator::kHyperbolic:
+      return v1::ESTIMATOR_HYPERBOLIC;
+    case Estimator::kTrigonometric:
+      return v1::ESTIMATOR_TRIGONOMETRIC;
+    case Estimator::kOprf:
+      return v1::ESTIMATOR_OPRF;
+    case Estimator::kSderf:
+      return v1::ESTIMATOR_SDERF;
+    case Estimator::kSaderf:
+      return v1::ESTIMATOR_SADERF;
+  }
+  return v1::ESTIMATOR_UNSPECIFIED;
+}
+
+// What stands in front of the estimator.
+absl::Status ReadFlags(const v1::FeatureSpec& wire, FeatureSpec* spec) {
+  const bool pairs = spec->kernel == Kernel::kSoftmax || spec->kernel == Kernel::kSoftmaxRegularized;
+  const bool trigonometric = spec->estimator == Estimator::kTrigonometric;
+  const std::string kernel = v1::Kernel_Name(ToWire(spec->kernel));
+  const std::string with = trigonometric ? " with ESTIMATOR_TRIGONOMETRIC" : "";
+  if (wire.antithetic() && (!pairs || trigonometric)) {
+    return FieldError("spec.features.antithetic",
+                      absl::StrCat("spec.features.antithetic is true, ", kernel, with, " has no rows to pair"));
+  }
+  if (wire.precondition() && (spec->kernel != Kernel::kSoftmax || trigonometric)) {
+    return FieldError("spec.features.precondition", absl::StrCat("spec.features.precondition is true, ", kernel, with,
+                                                                 " would not stay the same attention"));
+  }
+  spec->antithetic = wire.antithetic();
+  spec->precondition = wire.precondition();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<Nonlinearity> ReadNonlinearity(v1::Nonlinearity nonlinearity, Kernel kernel) {
@@ -153,10 +199,10 @@ absl::StatusOr<EpsilonParity> ReadEpsilonParity(const v1::EpsilonParity& wire, c
   constexpr char kParity[] = "spec.features.epsilon_parity";
   const bool served = spec.kernel == Kernel::kGeneralized || spec.kernel == Kernel::kNoProjection ||
                       ((spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized) &&
-                       spec.estimator == Estimator::kPositive);
+                       spec.estimator == Estimator::kPositive && !spec.antithetic && !spec.precondition);
   if (!served) {
     const std::string estimator = TakesEstimator(spec.kernel) && spec.kernel != Kernel::kGaussian
-                                      ? " with another estimator than ESTIMATOR_POSITIVE"
+                                      ? " with anything but ESTIMATOR_POSITIVE alone"
                                       : "";
     return FieldError(kParity, absl::StrCat(kParity, " is set, ", v1::Kernel_Name(ToWire(spec.kernel)), estimator,
                                             " has no published epsilons"));
@@ -183,9 +229,6 @@ absl::StatusOr<double> ReadPolynomialOffset(const v1::FeatureSpec& wire, Kernel 
 }
 
 absl::Status CheckServed(const v1::FeatureSpec& wire) {
-  if (wire.has_statistics()) return UnservedFieldError("spec.features.statistics", "set");
-  if (wire.antithetic()) return UnservedFieldError("spec.features.antithetic", "true");
-  if (wire.precondition()) return UnservedFieldError("spec.features.precondition", "true");
   if (wire.num_exact_keys() != 0) {
     return UnservedFieldError("spec.features.num_exact_keys", absl::StrCat(wire.num_exact_keys()));
   }
@@ -210,6 +253,8 @@ absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire) {
   if (!estimator.ok()) return estimator.status();
   spec.estimator = *estimator;
 
+  if (absl::Status status = ReadFlags(wire, &spec); !status.ok()) return status;
+
   const absl::StatusOr<Nonlinearity> nonlinearity = ReadNonlinearity(wire.nonlinearity(), spec.kernel);
   if (!nonlinearity.ok()) return nonlinearity.status();
   spec.nonlinearity = *nonlinearity;
@@ -229,9 +274,9 @@ absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire) {
 void WriteFeatureSpec(const FeatureSpec& spec, v1::FeatureSpec* wire) {
   wire->set_kernel(ToWire(spec.kernel));
   if (TakesEstimator(spec.kernel)) {
-    wire->set_estimator(spec.estimator == Estimator::kHyperbolic      ? v1::ESTIMATOR_HYPERBOLIC
-                        : spec.estimator == Estimator::kTrigonometric ? v1::ESTIMATOR_TRIGONOMETRIC
-                                                                      : v1::ESTIMATOR_POSITIVE);
+    wire->set_estimator(ToWire(spec.estimator));
+    wire->set_antithetic(spec.antithetic);
+    wire->set_precondition(spec.precondition);
   }
   if (spec.kernel == Kernel::kGeneralized) wire->set_nonlinearity(ToWire(spec.nonlinearity));
   if (spec.kernel == Kernel::kPolynomial2) wire->set_polynomial_offset(spec.polynomial_offset);

@@ -110,8 +110,11 @@ absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data,
   return absl::OkStatus();
 }
 
-absl::StatusOr<RowNorms> ReadRowNorms(const v1::Projection& wire, Kernel kernel) {
-  const bool regularized = kernel == Kernel::kSoftmaxRegularized;
+absl::StatusOr<RowNorms> ReadRowNorms(const v1::Projection& wire, const FeatureSpec& features) {
+  const bool regularized = features.kernel == Kernel::kSoftmaxRegularized;
+  if (UsesStatistics(features) && wire.row_norms() == v1::ROW_NORMS_SQRT_DIM) {
+    return Refuse(kRowNorms, "ROW_NORMS_SQRT_DIM", "features that use statistics need ROW_NORMS_CHI");
+  }
   if (wire.kind() == v1::PROJECTION_KIND_IID) {
     if (regularized) {
       return Refuse(kKind, "PROJECTION_KIND_IID", "KERNEL_SOFTMAX_REGULARIZED needs rows of norm sqrt(head_dim)");
@@ -156,7 +159,7 @@ absl::StatusOr<ProjectionSpec> ReadDrawn(const v1::FeatureSpec& wire, const Feat
     return Refuse(kNumFeatures, absl::StrCat(spec.num_features), absl::StrCat("at most ", kMaxNumFeatures));
   }
   spec.kind = DrawnKind(wire.projection().kind());
-  const absl::StatusOr<RowNorms> row_norms = ReadRowNorms(wire.projection(), features.kernel);
+  const absl::StatusOr<RowNorms> row_norms = ReadRowNorms(wire.projection(), features);
   if (!row_norms.ok()) return row_norms.status();
   spec.row_norms = *row_norms;
   spec.seed = wire.projection().seed();

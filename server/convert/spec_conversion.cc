@@ -1,8 +1,11 @@
 #include "server/convert/spec_conversion.h"
 
+#include <utility>
+
 #include "absl/strings/str_cat.h"
 #include "server/convert/feature_spec_conversion.h"
 #include "server/convert/field_error.h"
+#include "server/convert/statistics_conversion.h"
 #include "server/convert/tensor_conversion.h"
 
 namespace favor {
@@ -39,11 +42,20 @@ absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, Lif
     const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features());
     if (!features.ok()) return features.status();
     spec.features = *features;
+    if (wire.features().has_statistics()) {
+      auto statistics = ReadStatistics(wire.features().statistics(), spec.features, sizes);
+      if (!statistics.ok()) return statistics.status();
+      spec.features.statistics = *std::move(statistics);
+    }
     if (status = ReadProjection(wire.features(), sizes, data, work); !status.ok()) return status;
   }
   // In exact mode spec.features is the default, softmax, and so is its scale.
   spec.scale = wire.has_scale() ? wire.scale() : DefaultScale(spec.features.kernel, sizes.head_dim);
   return absl::OkStatus();
+}
+
+void SettleForState(AttentionSpec* spec) {
+  if (spec->features.statistics == nullptr) spec->features = WithoutStatistics(spec->features);
 }
 
 v1::AttentionSpec EffectiveSpec(const SpecWork& work) {
@@ -54,7 +66,7 @@ v1::AttentionSpec EffectiveSpec(const SpecWork& work) {
   if (work.spec.mode == AttentionMode::kExact) {
     wire.mutable_exact();
   } else {
-    WriteFeatureSpec(work.spec.features, wire.mutable_features());
+    WriteFeatureSpec(FeaturesThatRun(work.spec), wire.mutable_features());
     WriteProjection(work, wire.mutable_features());
   }
   return wire;

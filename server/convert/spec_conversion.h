@@ -13,7 +13,10 @@ namespace favor {
 // the bytes of the projection matrix out of `data`. Every Status names the field.
 absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work);
 
-// What the work computes, every default filled in, the supplied matrix left out: AttendReport.spec.
+// Of the spec of a state, which cannot measure statistics: without given ones its features are those without.
+void SettleForState(AttentionSpec* spec);
+
+// What the work computes, every default filled in, the supplied matrix and statistics left out: AttendReport.spec.
 v1::AttentionSpec EffectiveSpec(const SpecWork& work);
 
 }  // namespace favor

@@ -10,6 +10,7 @@
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/convert/field_error.h"
 #include "server/convert/spec_conversion.h"
+#include "server/convert/statistics_conversion.h"
 #include "server/convert/tensor_conversion.h"
 
 namespace favor {
@@ -23,10 +24,13 @@ constexpr uint32_t Tag(int field_number, uint32_t wire_type) {
   return static_cast<uint32_t>(field_number) << 3 | wire_type;
 }
 
-// The spec as it is stored: every default filled in, a supplied matrix with its entries.
+// The spec as it is stored: every default filled in, statistics and a supplied matrix with their entries.
 v1::AttentionSpec StoredSpec(const SpecWork& work) {
   v1::AttentionSpec wire = EffectiveSpec(work);
   if (work.spec.precision == Precision::kBFloat16) wire.set_precision(v1::PRECISION_BF16);
+  if (work.spec.features.statistics != nullptr) {
+    WriteStatistics(*work.spec.features.statistics, wire.mutable_features()->mutable_statistics());
+  }
   if (work.supplied_projection == nullptr) return wire;
   const Projection& projection = *work.supplied_projection;
   v1::Tensor* matrix = wire.mutable_features()->mutable_projection()->mutable_matrix();
@@ -100,6 +104,7 @@ absl::StatusOr<EncodedState> ReadState(const v1::AttentionState& wire, LiftedDat
   header.layout = LayoutCode(*order);
   const SpecSizes sizes{wire.head_dim(), wire.num_heads()};
   if (status = ReadSpec(wire.spec(), sizes, data, &state); !status.ok()) return InsideField(status, name);
+  SettleForState(&state.spec);
   description.spec = state.spec;
   return state;
 }
@@ -119,7 +124,10 @@ absl::StatusOr<StateDescription> DescribeEncoded(const EncodedState& encoded,
                                                  const std::shared_ptr<const Projection>& projection) {
   const StateDescription& claimed = encoded.header.description;
   absl::StatusOr<StateDescription> description = DescribeState(encoded.spec, encoded.sizes(), projection);
-  if (!description.ok()) return AboutField(description.status(), absl::StrCat(encoded.name, ".spec"));
+  if (!description.ok()) {
+    const absl::Status status = AboutStatistics(description.status());
+    return InsideField(AboutField(status, "spec"), encoded.name);
+  }
   absl::Status same = CheckSameDescription(encoded.name, claimed, *description);
   if (!same.ok()) return same;
   return description;
@@ -134,7 +142,9 @@ absl::StatusOr<int64_t> MaxStateBytes(const StateDescription& description, State
   if (const Projection* projection = spec.supplied_projection.get()) {
     matrix_bytes = projection->num_matrices() * static_cast<int64_t>(projection->Matrix(0).size() * sizeof(float));
   }
-  return kMaxFieldBytes + 10 * description.sizes.batch_size + matrix_bytes + *payload_bytes;
+  const Statistics* statistics = spec.spec.features.statistics.get();
+  const int64_t statistics_bytes = statistics == nullptr ? 0 : StatisticsBytes(*statistics);
+  return kMaxFieldBytes + 10 * description.sizes.batch_size + matrix_bytes + statistics_bytes + *payload_bytes;
 }
 
 std::vector<std::string> StateMessage(const StateHeader& header, const SpecWork& spec, std::string payload,

@@ -79,6 +79,7 @@ absl::StatusOr<FoldWork> ToFoldWork(const v1::FoldRequest& request, LiftedData* 
   work.values = *std::move(values);
   const SpecSizes sizes{work.keys.shape.dim, work.keys.shape.num_heads};
   if (absl::Status status = ReadSpec(request.spec(), sizes, data, &work); !status.ok()) return status;
+  SettleForState(&work.spec);
   absl::StatusOr<std::vector<int64_t>> lengths = ReadKeyLengths(request, work.keys.shape);
   if (!lengths.ok()) return lengths.status();
   work.key_lengths = *std::move(lengths);

@@ -59,6 +59,7 @@ struct AttendExecution::Run {
   void Finish() {
     measurement = nullptr;  // refers to the inputs
     result.report.row_moments = nullptr;
+    result.statistics = work.spec.features.statistics;
     work = AttendWork();  // gives the inputs' memory back before the answer is sent
     done(std::move(result));
   }

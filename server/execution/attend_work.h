@@ -63,6 +63,7 @@ struct AttendResult {
   AttentionReport report;
   std::optional<ErrorEstimate> measured_error;
   std::shared_ptr<const Projection> projection;  // null when none took part
+  std::shared_ptr<const Statistics> statistics;  // that were given; those that were measured are the report's
   Timing timing;
 };
 

@@ -14,6 +14,7 @@
 #include "server/convert/spec_conversion.h"
 #include "server/convert/state_conversion.h"
 #include "server/convert/state_request_conversion.h"
+#include "server/convert/statistics_conversion.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/stream_turns.h"
 #include "server/services/wire_reception.h"
@@ -184,6 +185,7 @@ class Stream : public StreamTurns {
       asked.axis_order = AxisOrderOf(start.spec);
       absl::Status status = ReadSpec(start.spec, sizes, &start.data, &asked);
       if (!status.ok()) return call_->Finish(InsideField(status, "start"));
+      SettleForState(&asked.spec);
       spec_ = asked;
     }
     axis_order_ = spec_.axis_order;
@@ -211,6 +213,7 @@ class Stream : public StreamTurns {
     const StateSizes sizes{keys.batch_size, keys.num_heads, keys.dim, turn->chunk.values->shape.dim};
     absl::Status status = ReadSpec(wire_spec_, {sizes.head_dim, sizes.num_key_heads}, &spec_data_, &spec_);
     if (!status.ok()) return call_->Finish(InsideField(status, "start"));
+    SettleForState(&spec_.spec);
     spec_.axis_order = axis_order_;
     MakeState(sizes, [self = Self(), turn] { self->RunChunk(turn); });
   }
@@ -234,12 +237,14 @@ class Stream : public StreamTurns {
 
   absl::Status CreateState(const StateSizes& sizes) {
     const absl::StatusOr<StateDescription> description = DescribeState(spec_.spec, sizes, projection_);
-    if (!description.ok()) return InsideField(AboutField(description.status(), "spec"), "start");
+    if (!description.ok()) {
+      return InsideField(AboutField(AboutStatistics(description.status()), "spec"), "start");
+    }
     absl::Status admitted = reservation_.Grow(AttentionState::Bytes(*description), "the state");
     if (!admitted.ok()) return admitted;
     absl::StatusOr<AttentionState> state = AttentionState::Create(*description, projection_);
     if (state.ok()) state_ = *std::move(state);
-    return state.status();
+    return InsideField(AboutStatistics(state.status()), "start");
   }
 
   void RunChunk(TurnPointer turn) {
@@ -328,6 +333,7 @@ class Stream : public StreamTurns {
   v1::AttendReport ReportOf(AttendResult& result) const {
     result.report.num_features = state_->description().num_features;
     result.projection = projection_;
+    result.statistics = spec_.spec.features.statistics;
     return ToReport(result, EffectiveSpec(spec_));
   }
 

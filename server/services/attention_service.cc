@@ -4,13 +4,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "favor/base/version.h"
 #include "server/convert/attend_response_conversion.h"
 #include "server/convert/field_error.h"
 #include "server/convert/spec_conversion.h"
+#include "server/convert/statistics_conversion.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/attend_reception.h"
 #include "server/services/attend_stream_method.h"
+#include "server/services/calibrate_method.h"
 #include "server/services/state_methods.h"
 
 namespace favor {
@@ -18,24 +19,22 @@ namespace {
 
 constexpr char kService[] = "favor.v1.AttentionService";
 
-absl::Status NotServed(absl::string_view method) {
-  return absl::UnimplementedError(absl::StrCat("AttentionService.", method, " is not served by favord ", kVersion));
-}
-
 // The report and the header of the output take some hundred bytes.
 constexpr int64_t kMaxHeaderBytes = 4096;
 
-absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {
-  const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
-  if (bytes <= max_message_bytes - kMaxHeaderBytes) return absl::OkStatus();
-  return FieldError("values.shape", absl::StrCat("values.value_dim is ", work.values.shape.dim, ", which makes ", bytes,
-                                                 " bytes of output, a message has at most ", max_message_bytes));
+// Bytes of the statistics that a call measures and reports.
+int64_t MeasuredBytes(const AttendWork& work) {
+  const FeatureSpec features = FeaturesThatRun(work.spec);
+  const bool measures = work.spec.mode == AttentionMode::kFeatures && UsesStatistics(features);
+  if (!measures || features.statistics != nullptr) return 0;
+  return MaxStatisticsBytes({work.keys.shape.dim, work.keys.shape.num_heads});
 }
 
-// A method that this release answers UNIMPLEMENTED.
-UnaryCall::Method Refused(const CallObservers& observers, const char* method, UnaryCall::RequestFunction request) {
-  return {observers.ForMethod(kService, method, "unary"), std::move(request),
-          [method](std::shared_ptr<UnaryCall> call) { call->Fail(NotServed(method)); }};
+absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {
+  const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
+  if (bytes <= max_message_bytes - kMaxHeaderBytes - MeasuredBytes(work)) return absl::OkStatus();
+  return FieldError("values.shape", absl::StrCat("values.value_dim is ", work.values.shape.dim, ", which makes ", bytes,
+                                                 " bytes of output, a message has at most ", max_message_bytes));
 }
 
 }  // namespace
@@ -51,7 +50,8 @@ AttentionService::AttentionService(const AttentionDependencies& dependencies, co
                       [this](std::shared_ptr<UnaryCall> call) { Merge(dependencies_, std::move(call)); }});
   methods_.push_back({observers.ForMethod(kService, "Read", "unary"), request(&RawService::RequestRead),
                       [this](std::shared_ptr<UnaryCall> call) { Read(dependencies_, std::move(call)); }});
-  methods_.push_back(Refused(observers, "Calibrate", request(&RawService::RequestCalibrate)));
+  methods_.push_back({observers.ForMethod(kService, "Calibrate", "unary"), request(&RawService::RequestCalibrate),
+                      [this](std::shared_ptr<UnaryCall> call) { Calibrate(dependencies_, std::move(call)); }});
   attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"),
                     StreamCall::RequestFrom(&service_, &RawService::RequestAttendStream), observers.open_streams,
                     observers.stream_idle_timeout,
@@ -81,13 +81,16 @@ void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<
                                AttendWork work) const {
   absl::Status fits = CheckResponseFits(work, dependencies_.max_message_bytes);
   if (!fits.ok()) return call->Fail(fits);
+  // As a message, and as its bytes.
+  absl::Status admitted = reservation->Grow(2 * MeasuredBytes(work), "the statistics of the report");
+  if (!admitted.ok()) return call->Fail(admitted);
   v1::AttentionSpec spec = EffectiveSpec(work);
   const int64_t num_tokens = work.queries.shape.batch_size * work.queries.shape.length;
   Admission::Reservation* held = reservation.get();
   dependencies_.execution->Start(
       std::move(work), held, call->cancellation(),
       [this, call, reservation, spec, num_tokens](absl::StatusOr<AttendResult> result) {
-        if (!result.ok()) return call->Fail(result.status());
+        if (!result.ok()) return call->Fail(AboutStatistics(result.status()));
         call->set_timing(result->timing);
         dependencies_.metrics->RecordAttend(result->timing, num_tokens, result->report.degenerate_rows);
         const absl::Time computed = absl::Now();

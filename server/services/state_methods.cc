@@ -14,6 +14,7 @@
 #include "server/convert/spec_conversion.h"
 #include "server/convert/state_conversion.h"
 #include "server/convert/state_request_conversion.h"
+#include "server/convert/statistics_conversion.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/wire_reception.h"
 
@@ -116,7 +117,7 @@ struct StateCall : std::enable_shared_from_this<StateCall<Work>> {
           if (absl::Status status = self->AdmitState(description); !status.ok()) return status;
           absl::StatusOr<AttentionState> made = AttentionState::Create(description, self->projection);
           if (made.ok()) *into = *std::move(made);
-          return made.status();
+          return AboutStatistics(made.status());
         },
         [from, into, next](const auto& self) {
           if (from == nullptr) return next(self);
@@ -171,7 +172,7 @@ void MakeFoldState(const std::shared_ptr<FoldCall>& fold, Next next) {
   const Shape& keys = work.keys.shape;
   const StateSizes sizes{keys.batch_size, keys.num_heads, keys.dim, work.values.shape.dim};
   const absl::StatusOr<StateDescription> description = DescribeState(work.spec, sizes, fold->projection);
-  if (!description.ok()) return fold->call->Fail(AboutField(description.status(), "spec"));
+  if (!description.ok()) return fold->call->Fail(AboutField(AboutStatistics(description.status()), "spec"));
   fold->MakeState(*description, work.state ? &*work.state : nullptr, &fold->state, next);
 }
 
@@ -222,6 +223,7 @@ void ReadQueries(const std::shared_ptr<ReadCall>& read) {
   auto result = std::make_shared<AttendResult>();
   result->axis_order = work.state.axis_order;
   result->projection = read->projection;
+  result->statistics = work.state.spec.features.statistics;
   const Shape& queries = work.queries.shape;
   OwnedTensor& output = result->output;
   output.type = work.output_type;

@@ -25,14 +25,15 @@ struct Reception {
   bool complete = false;
 };
 
-// What Protobuf makes of the skeleton, and what a projection makes of a matrix (widened to float32, then copied), is
-// admitted before it is made.
+// What Protobuf makes of the skeleton, what a projection makes of a matrix (widened to float32, then copied), and what
+// statistics are in passing (twice as a skeleton, once parsed), is admitted before it is made.
 absl::Status Convert(Reception& reception, Admission::Reservation* reservation) {
   AttendWireReader& reader = reception.reader;
   const int64_t matrix_bytes = reader.matrix_bytes();
+  const int64_t statistics_bytes = reader.statistics_bytes();
   const int64_t passing_bytes =
-      reader.skeleton_bytes() * AttendWireReader::kParsedBytesPerSkeletonByte + 3 * matrix_bytes;
-  absl::Status admitted = reservation->Grow(passing_bytes + matrix_bytes, "the parsed request");
+      reader.skeleton_bytes() * AttendWireReader::kParsedBytesPerSkeletonByte + 3 * matrix_bytes + 3 * statistics_bytes;
+  absl::Status admitted = reservation->Grow(passing_bytes + matrix_bytes + statistics_bytes, "the parsed request");
   if (!admitted.ok()) return admitted;
   absl::Status status = reception.handling.convert(&reader);
   reservation->Shrink(passing_bytes);

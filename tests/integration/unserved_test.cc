@@ -27,9 +27,6 @@ v1::FeatureSpec* Features(v1::AttendRequest& request) { return request.mutable_s
 std::vector<Unserved> UnservedFields() {
   std::vector<Unserved> cases = {
       {"auto", "spec.auto", [](auto& r) { r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1); }},
-      {"statistics", "spec.features.statistics", [](auto& r) { Features(r)->mutable_statistics()->add_heads(); }},
-      {"antithetic", "spec.features.antithetic", [](auto& r) { Features(r)->set_antithetic(true); }},
-      {"precondition", "spec.features.precondition", [](auto& r) { Features(r)->set_precondition(true); }},
       {"num_exact_keys", "spec.features.num_exact_keys", [](auto& r) { Features(r)->set_num_exact_keys(32); }},
       {"num_anchors", "spec.features.num_anchors", [](auto& r) { Features(r)->set_num_anchors(28); }},
       {"num_fit_rows", "spec.features.num_fit_rows", [](auto& r) { Features(r)->set_num_fit_rows(32); }},
@@ -37,8 +34,7 @@ std::vector<Unserved> UnservedFields() {
       {"key_offsets", "key_offsets", [](auto& r) { r.add_key_offsets(0); }},
   };
   for (const v1::Estimator estimator :
-       {v1::ESTIMATOR_OPRF, v1::ESTIMATOR_SDERF, v1::ESTIMATOR_SADERF, v1::ESTIMATOR_FIRST_ORDER,
-        v1::ESTIMATOR_SECOND_CUMULANT, v1::ESTIMATOR_ANCHORS, v1::ESTIMATOR_BEST}) {
+       {v1::ESTIMATOR_FIRST_ORDER, v1::ESTIMATOR_SECOND_CUMULANT, v1::ESTIMATOR_ANCHORS, v1::ESTIMATOR_BEST}) {
     cases.push_back({v1::Estimator_Name(estimator), "spec.features.estimator",
                      [estimator](auto& r) { Features(r)->set_estimator(estimator); }});
   }
@@ -60,16 +56,6 @@ TEST(Unserved, FieldsAnswerUnimplementedByName) {
     EXPECT_THAT(BadFieldsOf(answer.status), ElementsAre(unserved.field));
   }
   EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
-}
-
-TEST(Unserved, MethodsAnswerUnimplementedByName) {
-  Favord favord;
-  // Bytes that are no message of the method make no difference.
-  for (const std::string bytes : {"", "\xff\xff"}) {
-    const auto answer = CallWithBytes(favord.channel(), "/favor.v1.AttentionService/Calibrate", bytes);
-    EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNIMPLEMENTED) << Describe(answer.status);
-    EXPECT_THAT(answer.status.error_message(), HasSubstr("Calibrate"));
-  }
 }
 
 TEST(Unserved, MethodsAndServicesThatDoNotExistAnswerUnimplemented) {

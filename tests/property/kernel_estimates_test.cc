@@ -5,6 +5,8 @@
 #include "gtest/gtest.h"
 #include "tests/support/laws/projection.h"
 #include "tests/support/oracle/closed_forms.h"
+#include "tests/support/oracle/features.h"
+#include "tests/support/oracle/fitted.h"
 #include "tests/support/random.h"
 #include "tests/support/served_maps.h"
 
@@ -35,7 +37,8 @@ class KernelEstimate : public ::testing::TestWithParam<Estimate> {};
 
 TEST_P(KernelEstimate, IsUnbiased) {
   const auto& [map, kind] = GetParam();
-  const FeatureSpec& features = map.spec.features;
+  FeatureSpec features = map.spec.features;
+  features.statistics = RandomStatistics(features, kHeadDim, 1, 127);
   ProjectionSpec projection_spec;
   projection_spec.kind = kind;
   // One block and a half: a block that is cut must be unbiased too.
@@ -62,7 +65,8 @@ INSTANTIATE_TEST_SUITE_P(, KernelEstimate, ::testing::ValuesIn(AllEstimates()), 
 class StructuredKernelEstimate : public ::testing::TestWithParam<ServedMap> {};
 
 TEST_P(StructuredKernelEstimate, IsBiasedByOnePercentAtMost) {
-  const FeatureSpec& features = GetParam().spec.features;
+  FeatureSpec features = GetParam().spec.features;
+  features.statistics = RandomStatistics(features, kHeadDim, 1, 127);
   ProjectionSpec projection_spec;
   projection_spec.kind = ProjectionKind::kStructured;
   projection_spec.num_features = 2 * StructuredSize(kHeadDim) + kHeadDim;
@@ -138,6 +142,24 @@ TEST(KernelEstimateVariance, IsThatOfLemma2) {
   EXPECT_NEAR(variance_of(Estimator::kPositive) / VarianceOfPositive(x, y, kNumRows), 1, 0.08);
   EXPECT_NEAR(variance_of(Estimator::kHyperbolic) / VarianceOfHyperbolic(x, y, kNumRows), 1, 0.08);
   EXPECT_NEAR(variance_of(Estimator::kTrigonometric) / VarianceOfTrigonometric(x, y, kNumRows), 1, 0.08);
+}
+
+TEST(KernelEstimateVariance, OfOprfIsThatOfItsClosedForm) {
+  constexpr int64_t kNumRows = 16;
+  Random random(117);
+  const std::vector<double> x = random.GaussianVector(kHeadDim, 0.4);
+  const std::vector<double> y = random.GaussianVector(kHeadDim, 0.4);
+  for (const double proposal : {-0.02, -0.08}) {
+    FeatureSpec features = Softmax(Estimator::kOprf);
+    features.statistics = std::make_shared<const Statistics>(Statistics{{{{}, {}, {proposal}}}});
+    const double kernel = std::exp(Dot(x, y));
+    const double variance =
+        MomentsOf(KernelEstimates(LibraryDraws(), Rows(ProjectionKind::kIid, kNumRows), features, x, y, 20000))
+            .variance;
+    const double expected = RelativeVarianceOfOprf(kHeadDim, proposal, SquaredSum(x, y), kNumRows);
+    // As above: good to some 2%.
+    EXPECT_NEAR(variance / (kernel * kernel) / expected, 1, 0.08) << "A = " << proposal;
+  }
 }
 
 TEST(KernelEstimateVariance, OfOrthogonalRowsIsNotAboveThatOfIndependentOnesForShortSums) {

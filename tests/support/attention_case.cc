@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/oracle/fitted.h"
 #include "tests/support/served_maps.h"
 
 namespace favor::testing {
@@ -37,6 +38,9 @@ AttentionCase GaussianCase(const AttentionSpec& spec, const AttentionShape& shap
   Random random(seed);
   AttentionCase result;
   result.spec = spec;
+  if (spec.mode == AttentionMode::kFeatures && spec.features.statistics == nullptr) {
+    result.spec.features.statistics = RandomStatistics(spec.features, shape.head_dim, shape.num_key_heads, seed);
+  }
   result.queries = random.GaussianTensor(shape.queries(), input_scale);
   result.keys = random.GaussianTensor(shape.keys(), input_scale);
   result.values = random.GaussianTensor(shape.values());

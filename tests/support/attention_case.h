@@ -45,7 +45,8 @@ struct AttentionCase {
 // The inputs of a call as a case, whose tensors can be cut or tampered with.
 AttentionCase CaseFromInputs(const AttentionSpec& spec, const AttentionInputs& inputs);
 
-// Gaussian queries and keys of standard deviation input_scale, Gaussian values of 1.
+// Gaussian queries and keys of standard deviation input_scale, Gaussian values of 1. Features that use statistics get
+// random ones.
 AttentionCase GaussianCase(const AttentionSpec& spec, const AttentionShape& shape,
                            std::shared_ptr<const Projection> projection, uint64_t seed, double input_scale = 1);
 

@@ -13,6 +13,12 @@ std::string NameOf(Estimator estimator) {
       return "Hyperbolic";
     case Estimator::kTrigonometric:
       return "Trigonometric";
+    case Estimator::kOprf:
+      return "Oprf";
+    case Estimator::kSderf:
+      return "Sderf";
+    case Estimator::kSaderf:
+      return "Saderf";
   }
   return "";
 }
@@ -52,6 +58,17 @@ ServedMap Estimated(Kernel kernel, Estimator estimator) {
   return map;
 }
 
+ServedMap Fitted(Estimator estimator, bool precondition, bool antithetic) {
+  ServedMap map = Estimated(Kernel::kSoftmax, estimator);
+  map.spec.features.precondition = precondition;
+  map.spec.features.antithetic = antithetic;
+  return map;
+}
+
+std::string NameOfFlags(const FeatureSpec& features) {
+  return std::string(features.precondition ? "Preconditioned" : "") + (features.antithetic ? "Antithetic" : "");
+}
+
 ServedMap Generalized(Nonlinearity nonlinearity, bool takes_projection) {
   ServedMap map;
   map.spec.features.kernel = Kernel::kGeneralized;
@@ -78,7 +95,7 @@ std::string NameOf(const AttentionSpec& spec) {
   const FeatureSpec& features = spec.features;
   switch (features.kernel) {
     case Kernel::kSoftmax:
-      return "Softmax" + NameOf(features.estimator);
+      return "Softmax" + NameOf(features.estimator) + NameOfFlags(features);
     case Kernel::kGaussian:
       return "Gaussian" + NameOf(features.estimator);
     case Kernel::kSoftmaxRegularized:
@@ -110,6 +127,14 @@ std::vector<ServedMap> ServedMaps() {
       maps.push_back(Estimated(kernel, estimator));
     }
   }
+  for (const Estimator estimator : {Estimator::kOprf, Estimator::kSderf, Estimator::kSaderf}) {
+    maps.push_back(Fitted(estimator, /*precondition=*/false, /*antithetic=*/false));
+  }
+  maps.push_back(Fitted(Estimator::kOprf, false, /*antithetic=*/true));
+  maps.push_back(Fitted(Estimator::kPositive, /*precondition=*/true, false));
+  maps.push_back(Fitted(Estimator::kPositive, /*precondition=*/true, /*antithetic=*/true));
+  maps.push_back(Fitted(Estimator::kSderf, /*precondition=*/true, false));
+  maps.push_back(Fitted(Estimator::kSderf, /*precondition=*/true, /*antithetic=*/true));
   for (const bool takes_projection : {true, false}) {
     for (const Nonlinearity nonlinearity :
          {Nonlinearity::kRelu, Nonlinearity::kSquaredRelu, Nonlinearity::kExp, Nonlinearity::kAbs, Nonlinearity::kGelu,
@@ -120,7 +145,9 @@ std::vector<ServedMap> ServedMaps() {
   }
   for (ServedMap map :
        {Estimated(Kernel::kSoftmax, Estimator::kPositive), Estimated(Kernel::kSoftmax, Estimator::kTrigonometric),
-        Estimated(Kernel::kSoftmaxRegularized, Estimator::kHyperbolic), Generalized(Nonlinearity::kRelu, true)}) {
+        Estimated(Kernel::kSoftmaxRegularized, Estimator::kHyperbolic),
+        Fitted(Estimator::kSderf, /*precondition=*/true, /*antithetic=*/true),
+        Generalized(Nonlinearity::kRelu, true)}) {
     map.structured = true;
     maps.push_back(map);
   }

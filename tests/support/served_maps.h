@@ -25,7 +25,7 @@ struct ServedMap {
 };
 
 // Every kernel with every estimator or nonlinearity, some of them once more with structured projections, and exact
-// attention; none with epsilon parity.
+// attention; none with epsilon parity. Statistics are not among them: they depend on the shape (GaussianCase).
 std::vector<ServedMap> ServedMaps();
 // Those of ServedMaps() with `positive` set.
 std::vector<ServedMap> PositiveMaps();

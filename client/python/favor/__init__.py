@@ -12,7 +12,7 @@
 
 from favor._version import VERSION as __version__
 from favor.aio import AsyncClient
-from favor.attention import AttendReport, AttendResult, EpsilonParity, Features
+from favor.attention import AttendReport, AttendResult, EpsilonParity, Features, HeadStatistics, Statistics
 from favor.client import Client
 from favor.embedding import EmbedReport, EmbedResult, EmbedResults, Tokens
 from favor.errors import (
@@ -61,6 +61,7 @@ __all__ = [
     "Features",
     "FieldViolation",
     "GET_STATE",
+    "HeadStatistics",
     "InternalError",
     "InvalidArgumentError",
     "ModelInfo",
@@ -72,6 +73,7 @@ __all__ = [
     "SequenceState",
     "ServerInfo",
     "ServingStatus",
+    "Statistics",
     "TlsOptions",
     "Tokens",
     "UnauthenticatedError",

@@ -22,6 +22,7 @@ class Method(Generic[Response]):
 
 
 ATTEND = Method("/favor.v1.AttentionService/Attend", attention_pb2.AttendResponse.FromString)
+CALIBRATE = Method("/favor.v1.AttentionService/Calibrate", attention_pb2.CalibrateResponse.FromString)
 EMBED = Method("/favor.v1.EmbeddingService/Embed", embedding_pb2.EmbedResponse.FromString)
 EMBED_STREAM = Method("/favor.v1.EmbeddingService/EmbedStream", embedding_pb2.EmbedStreamResponse.FromString)
 TOKENIZE = Method("/favor.v1.EmbeddingService/Tokenize", embedding_pb2.TokenizeResponse.FromString)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
+import numpy as np
 from google.protobuf import json_format
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
@@ -25,7 +26,7 @@ Kernel = Literal[
     "taylor2",
     "polynomial2",
 ]
-Estimator = Literal["positive", "hyperbolic", "trigonometric"]
+Estimator = Literal["positive", "hyperbolic", "trigonometric", "oprf", "sderf", "saderf"]
 Nonlinearity = Literal["relu", "squared_relu", "exp", "abs", "gelu", "sigmoid", "gelu_tanh", "silu", "softplus", "leaky_relu"]
 ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structured"]
 RowNorms = Literal["chi", "sqrt_dim"]
@@ -40,6 +41,23 @@ class EpsilonParity:
 
     feature_epsilon: float | None = None
     causal_epsilon: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class HeadStatistics:
+    """What an estimator was fitted to, of one key head; float64. The fields' reference is Statistics.Head."""
+
+    key_shift: Array
+    query_transform: Array
+    proposal: Array
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Statistics:
+    """What a call measured of its queries and keys, or `calibrate` of a sample: to be passed on as it is."""
+
+    heads: tuple[HeadStatistics, ...]
+    """One for each key head."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +77,13 @@ class Features:
     """f of kernel "generalized"."""
     polynomial_offset: float | None = None
     epsilon_parity: EpsilonParity | None = None
+    antithetic: bool = False
+    """Rows in pairs, w and -w: two features of each."""
+    precondition: bool = False
+    """Queries and keys transformed such that attention stays as it is and its estimate varies least."""
+    statistics: Statistics | None = field(default=None, repr=False)
+    """For estimators "oprf", "sderf", "saderf" and for `precondition`. None: a bidirectional call measures its own, any
+    other runs FAVOR+."""
 
 
 class AttendOptions(TypedDict, total=False):
@@ -89,6 +114,18 @@ class AttendOptions(TypedDict, total=False):
     nonlinearity: Nonlinearity | None
     polynomial_offset: float | None
     epsilon_parity: EpsilonParity | None
+    antithetic: bool
+    precondition: bool
+    statistics: Statistics | None
+
+
+class CalibrateOptions(TypedDict, total=False):
+    """What `calibrate` can be told beyond its tensors: what the statistics are for, as in AttendOptions."""
+
+    scale: float | None
+    layout: Layout | None
+    estimator: Estimator | None
+    precondition: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +145,8 @@ class AttendReport:
     """Seconds from the first kernel to the last."""
     server_version: str
     cpu_target: str
+    statistics: Statistics | None = field(default=None, repr=False)
+    """Those that the call measured; None where they were given, or none took part."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +168,31 @@ def as_dict(message: Message) -> dict[str, Any]:
     return json_format.MessageToDict(message, preserving_proto_field_name=True)
 
 
+def _statistics_to_wire(statistics: Statistics) -> attention_pb2.Statistics:
+    return attention_pb2.Statistics(
+        heads=[
+            attention_pb2.Statistics.Head(
+                key_shift=head.key_shift, query_transform=head.query_transform, proposal=head.proposal
+            )
+            for head in statistics.heads
+        ]
+    )
+
+
+def statistics_from_wire(wire: attention_pb2.Statistics) -> Statistics:
+    """Statistics of a report, or of `calibrate`."""
+    return Statistics(
+        heads=tuple(
+            HeadStatistics(
+                key_shift=np.array(head.key_shift),
+                query_transform=np.array(head.query_transform),
+                proposal=np.array(head.proposal),
+            )
+            for head in wire.heads
+        )
+    )
+
+
 def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
     """Features on the wire; ValueError or TypeError naming the argument."""
     spec = attention_pb2.FeatureSpec(
@@ -141,6 +205,9 @@ def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
             "nonlinearity", attention_pb2.Nonlinearity, "NONLINEARITY_", features.nonlinearity
         ),
         polynomial_offset=features.polynomial_offset,
+        antithetic=features.antithetic,
+        precondition=features.precondition,
+        statistics=None if features.statistics is None else _statistics_to_wire(features.statistics),
     )
     projection = attention_pb2.Projection(
         kind=_enums.value(  # type: ignore[arg-type]
@@ -194,7 +261,7 @@ def attend_request(
     **features: Any,
 ) -> bytes:
     """The encoded request of `attend`, of AttendOptions."""
-    given = [name for name, value in features.items() if value is not None]
+    given = [name for name, value in features.items() if value is not None and value is not False]
     if mode == "exact" and given:
         raise ValueError(f'{given[0]} is given, and means nothing with mode="exact"')
     spec = attention_mode("mode", Features(**features) if mode == "features" else mode)
@@ -218,6 +285,25 @@ def attend_request(
     return b"".join(pieces)
 
 
+def calibrate_request(
+    queries: ArrayLike,
+    keys: ArrayLike,
+    *,
+    scale: float | None = None,
+    layout: Layout | None = None,
+    **features: Any,
+) -> bytes:
+    """The encoded request of `calibrate`, of CalibrateOptions."""
+    spec = attention_mode("mode", Features(**features))
+    if scale is not None:
+        spec.scale = scale
+    spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
+    pieces: list[bytes | memoryview] = [attention_pb2.CalibrateRequest(spec=spec).SerializeToString()]
+    pieces += _tensors.encode_field(attention_pb2.CalibrateRequest.QUERIES_FIELD_NUMBER, "queries", queries)
+    pieces += _tensors.encode_field(attention_pb2.CalibrateRequest.KEYS_FIELD_NUMBER, "keys", keys)
+    return b"".join(pieces)
+
+
 def attend_result(response: attention_pb2.AttendResponse) -> AttendResult:
     """The answer of `attend`."""
     report = response.report
@@ -232,5 +318,6 @@ def attend_result(response: attention_pb2.AttendResponse) -> AttendResult:
             compute_time=seconds(report.compute_time),
             server_version=report.server_version,
             cpu_target=report.cpu_target,
+            statistics=statistics_from_wire(report.statistics) if report.HasField("statistics") else None,
         ),
     )

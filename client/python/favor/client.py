@@ -20,7 +20,7 @@ from favor import server as _server
 from favor._blocking import BlockingTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
 from favor._tensors import Array
-from favor.attention import AttendOptions, AttendResult
+from favor.attention import AttendOptions, AttendResult, CalibrateOptions, Statistics
 from favor.embedding import EmbedOptions, EmbedResult, EmbedResults, Input, InputStream, Pooling, Tokens
 from favor.errors import FavorError
 from favor.options import ClientOptions, RetryOptions, TlsOptions
@@ -88,6 +88,20 @@ class Client:
         """
         request = _attention.attend_request(queries, keys, values, **options)
         return _attention.attend_result(self._transport.call(_methods.ATTEND, request, deadline))
+
+    def calibrate(
+        self,
+        queries: ArrayLike,
+        keys: ArrayLike,
+        *,
+        deadline: float | None = None,
+        **options: Unpack[CalibrateOptions],
+    ) -> Statistics:
+        """Statistics of a sample of queries and keys, for calls that cannot measure their own (causal ones, streams) or
+        need not: pass them on as `statistics`. estimator is "oprf", "sderf" or "saderf", or precondition is true; the same
+        then goes to `attend`."""
+        request = _attention.calibrate_request(queries, keys, **options)
+        return _attention.statistics_from_wire(self._transport.call(_methods.CALIBRATE, request, deadline).statistics)
 
     @overload
     def embed(

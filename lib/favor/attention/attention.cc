@@ -11,6 +11,10 @@
 
 namespace favor {
 
+FeatureSpec FeaturesThatRun(const AttentionSpec& spec) {
+  return spec.causal && spec.features.statistics == nullptr ? WithoutStatistics(spec.features) : spec.features;
+}
+
 absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls,
                                   const Cancellation* cancellation, AttentionReport* report) {
   for (const AttentionOperands& call : calls) {

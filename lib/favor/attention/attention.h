@@ -11,6 +11,7 @@
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
 #include "favor/feature_map/feature_spec.h"
+#include "favor/feature_map/statistics.h"
 #include "favor/kernels/jackknife.h"
 #include "favor/projection/projection.h"
 #include "favor/tensor/tensor_view.h"
@@ -63,11 +64,18 @@ struct AttentionReport {
   // Set by the caller, zeroed, may be null: gets what is known of every valid row, [batch][heads][query_length], for
   // ErrorMeasurement. kFeatures only. Costs some percent; the outputs keep their bits.
   kernels::RowMoments* row_moments = nullptr;
+  // Those that the call measured, once its job has ended; null where they were given, or none took part.
+  std::shared_ptr<const Statistics> statistics;
 };
+
+// The features of a call with this spec: a causal one cannot measure statistics, so that without given ones it runs
+// WithoutStatistics(). Neither can a state: DescribeState().
+FeatureSpec FeaturesThatRun(const AttentionSpec& spec);
 
 constexpr int64_t kMaxValueDim = 512;
 
-// Plans attention as a Job for a pool. `inputs`, `output` [batch, heads, query_length, value_dim], the memory behind
+// Plans attention as a Job for a pool. Where features use statistics and none are given, a bidirectional call measures
+// its own first, on its queries and keys. `inputs`, `output` [batch, heads, query_length, value_dim], the memory behind
 // them, `cancellation` (may be null) and `report` (may be null; filled when the job ends OK) must outlive the job.
 // Queries at or past query_lengths get zeros. The output's bits do not depend on the number of threads.
 //

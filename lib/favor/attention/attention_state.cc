@@ -71,6 +71,19 @@ absl::StatusOr<FeatureMap> MapOf(const StateDescription& description, std::share
                             std::move(projection));
 }
 
+absl::StatusOr<std::shared_ptr<const HeadTransforms>> TransformsOf(const StateDescription& description,
+                                                                   std::shared_ptr<const Projection> projection) {
+  const FeatureSpec& features = description.spec.features;
+  const int64_t num_key_heads = description.sizes.num_key_heads;
+  auto transforms = HeadTransforms::Create(features, *description.spec.scale, description.sizes.head_dim, num_key_heads,
+                                           std::move(projection));
+  if (!transforms.ok()) return transforms.status();
+  for (int64_t h = 0; h < num_key_heads; ++h) {
+    if (absl::Status status = (*transforms)->Set(h, features.statistics->heads[h]); !status.ok()) return status;
+  }
+  return *std::move(transforms);
+}
+
 }  // namespace
 
 AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim) {
@@ -79,6 +92,10 @@ AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim) {
   canonical.scale = spec.scale.value_or(DefaultScale(features.kernel, head_dim));
   const FeatureSpec defaults;
   if (!UsesEstimator(features.kernel)) features.estimator = defaults.estimator;
+  if (!UsesEstimator(features.kernel)) features.antithetic = features.precondition = false;
+  if (UsesStatistics(features) && features.statistics == nullptr) features = WithoutStatistics(features);
+  if (features.antithetic && features.estimator == Estimator::kPositive) features.estimator = Estimator::kHyperbolic;
+  if (features.estimator == Estimator::kHyperbolic) features.antithetic = false;
   if (features.kernel != Kernel::kGeneralized) features.nonlinearity = defaults.nonlinearity;
   if (features.kernel != Kernel::kPolynomial2) features.polynomial_offset = defaults.polynomial_offset;
   if (features.epsilon_parity.has_value() && !(spec.causal && IsSoftmax(features.kernel))) {
@@ -92,8 +109,16 @@ absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const 
   if (absl::Status status = CheckHasState(spec); !status.ok()) return status;
   if (absl::Status status = CheckSizes(sizes); !status.ok()) return status;
   if (absl::Status status = CheckMatrices(projection.get(), sizes.num_key_heads); !status.ok()) return status;
-  StateDescription description{CanonicalSpec(spec, sizes.head_dim), projection == nullptr ? "" : projection->id(),
-                               sizes};
+  const AttentionSpec canonical = CanonicalSpec(spec, sizes.head_dim);
+  if (absl::Status status = CheckFeatures(spec.features, *canonical.scale, sizes.head_dim, projection.get());
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckStatistics(canonical.features, sizes.head_dim, sizes.num_key_heads); !status.ok()) {
+    return status;
+  }
+  const std::string id = projection == nullptr ? "" : FeaturesId(projection->id(), canonical.features.statistics.get());
+  StateDescription description{canonical, id, sizes};
   const absl::StatusOr<FeatureMap> map = MapOf(description, projection);
   if (!map.ok()) return map.status();
   description.num_features = map->num_features();
@@ -103,8 +128,12 @@ absl::StatusOr<StateDescription> DescribeState(const AttentionSpec& spec, const 
 
 int64_t AttentionState::Bytes(const StateDescription& description) {
   const int64_t floats = HeadFloats(description.num_features, description.sizes.value_dim);
-  return description.sizes.batch_size * description.sizes.num_key_heads *
-         static_cast<int64_t>(floats * sizeof(float) + sizeof(HeadState));
+  const int64_t heads = description.sizes.batch_size * description.sizes.num_key_heads *
+                        static_cast<int64_t>(floats * sizeof(float) + sizeof(HeadState));
+  const FeatureSpec& features = description.spec.features;
+  if (!UsesStatistics(features)) return heads;
+  const int64_t num_rows = description.num_features / (MakesPairs(features) ? 2 : 1);
+  return heads + HeadTransforms::Bytes(features, description.sizes.head_dim, description.sizes.num_key_heads, num_rows);
 }
 
 absl::StatusOr<AttentionState> AttentionState::Create(const StateDescription& description,
@@ -117,6 +146,11 @@ absl::StatusOr<AttentionState> AttentionState::Create(const StateDescription& de
   if (!memory.ok()) return memory.status();
 
   AttentionState state;
+  if (UsesStatistics(description.spec.features)) {
+    absl::StatusOr<std::shared_ptr<const HeadTransforms>> transforms = TransformsOf(description, projection);
+    if (!transforms.ok()) return transforms.status();
+    state.transforms_ = *std::move(transforms);
+  }
   state.description_ = description;
   state.projection_ = std::move(projection);
   state.memory_ = *std::move(memory);

@@ -12,6 +12,7 @@
 #include "favor/attention/head_state.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/base/job.h"
+#include "favor/feature_map/head_transforms.h"
 #include "favor/projection/projection.h"
 
 namespace favor {
@@ -28,12 +29,13 @@ struct StateSizes {
 // All that two states have in common when they can be merged. DescribeState() makes it.
 struct StateDescription {
   AttentionSpec spec;         // kFeatures, canonical
-  std::string projection_id;  // empty without a projection
+  std::string projection_id;  // FeaturesId: covers the statistics; empty without a projection
   StateSizes sizes;
   int64_t num_features = 0;
 };
 
-// The spec with every default filled in, and fields that the kernel does not read back at their defaults.
+// The spec with every default filled in, and fields that the kernel does not read back at their defaults. Features that
+// use statistics but have none become those without: a state cannot measure any.
 AttentionSpec CanonicalSpec(const AttentionSpec& spec, int64_t head_dim);
 
 // InvalidArgumentError, naming field, value and bound, for what cannot be: parameters and sizes that do not fit, and
@@ -63,8 +65,9 @@ enum class FeatureExponents : uint8_t {
 // job works with it. Thread-compatible.
 class AttentionState {
  public:
-  // An empty state; all its memory is written to. `projection` must be the one that was described, null where there is
-  // none. ResourceExhaustedError when there is no memory.
+  // An empty state; all its memory is written to. InvalidArgumentError for statistics that HeadTransforms::Set refuses.
+  // `projection` must be the one that was described, null where there is none. ResourceExhaustedError when there is no
+  // memory.
   static absl::StatusOr<AttentionState> Create(const StateDescription& description,
                                                std::shared_ptr<const Projection> projection);
   // Memory that such a state takes, in bytes, that of its projection apart.
@@ -75,6 +78,8 @@ class AttentionState {
 
   const StateDescription& description() const { return description_; }
   const std::shared_ptr<const Projection>& projection() const { return projection_; }  // null: none
+  // Of the spec's statistics; null: none.
+  const std::shared_ptr<const HeadTransforms>& transforms() const { return transforms_; }
 
   // Keys folded so far.
   int64_t num_keys(int64_t sequence) const { return heads_[sequence * description_.sizes.num_key_heads].count; }
@@ -99,6 +104,7 @@ class AttentionState {
 
   StateDescription description_;
   std::shared_ptr<const Projection> projection_;
+  std::shared_ptr<const HeadTransforms> transforms_;
   AlignedBuffer<float> memory_;
   std::vector<HeadState> heads_;
   FeatureExponents exponents_ = FeatureExponents::kNone;

@@ -25,6 +25,7 @@ struct Call {
   AttentionSpec spec;
   AttentionInputs inputs;
   MutableTensorView output;
+  std::shared_ptr<const HeadTransforms> transforms;
 };
 
 absl::Status Fits(absl::string_view field, int64_t value, int64_t of_state) {
@@ -78,27 +79,29 @@ TensorView Nothing(const StateSizes& sizes, int64_t dim) {
 // taken in any order.
 Call FoldCall(const AttentionInputs& inputs, const AttentionState& state) {
   const StateSizes& sizes = state.description().sizes;
-  Call call{state.description().spec, inputs, {}};
+  Call call{state.description().spec, inputs, {}, nullptr};
   call.spec.causal = false;
   call.inputs.queries = Nothing(sizes, sizes.head_dim);
   call.inputs.query_lengths = {};
   call.inputs.projection = state.projection();
   call.output.shape = {sizes.batch_size, sizes.num_key_heads, 0, sizes.value_dim};
+  call.transforms = state.transforms();
   return call;
 }
 
 Call ReadCall(const AttentionInputs& inputs, const AttentionState& state, const MutableTensorView& output) {
   const StateSizes& sizes = state.description().sizes;
-  Call call{state.description().spec, inputs, output};
+  Call call{state.description().spec, inputs, output, nullptr};
   call.inputs.keys = Nothing(sizes, sizes.head_dim);
   call.inputs.values = Nothing(sizes, sizes.value_dim);
   call.inputs.key_lengths = {};
   call.inputs.projection = state.projection();
+  call.transforms = state.transforms();
   return call;
 }
 
 Call ChunkCall(const AttentionInputs& inputs, const AttentionState& state, const MutableTensorView& output) {
-  Call call{state.description().spec, inputs, output};
+  Call call{state.description().spec, inputs, output, state.transforms()};
   call.inputs.projection = state.projection();
   return call;
 }
@@ -106,7 +109,7 @@ Call ChunkCall(const AttentionInputs& inputs, const AttentionState& state, const
 absl::StatusOr<LinearCall> MakeLinear(const Call& call, AttentionReport* report) {
   if (report != nullptr) *report = {};
   absl::StatusOr<LinearAttention> linear =
-      LinearAttention::Create(call.spec, call.inputs, call.output, report, StateOwner::kCaller);
+      LinearAttention::Create(call.spec, call.inputs, call.output, report, StateOwner::kCaller, call.transforms);
   if (!linear.ok()) return linear.status();
   return std::make_shared<const LinearAttention>(*std::move(linear));
 }

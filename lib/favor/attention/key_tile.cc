@@ -10,6 +10,7 @@
 #include "favor/kernels/matmul.h"
 #include "favor/kernels/sums.h"
 #include "favor/kernels/tile.h"
+#include "favor/kernels/transform.h"
 #include "favor/kernels/value_maps.h"
 
 namespace favor::internal {
@@ -39,7 +40,9 @@ KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, con
     padded_rows = projector.Slice(0, block_rows_).padded_rows();
   }
   rows_ = layout->Take(width_ * kernels::Padded(head_dim));
-  x_ = layout->Take(head_dim * width_);
+  // A transformed tile comes with the rows that fill the last panel up.
+  x_ = layout->Take((map->transforms() ? kernels::PanelRowCount(head_dim) : head_dim) * width_);
+  input_ = map->transforms() ? layout->Take(head_dim * width_) : x_;
   features_ = layout->Take(padded_rows * width_);
   values_ = layout->Take(width_ * value_stride_);
   value_pairs_ = layout->TakePairs(bfloat16_ ? width_ / 2 * value_stride_ : 0);
@@ -60,9 +63,17 @@ absl::Status KeyTile::Load(const kernels::Rows& keys, const kernels::Rows& value
   const int64_t stride = kernels::Padded(head_dim_);
   int64_t finite = kernels::PackRows(keys, map_->input_multiplier(), /*clamp=*/true, rows_, stride);
   if (finite < count_) return NotFiniteError("keys", keys, finite, where.batch, where.key_head, where.position);
+  const HeadTransforms::Head* transform = map_->transforms() ? &map_->transform(key_head_) : nullptr;
+  if (transform != nullptr) {
+    kernels::ShiftScaleRows(rows_, count_, stride, head_dim_, transform->key_shift, transform->key_factors);
+  }
   finite = kernels::PackRows(values, 1.0f, /*clamp=*/false, values_, value_stride_);
   if (finite < count_) return NotFiniteError("values", values, finite, where.batch, where.key_head, where.position);
-  kernels::Transpose(rows_, stride, count_, head_dim_, x_, width_);
+  kernels::Transpose(rows_, stride, count_, head_dim_, transform != nullptr && transform->keys ? input_ : x_, width_);
+  if (transform != nullptr) {
+    if (transform->keys) kernels::Project(*transform->keys, input_, width_, width_, nullptr, x_);
+    kernels::ClampValues(x_, head_dim_ * width_);
+  }
   if (bfloat16_) kernels::PairRows(values_, value_stride_, count_, value_stride_, value_pairs_, value_stride_);
 
   // The token's own exponent: its whole part moves exponents exactly, however large the norm.
@@ -70,9 +81,14 @@ absl::Status KeyTile::Load(const kernels::Rows& keys, const kernels::Rows& value
   std::fill_n(fraction_, width_, 0.0f);
   std::fill_n(whole_, width_, 0.0f);
   if (map_->key_norm_factor() != 0) {
-    kernels::SquaredNorms(x_, head_dim_, width_, fraction_);
+    const float factor = transform == nullptr ? map_->key_norm_factor() : 1.0f;
+    if (transform == nullptr) {
+      kernels::SquaredNorms(x_, head_dim_, width_, fraction_);
+    } else {
+      kernels::WeightedSquaredNorms(x_, transform->norm_factors, head_dim_, width_, fraction_);
+    }
     for (int64_t t = 0; t < width_; ++t) {
-      const float exponent = fraction_[t] * map_->key_norm_factor();
+      const float exponent = fraction_[t] * factor;
       whole_[t] = std::nearbyint(exponent);
       fraction_[t] = exponent - whole_[t];
     }

@@ -91,6 +91,7 @@ class KeyTile {
   bool mapped_ = false;     // features_ holds what Map() made
   bool has_sums_ = false;   // row_sums_ holds the sums of the weights
   float* rows_;             // [width][Padded(head_dim)], token-major
+  float* input_;            // [head_dim][width], what is to be transformed to x_
   float* x_;                // [head_dim][width]
   float* features_;         // [block_rows, padded][width]
   float* values_;           // [width][value_stride]

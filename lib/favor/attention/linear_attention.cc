@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "favor/attention/rows.h"
+#include "favor/attention/statistics_phases.h"
 #include "favor/kernels/bfloat16.h"
 #include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
@@ -104,19 +105,52 @@ bool LinearAttention::FusesKeys() const {
 
 absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spec, const AttentionInputs& inputs,
                                                         const MutableTensorView& output, AttentionReport* report,
-                                                        StateOwner owner) {
-  const int64_t head_dim = inputs.queries.shape.dim;
+                                                        StateOwner owner,
+                                                        std::shared_ptr<const HeadTransforms> transforms) {
+  const int64_t head_dim = inputs.queries.shape.dim, key_heads = inputs.keys.shape.num_heads;
   const double scale = spec.scale.value_or(DefaultScale(spec.features.kernel, head_dim));
   AttentionSpec effective = spec;
+  effective.features = FeaturesThatRun(spec);
   if (!kernels::HasBFloat16Products()) effective.precision = Precision::kFloat32;
   const bool bfloat16 = effective.precision == Precision::kBFloat16;
-  absl::StatusOr<FeatureMap> map = FeatureMap::Create(spec.features, scale, head_dim, inputs.projection, bfloat16);
+  if (absl::Status status = CheckFeatures(spec.features, scale, head_dim, inputs.projection.get()); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckStatistics(effective.features, head_dim, key_heads); !status.ok()) return status;
+  std::shared_ptr<HeadTransforms> own;
+  if (UsesStatistics(effective.features) && transforms == nullptr) {
+    auto created = HeadTransforms::Create(effective.features, scale, head_dim, key_heads, inputs.projection);
+    if (!created.ok()) return created.status();
+    transforms = own = *std::move(created);
+  }
+  absl::StatusOr<FeatureMap> map =
+      FeatureMap::Create(effective.features, scale, head_dim, inputs.projection, bfloat16, std::move(transforms));
   if (!map.ok()) return map.status();
   if (report != nullptr) {
     report->num_features = map->num_features();
     report->precision = effective.precision;
   }
-  return LinearAttention(effective, inputs, output, report, owner, *std::move(map));
+  LinearAttention call(effective, inputs, output, report, owner, *std::move(map));
+  call.scale_ = scale;
+  call.transforms_ = std::move(own);
+  if (call.transforms_ != nullptr && effective.features.statistics == nullptr && inputs.queries.shape.length > 0) {
+    call.measured_ = std::make_shared<Statistics>();
+    call.measured_->heads.resize(key_heads);
+    if (report != nullptr) report->statistics = call.measured_;
+  }
+  return call;
+}
+
+std::vector<Phase> LinearAttention::StatisticsPhases(const Cancellation* cancellation) const {
+  if (transforms_ == nullptr) return {};
+  if (measured_ == nullptr) return {TransformsPhase(spec_.features.statistics, transforms_, cancellation)};
+  return MeasurementPhases(spec_.features, scale_, inputs_, cancellation, measured_, transforms_);
+}
+
+int64_t LinearAttention::StatisticsBytes() const {
+  if (transforms_ == nullptr) return 0;
+  const int64_t bytes = HeadTransforms::Bytes(spec_.features, inputs_.keys.shape.dim, num_key_heads(), map_.num_rows());
+  return bytes + (measured_ == nullptr ? 0 : MeasurementBytes(inputs_));
 }
 
 absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(int64_t part) const {

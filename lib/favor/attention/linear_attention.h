@@ -13,7 +13,11 @@
 #include "favor/attention/partial_outputs.h"
 #include "favor/attention/query_tile.h"
 #include "favor/base/aligned_buffer.h"
+#include "favor/base/cancellation.h"
+#include "favor/base/job.h"
 #include "favor/feature_map/feature_map.h"
+#include "favor/feature_map/head_transforms.h"
+#include "favor/feature_map/statistics.h"
 
 namespace favor::internal {
 
@@ -25,9 +29,11 @@ enum class StateOwner : uint8_t { kCall, kCaller };
 class LinearAttention {
  public:
   // inputs have been validated.
+  // transforms: those of the caller's states, where the spec uses statistics; a call of its own makes its own.
   static absl::StatusOr<LinearAttention> Create(const AttentionSpec& spec, const AttentionInputs& inputs,
                                                 const MutableTensorView& output, AttentionReport* report,
-                                                StateOwner owner = StateOwner::kCall);
+                                                StateOwner owner = StateOwner::kCall,
+                                                std::shared_ptr<const HeadTransforms> transforms = nullptr);
 
   // What folding and reading tiles of one head writes to.
   struct Workspace {
@@ -48,6 +54,11 @@ class LinearAttention {
   // ResourceExhaustedError when there is no memory.
   absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(int64_t part = 0) const;
   int64_t WorkspaceBytes() const;
+
+  // What has to come before everything else: statistics are measured, or put to use. None where there are none, or
+  // where the caller's states have them.
+  std::vector<Phase> StatisticsPhases(const Cancellation* cancellation) const;
+  int64_t StatisticsBytes() const;
 
   // Empties a state.
   void Clear(HeadState* state) const;
@@ -118,12 +129,15 @@ class LinearAttention {
   void SplitFeatures();
 
   AttentionSpec spec_;
+  double scale_ = 1;
   AttentionInputs inputs_;
   MutableTensorView output_;
   AttentionReport* report_;
   StateOwner owner_;
   FeatureMap map_;
-  std::vector<FeatureMap> parts_;  // map_ itself, or slices of it
+  std::shared_ptr<HeadTransforms> transforms_;  // of the call's own, set by the first phases
+  std::shared_ptr<Statistics> measured_;        // those that the call measures
+  std::vector<FeatureMap> parts_;               // map_ itself, or slices of it
   int64_t fold_width_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -34,19 +35,21 @@ Phase ReadSegmentsPhase(const LinearCall& call, const LinearPartition& shape,
 
 Job PlanLinearAttention(const LinearCall& call, const Cancellation* cancellation, std::shared_ptr<LinearPool> pool) {
   const LinearPartition shape(*call);
-  Job job;
-  if (shape.num_states == 0 || shape.query_tiles == 0) return job;
+  if (shape.num_states == 0 || shape.query_tiles == 0) return {};
+  std::vector<Phase> phases;
   if (call->num_parts() > 1) {
-    job.phases = CausalPartPhases(call, shape, cancellation, nullptr);
+    phases = CausalPartPhases(call, shape, cancellation, nullptr);
   } else if (call->causal()) {
-    job.phases = {CausalPhase(call, shape, cancellation, nullptr, std::move(pool))};
+    phases = {CausalPhase(call, shape, cancellation, nullptr, std::move(pool))};
   } else if (shape.segments == 1) {
-    job.phases = {WholeHeadPhase(call, shape, cancellation, nullptr, std::move(pool))};
+    phases = {WholeHeadPhase(call, shape, cancellation, nullptr, std::move(pool))};
   } else {
     auto works = MakeWorkspaces(call, shape.num_states * shape.segments);
-    job.phases = {FoldSegmentsPhase(call, shape, works, cancellation, nullptr),
-                  MergeSegmentsPhase(call, shape, works, nullptr), ReadSegmentsPhase(call, shape, works, cancellation)};
+    phases = {FoldSegmentsPhase(call, shape, works, cancellation, nullptr),
+              MergeSegmentsPhase(call, shape, works, nullptr), ReadSegmentsPhase(call, shape, works, cancellation)};
   }
+  Job job{call->StatisticsPhases(cancellation)};
+  std::move(phases.begin(), phases.end(), std::back_inserter(job.phases));
   return job;
 }
 
@@ -58,6 +61,7 @@ int64_t LinearScratchBytes(absl::Span<const LinearAttention> calls, int num_thre
     const LinearPartition shape(call);
     if (shape.num_states == 0 || shape.query_tiles == 0) continue;
     workspace = std::max(workspace, call.WorkspaceBytes());
+    held += call.StatisticsBytes();
     if (call.num_parts() > 1) {
       held += CausalPartBytes(call, shape);
     } else if (shape.segments > 1) {

@@ -9,6 +9,7 @@
 #include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
 #include "favor/kernels/tile.h"
+#include "favor/kernels/transform.h"
 #include "favor/kernels/value_maps.h"
 
 namespace favor::internal {
@@ -40,7 +41,8 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
       head_dim_(head_dim),
       value_stride_(kernels::Padded(value_dim)) {
   rows_ = layout->Take(kTile * kernels::Padded(head_dim));
-  x_ = layout->Take(head_dim * kTile);
+  x_ = layout->Take((map->transforms() ? kernels::PanelRowCount(head_dim) : head_dim) * kTile);
+  input_ = map->transforms() ? layout->Take(head_dim * kTile) : x_;
   features_ = layout->Take(map->feature_rows() * kTile);
   references_ = layout->Take(kTile);
   const int64_t num_pairs = bfloat16_ ? kernels::NumPairs(map->num_features()) : 0;
@@ -54,7 +56,9 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
   epsilon_ = layout->Take(kTile);
   feature_totals_ = layout->Take(kTile);
   epsilon_scale_ = layout->Take(kTile);
-  row_factors_ = layout->Take(parity_.has_value() ? map->num_features() : 0);
+  row_factors_ = layout->Take(parity_.has_value() || map->transforms() ? map->num_features() : 0);
+  row_maxima_ = layout->Take(map->transforms() ? map->num_features() : 0);
+  row_sums_ = layout->Take(map->transforms() ? map->num_features() : 0);
   running_total_ = layout->Take(value_stride_);
   if (options.jackknife) jackknife_.emplace(map->num_features(), value_stride_, layout);
 }
@@ -65,7 +69,15 @@ absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) 
   const int64_t stride = kernels::Padded(head_dim_);
   const int64_t finite = kernels::PackRows(queries, map_->input_multiplier(), /*clamp=*/true, rows_, stride);
   if (finite < count_) return NotFiniteError("queries", queries, finite, where.batch, where.head, where.position);
-  kernels::Transpose(rows_, stride, count_, head_dim_, x_, kTile);
+  const HeadTransforms::Head* transform = map_->transforms() ? &map_->transform(key_head_) : nullptr;
+  if (transform != nullptr && transform->query_factors != nullptr) {
+    kernels::ShiftScaleRows(rows_, count_, stride, head_dim_, nullptr, transform->query_factors);
+  }
+  kernels::Transpose(rows_, stride, count_, head_dim_, transform != nullptr && transform->queries ? input_ : x_, kTile);
+  if (transform != nullptr) {
+    if (transform->queries) kernels::Project(*transform->queries, input_, kTile, kTile, nullptr, x_);
+    kernels::ClampValues(x_, head_dim_ * kTile);
+  }
   if (parity_.has_value()) {
     kernels::SquaredNorms(x_, head_dim_, kTile, half_norms_);
     for (int64_t t = 0; t < kTile; ++t) half_norms_[t] *= map_->half_norm_factor();
@@ -84,16 +96,34 @@ void QueryTile::Weigh(const HeadState& state, float stabiliser) {
   }
 }
 
-void QueryTile::WeighExponential(const HeadState& state) {
+void QueryTile::WeighRows(const float* maxima, const float* key_sums) {
   if (map_->fused()) {
-    kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, state.maxima, map_->num_features(), references_);
+    kernels::GuessQueryMaxima(x_, head_dim_, kTile, kTile, maxima, map_->num_features(), references_);
     const bool good = kernels::ProjectQueryWeights(map_->projector(key_head_), x_, kTile, kernels::Padded(count_),
-                                                   state.maxima, state.key_sums, references_, features_, denominators_);
+                                                   maxima, key_sums, references_, features_, denominators_);
     if (good) return;
   }
   map_->Map(key_head_, x_, features_);
-  kernels::QueryWeights(features_, map_->num_features(), state.maxima, state.key_sums, map_->fused(), references_,
-                        denominators_);
+  kernels::QueryWeights(features_, map_->num_features(), maxima, key_sums, map_->fused(), references_, denominators_);
+}
+
+void QueryTile::WeighExponential(const HeadState& state) {
+  if (!map_->transforms() || map_->transform(key_head_).row_factors == nullptr) {
+    return WeighRows(state.maxima, state.key_sums);
+  }
+  // What feature r weighs is a power of two, which moves exponents exactly, times a factor.
+  const HeadTransforms::Head& transform = map_->transform(key_head_);
+  const float* factors = transform.row_factors + map_->first_row();
+  const float* exponents = transform.row_exponents + map_->first_row();
+  for (int64_t first = 0; first < map_->num_features(); first += map_->num_rows()) {
+    for (int64_t r = 0; r < map_->num_rows(); ++r) {
+      row_factors_[first + r] = factors[r];
+      row_maxima_[first + r] = state.maxima[first + r] + exponents[r];
+      row_sums_[first + r] = state.key_sums[first + r] * factors[r];
+    }
+  }
+  WeighRows(row_maxima_, row_sums_);
+  kernels::ScaleTileRows(features_, map_->num_features(), row_factors_);
 }
 
 // The published formula (performer-pytorch 1.1.4), from a state without epsilon: with kappa the key stabiliser,

@@ -59,6 +59,7 @@ class QueryTile {
   // stabiliser: of the keys, for epsilon parity.
   void Weigh(const HeadState& state, float stabiliser);
   void WeighExponential(const HeadState& state);
+  void WeighRows(const float* maxima, const float* key_sums);
   void WeighWithEpsilon(const HeadState& state, float stabiliser);
   // Puts epsilons of queries from `begin` on, weighed with the stabiliser of query `begin`, on the scale of their own.
   void RaiseEpsilons(const float* stabilisers, int64_t begin);
@@ -85,6 +86,7 @@ class QueryTile {
   float key_epsilon_ = 0;   // epsilon on the scale of the state's weights
   float key_unit_ = 1;      // 1 on that scale
   float* rows_;             // [kTile][Padded(head_dim)]
+  float* input_;            // [head_dim][kTile], what is to be transformed to x_
   float* x_;                // [head_dim][kTile]
   float* features_;         // [feature_rows()][kTile]
   float* references_;       // [kTile] the exponent that weights are relative to
@@ -98,7 +100,9 @@ class QueryTile {
   float* epsilon_;          // [kTile] parity
   float* feature_totals_;   // [kTile] parity: sum_r f
   float* epsilon_scale_;    // [kTile] parity: what a query's epsilons are multiplied by
-  float* row_factors_;      // [num_features] parity: 2^(M_r - stabiliser)
+  float* row_factors_;      // [num_features] parity: 2^(M_r - stabiliser); statistics: what feature r weighs
+  float* row_maxima_;       // [num_features] statistics: M_r and the exponent of what feature r weighs
+  float* row_sums_;         // [num_features] statistics: Z_r times row_factors_
   float* running_total_;    // [value_stride] parity, causal: sum of values up to a query
   std::optional<BlockJackknife> jackknife_;
 };

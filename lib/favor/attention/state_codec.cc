@@ -49,8 +49,7 @@ uint8_t CodeOf(Kernel kernel) {
   return 0;
 }
 
-uint8_t CodeOf(const FeatureSpec& spec, Estimator estimator) {
-  if (!UsesEstimator(spec.kernel)) return 0;
+uint8_t CodeOf(Estimator estimator) {
   switch (estimator) {
     case Estimator::kPositive:
       return 1;
@@ -58,8 +57,20 @@ uint8_t CodeOf(const FeatureSpec& spec, Estimator estimator) {
       return 2;
     case Estimator::kTrigonometric:
       return 3;
+    case Estimator::kOprf:
+      return 4;
+    case Estimator::kSderf:
+      return 5;
+    case Estimator::kSaderf:
+      return 6;
   }
   return 0;
+}
+
+// The estimator, and what stands in front of it.
+uint8_t EstimatorByte(const FeatureSpec& spec) {
+  if (!UsesEstimator(spec.kernel)) return 0;
+  return CodeOf(spec.estimator) + (spec.antithetic ? 64 : 0) + (spec.precondition ? 128 : 0);
 }
 
 uint8_t CodeOf(const FeatureSpec& spec, Nonlinearity nonlinearity) {
@@ -105,7 +116,7 @@ FieldHasher StartChecksum(const StateHeader& header, int64_t payload_bytes) {
   hasher.AddBytes("favorsta").AddUint32(header.version);
   hasher.AddUint8(static_cast<uint8_t>(header.encoding)).AddUint8(header.layout);
   hasher.AddUint8(spec.causal ? 1 : 0).AddUint8(spec.precision == Precision::kBFloat16 ? 2 : 1);
-  hasher.AddUint8(CodeOf(features.kernel)).AddUint8(CodeOf(features, features.estimator));
+  hasher.AddUint8(CodeOf(features.kernel)).AddUint8(EstimatorByte(features));
   hasher.AddUint8(CodeOf(features, features.nonlinearity)).AddUint8(CodeOf(features.epsilon_parity));
   const EpsilonParity parity = features.epsilon_parity.value_or(EpsilonParity{0, 0});
   AddDouble(*spec.scale, &hasher);

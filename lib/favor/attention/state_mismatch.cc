@@ -38,6 +38,12 @@ absl::string_view NameOf(Estimator estimator) {
       return "hyperbolic";
     case Estimator::kTrigonometric:
       return "trigonometric";
+    case Estimator::kOprf:
+      return "oprf";
+    case Estimator::kSderf:
+      return "sderf";
+    case Estimator::kSaderf:
+      return "saderf";
   }
   return "";
 }
@@ -130,6 +136,8 @@ absl::Status CheckSameDescription(absl::string_view name, const StateDescription
     compare.Differ("spec.features.epsilon_parity", NameOf(features.epsilon_parity),
                    NameOf(wanted_features.epsilon_parity));
   }
+  compare.CheckNamed("spec.features.antithetic", features.antithetic, wanted_features.antithetic);
+  compare.CheckNamed("spec.features.precondition", features.precondition, wanted_features.precondition);
   compare.CheckNamed("spec.precision", spec.precision, wanted_spec.precision);
   compare.Check("batch_size", actual.sizes.batch_size, wanted.sizes.batch_size);
   compare.Check("num_heads", actual.sizes.num_key_heads, wanted.sizes.num_key_heads);

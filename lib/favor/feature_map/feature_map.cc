@@ -8,7 +8,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "favor/feature_map/statistics.h"
 #include "favor/kernels/tile.h"
+#include "favor/kernels/transform.h"
 #include "favor/kernels/value_maps.h"
 
 namespace favor {
@@ -79,6 +81,10 @@ absl::Status CheckProjection(const FeatureSpec& spec, int64_t head_dim, const Pr
     return absl::OkStatus();
   }
   if (use == ProjectionUse::kNone) return absl::InvalidArgumentError("projection is set, but this kernel takes none");
+  if (UsesStatistics(spec) && projection->sqrt_dim_norms()) {
+    return absl::InvalidArgumentError(
+        "projection.row_norms is sqrt_dim, must be chi for estimators that are fitted to queries and keys");
+  }
   if (projection->head_dim() != head_dim) {
     return absl::InvalidArgumentError(
         absl::StrCat("projection.head_dim is ", projection->head_dim(), ", queries.head_dim is ", head_dim));
@@ -92,18 +98,19 @@ absl::Status CheckRange(absl::string_view name, double value, double low, double
   return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", must be from ", low, " to ", high));
 }
 
-absl::Status CheckSpec(const FeatureSpec& spec, double scale) {
-  if (absl::Status status = CheckScale(scale); !status.ok()) return status;
-  if (absl::Status status = CheckRange("polynomial_offset", spec.polynomial_offset, 0, 1e15); !status.ok()) {
-    return status;
+absl::Status CheckEstimator(const FeatureSpec& spec) {
+  const bool softmax = spec.kernel == Kernel::kSoftmax;
+  if (UsesEstimator(spec.kernel) && UsesProposal(spec.estimator) && !softmax) {
+    return absl::InvalidArgumentError("estimator is oprf, sderf or saderf, kernel must be softmax");
   }
-  if (!spec.epsilon_parity.has_value()) return absl::OkStatus();
-  for (const auto& [name, value] : {std::pair("epsilon_parity.feature_epsilon", spec.epsilon_parity->feature_epsilon),
-                                    std::pair("epsilon_parity.causal_epsilon", spec.epsilon_parity->causal_epsilon)}) {
-    if (absl::Status status = CheckRange(name, value, 0, 1); !status.ok()) return status;
+  const bool trigonometric = spec.estimator == Estimator::kTrigonometric;
+  if (spec.antithetic && (!UsesEstimator(spec.kernel) || trigonometric)) {
+    return absl::InvalidArgumentError("antithetic is true, but this kernel or estimator has no rows to pair");
   }
-  if (!SupportsEpsilonParity(spec)) {
-    return absl::InvalidArgumentError("epsilon_parity is set, but this kernel or estimator has no published epsilon");
+  if (spec.precondition && (!softmax || trigonometric)) {
+    return absl::InvalidArgumentError(
+        "precondition is true, kernel must be softmax and estimator not trigonometric: no other attention stays as it "
+        "is");
   }
   return absl::OkStatus();
 }
@@ -119,7 +126,26 @@ ProjectionUse ProjectionUseOf(Kernel kernel) {
   return UsesEstimator(kernel) ? ProjectionUse::kRequired : ProjectionUse::kNone;
 }
 
+bool MakesPairs(const FeatureSpec& spec) {
+  return UsesEstimator(spec.kernel) &&
+         (spec.antithetic || spec.estimator == Estimator::kHyperbolic || spec.estimator == Estimator::kTrigonometric);
+}
+
+bool UsesStatistics(const FeatureSpec& spec) {
+  return spec.kernel == Kernel::kSoftmax && (spec.precondition || UsesProposal(spec.estimator));
+}
+
+FeatureSpec WithoutStatistics(const FeatureSpec& spec) {
+  if (!UsesStatistics(spec)) return spec;
+  FeatureSpec plain = spec;
+  plain.estimator = MakesPairs(spec) ? Estimator::kHyperbolic : Estimator::kPositive;
+  plain.antithetic = plain.precondition = false;
+  plain.statistics = nullptr;
+  return plain;
+}
+
 bool SupportsEpsilonParity(const FeatureSpec& spec) {
+  if (spec.antithetic || spec.precondition) return false;
   switch (spec.kernel) {
     case Kernel::kSoftmax:
     case Kernel::kSoftmaxRegularized:
@@ -137,7 +163,7 @@ int64_t NumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t num_proje
     case Kernel::kSoftmax:
     case Kernel::kGaussian:
     case Kernel::kSoftmaxRegularized:
-      return spec.estimator == Estimator::kPositive ? num_projection_rows : 2 * num_projection_rows;
+      return MakesPairs(spec) ? 2 * num_projection_rows : num_projection_rows;
     case Kernel::kGeneralized:
       return num_projection_rows > 0 ? num_projection_rows : head_dim;
     case Kernel::kTaylor2:
@@ -157,10 +183,33 @@ double DefaultScale(Kernel kernel, int64_t head_dim) {
   return 1 / std::sqrt(static_cast<double>(head_dim));
 }
 
+absl::Status CheckParameters(const FeatureSpec& spec, double scale) {
+  if (absl::Status status = CheckScale(scale); !status.ok()) return status;
+  if (absl::Status status = CheckRange("polynomial_offset", spec.polynomial_offset, 0, 1e15); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = CheckEstimator(spec); !status.ok()) return status;
+  if (!spec.epsilon_parity.has_value()) return absl::OkStatus();
+  for (const auto& [name, value] : {std::pair("epsilon_parity.feature_epsilon", spec.epsilon_parity->feature_epsilon),
+                                    std::pair("epsilon_parity.causal_epsilon", spec.epsilon_parity->causal_epsilon)}) {
+    if (absl::Status status = CheckRange(name, value, 0, 1); !status.ok()) return status;
+  }
+  if (!SupportsEpsilonParity(spec)) {
+    return absl::InvalidArgumentError("epsilon_parity is set, but this kernel or estimator has no published epsilon");
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckFeatures(const FeatureSpec& spec, double scale, int64_t head_dim, const Projection* projection) {
+  if (absl::Status status = CheckParameters(spec, scale); !status.ok()) return status;
+  if (absl::Status status = CheckProjection(spec, head_dim, projection); !status.ok()) return status;
+  return CheckStatistics(spec, head_dim, /*num_key_heads=*/0);
+}
+
 absl::StatusOr<FeatureMap> FeatureMap::Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                              std::shared_ptr<const Projection> projection, bool bfloat16) {
-  if (absl::Status status = CheckSpec(spec, scale); !status.ok()) return status;
-  if (absl::Status status = CheckProjection(spec, head_dim, projection.get()); !status.ok()) return status;
+                                              std::shared_ptr<const Projection> projection, bool bfloat16,
+                                              std::shared_ptr<const HeadTransforms> transforms) {
+  if (absl::Status status = CheckFeatures(spec, scale, head_dim, projection.get()); !status.ok()) return status;
   FeatureMap map;
   map.spec_ = spec;
   map.head_dim_ = head_dim;
@@ -178,6 +227,7 @@ absl::StatusOr<FeatureMap> FeatureMap::Create(const FeatureSpec& spec, double sc
   map.key_norm_factor_ = NormCoefficient(spec) * kLog2E / (unit * unit);
   map.half_norm_factor_ = 0.5 * kLog2E / (unit * unit);
   map.projection_ = std::move(projection);
+  map.transforms_ = std::move(transforms);
   return map;
 }
 
@@ -219,10 +269,10 @@ void FeatureMap::Map(int64_t key_head, const float* x, float* features) const {
   if (spec_.kernel == Kernel::kEluPlusOne) kernels::EluPlusOneMap(features, num_features_);
   if (!UsesEstimator(spec_.kernel)) return;
   const int64_t rows = num_rows_;
-  if (spec_.estimator == Estimator::kHyperbolic) {
-    for (int64_t n = 0; n < rows * kTile; ++n) features[rows * kTile + n] = -features[n];
-  } else if (spec_.estimator == Estimator::kTrigonometric) {
+  if (spec_.estimator == Estimator::kTrigonometric) {
     kernels::CosineSineMap(features, rows);
+  } else if (MakesPairs(spec_)) {
+    kernels::NegateRows(features, rows, features + rows * kTile);
   }
 }
 

@@ -6,9 +6,15 @@
 
 #include "absl/status/statusor.h"
 #include "favor/feature_map/feature_spec.h"
+#include "favor/feature_map/head_transforms.h"
 #include "favor/projection/projection.h"
 
 namespace favor {
+
+// InvalidArgumentError naming field, value and bound when parameters do not fit each other.
+absl::Status CheckParameters(const FeatureSpec& spec, double scale);
+// The same, with the projection and the sizes of statistics: what FeatureMap::Create asks for.
+absl::Status CheckFeatures(const FeatureSpec& spec, double scale, int64_t head_dim, const Projection* projection);
 
 // A feature map ready to run on tiles [.., kTile]. Immutable, thread-safe.
 //
@@ -19,6 +25,9 @@ namespace favor {
 //   kSoftmax, kSoftmaxRegularized  positive       exp(w_r.x - |x|^2/2)                exponential  g = -|x|^2/2
 //     (Choromanski et al. 2021,    hyperbolic     the same for rows W and -W           exponential  g = -|x|^2/2
 //      Lemma 1 and section 2.4)    trigonometric  exp(|x|^2/2) [cos w_r.x, sin w_r.x]  valued       g = +|x|^2/2
+//   kSoftmax                       oprf, saderf,  exp(w_r'A w_r + w_r.B x - |x|^2/2),  exponential  g = -|x|^2/2
+//     (Likhosherstov et al.        sderf          B'B = I - 4A up to a rotation
+//      2022, 2023)                 antithetic     the same for rows W and -W           exponential  g = -|x|^2/2
 //   kGaussian                      positive       exp(w_r.x - |x|^2)                   exponential  g = -|x|^2
 //                                  hyperbolic     the same for rows W and -W           exponential  g = -|x|^2
 //     (Rahimi & Recht 2007)        trigonometric  [cos w_r.x, sin w_r.x]               valued       g = 0
@@ -28,13 +37,16 @@ namespace favor {
 //   kEluPlusOne                                   elu(x_r) + 1                         valued       g = 0
 //   kTaylor2, kPolynomial2                        monomials up to degree 2             valued       g = 0
 //
-// The factor 1/sqrt(num_features) cancels between numerator and denominator and is left out.
+// The factor 1/sqrt(num_features) cancels between numerator and denominator and is left out, and so do other factors
+// that all features have in common. With statistics, x is what HeadTransforms make of queries and keys.
 class FeatureMap {
  public:
   // InvalidArgumentError naming field, value and bound when projection and spec do not fit head_dim or each other.
-  // bfloat16: projects with entries and inputs rounded to bfloat16 (Projection::BFloat16Projector).
+  // bfloat16: projects with entries and inputs rounded to bfloat16 (Projection::BFloat16Projector). A map with
+  // statistics that is to see inputs needs their transforms, which may be set later.
   static absl::StatusOr<FeatureMap> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                           std::shared_ptr<const Projection> projection, bool bfloat16 = false);
+                                           std::shared_ptr<const Projection> projection, bool bfloat16 = false,
+                                           std::shared_ptr<const HeadTransforms> transforms = nullptr);
 
   // The map of projection rows [begin, end) alone, begin a multiple of the projector's grain(): attention is the sum
   // over such parts of numerators and denominators. Only for maps with a projection.
@@ -58,6 +70,11 @@ class FeatureMap {
 
   // |x|^2/2 in base 2 is half_norm_factor() * |tile column|^2, for exponential maps.
   float half_norm_factor() const { return half_norm_factor_; }
+
+  // Whether inputs are transformed between their tensors and the tile; then key_norm_factor() has no meaning, and
+  // HeadTransforms::Head tells g and what rows of the projection weigh.
+  bool transforms() const { return transforms_ != nullptr; }
+  const HeadTransforms::Head& transform(int64_t key_head) const { return transforms_->head(key_head); }
 
   // Rows of a tile of features: num_features(), and what the kernels write past it.
   int64_t feature_rows() const;
@@ -88,7 +105,8 @@ class FeatureMap {
   float input_multiplier_ = 1;
   float key_norm_factor_ = 0;
   float half_norm_factor_ = 0;
-  std::shared_ptr<const Projection> projection_;  // null: features of x itself
+  std::shared_ptr<const Projection> projection_;      // null: features of x itself
+  std::shared_ptr<const HeadTransforms> transforms_;  // null: x is the input
 };
 
 }  // namespace favor

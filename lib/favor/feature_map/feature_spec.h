@@ -2,6 +2,7 @@
 #define FAVOR_FEATURE_MAP_FEATURE_SPEC_H_
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 
 #include "absl/status/status.h"
@@ -20,7 +21,15 @@ enum class Kernel : uint8_t {
   kPolynomial2,
 };
 
-enum class Estimator : uint8_t { kPositive, kHyperbolic, kTrigonometric };
+enum class Estimator : uint8_t {
+  kPositive,
+  kHyperbolic,
+  kTrigonometric,
+  // Fitted to queries and keys by Statistics; kSoftmax only.
+  kOprf,    // FAVOR++ (Likhosherstov et al. 2022)
+  kSderf,   // FAVOR# (Likhosherstov et al. 2023)
+  kSaderf,  // every coordinate balanced between queries and keys, then kOprf
+};
 
 enum class Nonlinearity : uint8_t {
   kRelu,
@@ -47,6 +56,8 @@ struct EpsilonParity {
   bool prefix_stabiliser = false;
 };
 
+struct Statistics;  // statistics.h
+
 // How features are made from a projected (or raw) row.
 struct FeatureSpec {
   Kernel kernel = Kernel::kSoftmax;
@@ -54,6 +65,14 @@ struct FeatureSpec {
   Nonlinearity nonlinearity = Nonlinearity::kRelu;  // kGeneralized
   double polynomial_offset = 1;                     // kPolynomial2: (x.y + polynomial_offset)^2
   std::optional<EpsilonParity> epsilon_parity;
+  // Rows W and -W, two features of each: in front of any estimator but kTrigonometric; of kPositive it makes
+  // kHyperbolic.
+  bool antithetic = false;
+  // Queries and keys transformed before their features are made, such that attention stays as it is and estimates vary
+  // least: HeadStatistics. kSoftmax only, not kTrigonometric.
+  bool precondition = false;
+  // Where UsesStatistics(). Null: those that a call measures itself.
+  std::shared_ptr<const Statistics> statistics;
 };
 
 // Whether the map reads a projection always (softmax, Gaussian), never (elu+1, no_projection, Taylor, polynomial), or
@@ -63,6 +82,19 @@ ProjectionUse ProjectionUseOf(Kernel kernel);
 
 // Whether the kernel is estimated: whether it reads FeatureSpec::estimator.
 bool UsesEstimator(Kernel kernel);
+
+// Whether it makes two features of each row of the projection.
+bool MakesPairs(const FeatureSpec& spec);
+
+// Whether the estimator has a proposal A, HeadStatistics::proposal.
+constexpr bool UsesProposal(Estimator estimator) { return estimator >= Estimator::kOprf; }
+
+// Whether features depend on statistics of queries and keys.
+bool UsesStatistics(const FeatureSpec& spec);
+
+// The same without them: FAVOR+, which runs where there are none. Statistics of keys that are yet to come would let
+// earlier outputs of a causal call depend on them, and those of a state's first keys would not be those of its later.
+FeatureSpec WithoutStatistics(const FeatureSpec& spec);
 
 // Whether a published implementation's epsilons exist for this kernel and estimator.
 bool SupportsEpsilonParity(const FeatureSpec& spec);

@@ -93,6 +93,7 @@ absl::StatusOr<std::shared_ptr<const Projection>> DrawProjection(const Projectio
   projection->num_matrices_ = 1;
   projection->num_features_ = spec.num_features;
   projection->head_dim_ = spec.head_dim;
+  projection->sqrt_dim_norms_ = TakesRowNorms(spec.kind) && spec.row_norms == RowNorms::kSqrtDim;
   projection->rows_ = *std::move(rows);
   projection->factors_ = *std::move(factors);
   projection->id_ = internal::DrawnProjectionId(spec);

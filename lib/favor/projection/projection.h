@@ -85,6 +85,8 @@ class Projection {
   int64_t num_matrices() const { return num_matrices_; }  // 1, or the number of key heads
   int64_t num_features() const { return num_features_; }
   int64_t head_dim() const { return head_dim_; }
+  // Whether it was drawn with all norms sqrt(head_dim), so that estimates of the softmax kernel are biased.
+  bool sqrt_dim_norms() const { return sqrt_dim_norms_; }
 
   // Row-major [num_features, head_dim] of one key head.
   absl::Span<const float> Matrix(int64_t key_head) const {
@@ -128,6 +130,7 @@ class Projection {
   int64_t num_matrices_ = 0;
   int64_t num_features_ = 0;
   int64_t head_dim_ = 0;
+  bool sqrt_dim_norms_ = false;
   AlignedBuffer<float> rows_;      // [num_matrices, num_features, head_dim]
   AlignedBuffer<float> panels_;    // the same in panels; empty for kStructured
   AlignedBuffer<uint32_t> pairs_;  // the same in panels of bfloat16, where the CPU has use for them

@@ -146,3 +146,30 @@ def test_unknown_names_are_refused_with_those_there_are(client, options, message
 def test_unknown_options_are_refused(client):
     with pytest.raises(TypeError, match="kernels"):
         client.attend(*arrays(), kernels="softmax")
+
+
+def test_statistics_travel_as_they_came(server, client):
+    head = attention_pb2.Statistics.Head(key_shift=[0.1, 2.0], query_transform=[1.0, 0.5, 0.25, 1.5], proposal=[-0.125])
+    wire = attention_pb2.Statistics(heads=[head, head])
+    server.on(_methods.CALIBRATE, lambda request: attention_pb2.CalibrateResponse(statistics=wire))
+    queries, keys, values = arrays()
+    statistics = client.calibrate(queries, keys, estimator="oprf", precondition=True, scale=0.5)
+    request = server.requests[-1]
+    np.testing.assert_array_equal(_tensors.from_wire(request.keys), keys)
+    assert request.spec.scale == 0.5 and request.spec.features.precondition
+    assert request.spec.features.estimator == attention_pb2.ESTIMATOR_OPRF
+    client.attend(queries, keys, values, estimator="oprf", precondition=True, antithetic=True, statistics=statistics)
+    features = server.requests[-1].spec.features
+    assert features.statistics == wire and features.antithetic and features.precondition
+
+
+def test_statistics_that_a_call_measured_are_in_its_report(server, client):
+    def answer(request):
+        response = answer_with_queries(request)
+        response.report.statistics.heads.add(proposal=[-0.5])
+        return response
+
+    server.on(_methods.ATTEND, answer)
+    assert client.attend(*arrays()).report.statistics.heads[0].proposal.tolist() == [-0.5]
+    server.on(_methods.ATTEND, answer_with_queries)
+    assert client.attend(*arrays()).report.statistics is None

@@ -91,3 +91,23 @@ def test_an_api_key_is_what_a_server_with_keys_asks_for(tmp_path):
                     client.info()
         with favor.Client(endpoint, deadline=60, api_key="the-key") as client:
             assert client.info().version == favor.__version__
+
+
+def test_statistics_of_a_sample_serve_a_causal_call(client):
+    _, tensors = load(DATA / "qkv_rxnmapper_layer0.safetensors")
+    queries, keys, values = ((tensors[name] * factor).astype(np.float32) for name, factor in (("queries", 0.25), ("keys", 0.25), ("values", 1)))
+    options = {"estimator": "sderf", "precondition": True, "antithetic": True, "num_features": 128}
+    measured = client.attend(queries, keys, values, **options)
+    statistics = client.calibrate(queries, keys, estimator="sderf", precondition=True)
+    assert len(statistics.heads) == keys.shape[1]
+    for head, other in zip(statistics.heads, measured.report.statistics.heads):
+        np.testing.assert_array_equal(head.query_transform, other.query_transform)
+    given = client.attend(queries, keys, values, statistics=statistics, **options)
+    np.testing.assert_array_equal(given.output, measured.output)
+    assert given.report.projection_id == measured.report.projection_id
+    exact = client.attend(queries, keys, values, causal=True, mode="exact").output
+    errors = [
+        relative_error(client.attend(queries, keys, values, causal=True, statistics=each, **options).output, exact)
+        for each in (statistics, None)
+    ]
+    assert errors[0] < 0.7 * errors[1]  # None: FAVOR+

@@ -35,6 +35,16 @@ void WriteFeatures(const AttentionCase& attention_case, v1::FeatureSpec* wire) {
   const ProjectionUse use = ProjectionUseOf(spec.kernel);
   wire->set_kernel(WireOf<v1::Kernel>(spec.kernel));
   if (use == ProjectionUse::kRequired) wire->set_estimator(WireOf<v1::Estimator>(spec.estimator));
+  wire->set_antithetic(spec.antithetic);
+  wire->set_precondition(spec.precondition);
+  if (spec.statistics != nullptr) {
+    for (const HeadStatistics& head : spec.statistics->heads) {
+      v1::Statistics::Head* to = wire->mutable_statistics()->add_heads();
+      to->mutable_key_shift()->Add(head.key_shift.begin(), head.key_shift.end());
+      to->mutable_query_transform()->Add(head.query_transform.begin(), head.query_transform.end());
+      to->mutable_proposal()->Add(head.proposal.begin(), head.proposal.end());
+    }
+  }
   if (spec.kernel == Kernel::kGeneralized) wire->set_nonlinearity(WireOf<v1::Nonlinearity>(spec.nonlinearity));
   if (spec.kernel == Kernel::kPolynomial2) wire->set_polynomial_offset(spec.polynomial_offset);
   if (spec.epsilon_parity) {

@@ -221,8 +221,15 @@ const BadInput kFeatures[] = {
      "spec.features.kernel is 99, which is no Kernel"},
     {"Estimator", [](auto& r) { Features(r).set_estimator(static_cast<v1::Estimator>(99)); }, kInvalid,
      "spec.features.estimator", "spec.features.estimator is 99, which is no Estimator"},
-    {"Oprf", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_OPRF); }, kUnserved, "spec.features.estimator",
-     "spec.features.estimator is ESTIMATOR_OPRF, which favord 0.1.0 does not serve"},
+    {"AnchorsEstimator", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_ANCHORS); }, kUnserved, "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_ANCHORS, which favord 0.1.0 does not serve"},
+    {"GaussianOprf",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_GAUSSIAN);
+       Features(r).set_estimator(v1::ESTIMATOR_OPRF);
+     },
+     kInvalid, "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_OPRF, KERNEL_GAUSSIAN takes positive or trigonometric"},
     {"Best", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_BEST); }, kUnserved, "spec.features.estimator",
      "spec.features.estimator is ESTIMATOR_BEST, which favord 0.1.0 does not serve"},
     {"EstimatorOfElu",
@@ -269,7 +276,15 @@ const BadInput kFeatures[] = {
        Features(r).mutable_epsilon_parity();
      },
      kInvalid, "spec.features.epsilon_parity",
-     "spec.features.epsilon_parity is set, KERNEL_SOFTMAX with another estimator than ESTIMATOR_POSITIVE has no "
+     "spec.features.epsilon_parity is set, KERNEL_SOFTMAX with anything but ESTIMATOR_POSITIVE alone has no "
+     "published epsilons"},
+    {"ParityOfAntithetic",
+     [](auto& r) {
+       Features(r).set_antithetic(true);
+       Features(r).mutable_epsilon_parity();
+     },
+     kInvalid, "spec.features.epsilon_parity",
+     "spec.features.epsilon_parity is set, KERNEL_SOFTMAX with anything but ESTIMATOR_POSITIVE alone has no "
      "published epsilons"},
     {"EpsilonNegative", [](auto& r) { Features(r).mutable_epsilon_parity()->set_feature_epsilon(-1); }, kInvalid,
      "spec.features.epsilon_parity.feature_epsilon",
@@ -277,12 +292,52 @@ const BadInput kFeatures[] = {
     {"CausalEpsilonNan", [](auto& r) { Features(r).mutable_epsilon_parity()->set_causal_epsilon(kNan); }, kInvalid,
      "spec.features.epsilon_parity.causal_epsilon",
      "spec.features.epsilon_parity.causal_epsilon is nan, must be finite and at least 0"},
-    {"Statistics", [](auto& r) { Features(r).mutable_statistics(); }, kUnserved, "spec.features.statistics",
-     "spec.features.statistics is set, which favord 0.1.0 does not serve"},
-    {"Antithetic", [](auto& r) { Features(r).set_antithetic(true); }, kUnserved, "spec.features.antithetic",
-     "spec.features.antithetic is true, which favord 0.1.0 does not serve"},
-    {"Precondition", [](auto& r) { Features(r).set_precondition(true); }, kUnserved, "spec.features.precondition",
-     "spec.features.precondition is true, which favord 0.1.0 does not serve"},
+    {"StatisticsOfFavor", [](auto& r) { Features(r).mutable_statistics(); }, kInvalid, "spec.features.statistics",
+     "spec.features.statistics is set, this kernel and estimator without precondition take none"},
+    {"StatisticsOfNoHead",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_OPRF);
+       Features(r).mutable_statistics();
+     },
+     kInvalid, "spec.features.statistics.heads",
+     "spec.features.statistics.heads has 0 entries, must have one per key head, 2"},
+    {"StatisticsOfAnotherSize",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_OPRF);
+       Features(r).mutable_statistics()->add_heads()->add_proposal(-0.1);
+       Features(r).mutable_statistics()->add_heads();
+     },
+     kInvalid, "spec.features.statistics.heads[1].proposal",
+     "spec.features.statistics.heads[1].proposal has 0 entries, must have 1"},
+    {"StatisticsOutOfBounds",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_OPRF);
+       Features(r).mutable_statistics()->add_heads()->add_proposal(0.25);
+       Features(r).mutable_statistics()->add_heads()->add_proposal(-0.1);
+     },
+     kInvalid, "spec.features.statistics.heads[0].proposal[0]",
+     "spec.features.statistics.heads[0].proposal[0] is 0.25, must be from -1e+06 to 0.249"},
+    {"StatisticsAndEqualNorms",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_SDERF);
+       Features(r).mutable_projection()->set_row_norms(v1::ROW_NORMS_SQRT_DIM);
+     },
+     kInvalid, "spec.features.projection.row_norms",
+     "spec.features.projection.row_norms is ROW_NORMS_SQRT_DIM, features that use statistics need ROW_NORMS_CHI"},
+    {"AntitheticRelu",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_GENERALIZED);
+       Features(r).set_antithetic(true);
+     },
+     kInvalid, "spec.features.antithetic", "spec.features.antithetic is true, KERNEL_GENERALIZED has no rows to pair"},
+    {"PreconditionedTrigonometric",
+     [](auto& r) {
+       Features(r).set_estimator(v1::ESTIMATOR_TRIGONOMETRIC);
+       Features(r).set_precondition(true);
+     },
+     kInvalid, "spec.features.precondition",
+     "spec.features.precondition is true, KERNEL_SOFTMAX with ESTIMATOR_TRIGONOMETRIC would not stay the same "
+     "attention"},
     {"ExactKeys", [](auto& r) { Features(r).set_num_exact_keys(32); }, kUnserved, "spec.features.num_exact_keys",
      "spec.features.num_exact_keys is 32, which favord 0.1.0 does not serve"},
     {"Anchors", [](auto& r) { Features(r).set_num_anchors(-3); }, kUnserved, "spec.features.num_anchors",

@@ -31,6 +31,9 @@ AttentionCase HeadOf(const AttentionCase& attention_case, int64_t h) {
   part.keys = SliceHeads(attention_case.keys, key_head, 1);
   part.values = SliceHeads(attention_case.values, key_head, 1);
   part.projection = ProjectionOf(attention_case.projection, key_head);
+  if (const auto& statistics = attention_case.spec.features.statistics) {
+    part.spec.features.statistics = std::make_shared<const Statistics>(Statistics{{statistics->heads[key_head]}});
+  }
   return part;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "tests/support/oracle/fitted.h"
 #include "tests/support/oracle/parity.h"
 
 namespace favor::testing {
@@ -110,11 +111,11 @@ double ScaleOf(const AttentionSpec& spec, int64_t head_dim) {
 }
 
 std::vector<std::vector<double>> TakeRows(const DoubleTensor& tensor, int64_t batch, int64_t head, int64_t count,
-                                          double factor) {
+                                          double factor, const HeadStatistics& statistics = {},
+                                          Side side = Side::kQuery) {
   std::vector<std::vector<double>> rows;
   for (int64_t i = 0; i < count; ++i) {
-    const absl::Span<const double> row = tensor.Row(batch, head, i);
-    rows.emplace_back(row.begin(), row.end());
+    rows.push_back(Transformed(statistics, tensor.Row(batch, head, i), side));
     for (double& value : rows.back()) value *= factor;
   }
   return rows;
@@ -140,14 +141,20 @@ OracleOutput OracleAttend(const AttentionSpec& spec, const AttentionInputs& inpu
     const int64_t num_keys = inputs.key_lengths.empty() ? keys.shape.length : inputs.key_lengths[b];
     for (int64_t h = 0; h < queries.shape.num_heads; ++h) {
       const int64_t key_head = h / (queries.shape.num_heads / keys.shape.num_heads);
+      AttentionSpec head_spec = spec;
+      HeadStatistics statistics;
+      if (spec.features.statistics != nullptr) {
+        statistics = spec.features.statistics->heads[key_head];
+        head_spec.features.statistics = std::make_shared<const Statistics>(Statistics{{statistics}});
+      }
       OracleHead head;
-      head.queries = TakeRows(queries, b, h, num_queries, factor);
-      head.keys = TakeRows(keys, b, key_head, num_keys, factor);
+      head.queries = TakeRows(queries, b, h, num_queries, factor, statistics, Side::kQuery);
+      head.keys = TakeRows(keys, b, key_head, num_keys, factor, statistics, Side::kKey);
       head.values = TakeRows(values, b, key_head, num_keys, 1);
       head.value_dim = values.shape.dim;
       head.causal = spec.causal;
       if (!matrices.empty()) head.projection = matrices[key_head % matrices.size()];
-      const std::vector<OracleRow> rows = Rows(spec, head);
+      const std::vector<OracleRow> rows = Rows(head_spec, head);
       for (int64_t i = 0; i < queries.shape.length; ++i) {
         const bool valid = i < num_queries;
         result.rounding.push_back(valid ? rows[i].rounding : Rounding{});

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numbers>
 
+#include "tests/support/oracle/fitted.h"
+
 namespace favor::testing {
 namespace {
 
@@ -38,9 +40,10 @@ LogFeatures Trigonometric(absl::Span<const double> x, const ProjectionMatrix& pr
 }
 
 LogFeatures Estimated(const FeatureSpec& spec, absl::Span<const double> x, const ProjectionMatrix& projection) {
+  if (spec.statistics != nullptr) return FittedFeatures(spec, spec.statistics->heads[0], x, projection);
   const bool gaussian = spec.kernel == Kernel::kGaussian;
   if (spec.estimator == Estimator::kTrigonometric) return Trigonometric(x, projection, gaussian ? 0 : 0.5);
-  return Positive(x, projection, gaussian ? 1 : 0.5, spec.estimator == Estimator::kHyperbolic);
+  return Positive(x, projection, gaussian ? 1 : 0.5, spec.antithetic || spec.estimator == Estimator::kHyperbolic);
 }
 
 LogFeatures Generalized(const FeatureSpec& spec, absl::Span<const double> x, const ProjectionMatrix& projection) {

@@ -24,7 +24,9 @@ struct LogFeatures {
 enum class Side { kQuery, kKey };
 
 // The features of x, already scaled by sqrt(scale), without any epsilon, normalised so that the dot product of two
-// rows' features estimates the kernel. kNoProjection: the causal form, softmax over the dims of a query, exp of a key.
+// rows' features estimates the kernel. With statistics, x is already transformed (fitted.h), and the proposal is that
+// of their first head; without, estimators that need them are FAVOR+. kNoProjection: the causal form, softmax over the
+// dims of a query, exp of a key.
 LogFeatures FeaturesOf(const FeatureSpec& spec, absl::Span<const double> x, const ProjectionMatrix& projection,
                        Side side);
 

@@ -1,0 +1,95 @@
+#include "favor/feature_map/statistics.h"
+
+#include <bit>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "favor/base/hash128.h"
+
+namespace favor {
+namespace {
+
+absl::Status CheckEntries(absl::string_view name, absl::Span<const double> values, double low, double high) {
+  for (size_t i = 0; i < values.size(); ++i) {
+    if (values[i] >= low && values[i] <= high) continue;  // NaN is not
+    return absl::InvalidArgumentError(
+        absl::StrCat(name, "[", i, "] is ", values[i], ", must be from ", low, " to ", high));
+  }
+  return absl::OkStatus();
+}
+
+// `sizes`: those that are allowed.
+absl::Status CheckSize(absl::string_view name, const std::vector<double>& values, absl::Span<const int64_t> sizes) {
+  const int64_t size = values.size();
+  std::string allowed;
+  for (const int64_t each : sizes) {
+    if (size == each) return absl::OkStatus();
+    absl::StrAppend(&allowed, allowed.empty() ? "" : " or ", each);
+  }
+  return absl::InvalidArgumentError(absl::StrCat(name, " has ", size, " entries, must have ", allowed));
+}
+
+absl::Status CheckHead(const FeatureSpec& spec, int64_t head_dim, const std::string& name, const HeadStatistics& head) {
+  const int64_t square = head_dim * head_dim;
+  absl::Status status;
+  if (spec.precondition) {
+    status.Update(CheckSize(name + ".key_shift", head.key_shift, {head_dim}));
+    status.Update(CheckSize(name + ".query_transform", head.query_transform, {square}));
+  } else {
+    status.Update(CheckSize(name + ".key_shift", head.key_shift, {0}));
+    const int64_t diagonal = spec.estimator == Estimator::kSaderf ? head_dim : 0;
+    status.Update(CheckSize(name + ".query_transform", head.query_transform, {diagonal}));
+  }
+  if (spec.estimator == Estimator::kSderf) {
+    status.Update(CheckSize(name + ".proposal", head.proposal, {head_dim, head_dim + square}));
+  } else {
+    const int64_t size = UsesProposal(spec.estimator) ? 1 : 0;
+    status.Update(CheckSize(name + ".proposal", head.proposal, {size}));
+  }
+  if (!status.ok()) return status;
+  const absl::Span<const double> proposal = head.proposal;
+  const int64_t diagonal_size = spec.estimator == Estimator::kSderf ? head_dim : head.proposal.size();
+  status.Update(CheckEntries(name + ".key_shift", head.key_shift, -kMaxKeyShift, kMaxKeyShift));
+  status.Update(CheckEntries(name + ".query_transform", head.query_transform, -kMaxTransformEntry, kMaxTransformEntry));
+  status.Update(CheckEntries(name + ".proposal", proposal.first(diagonal_size), kMinProposal, kMaxProposal));
+  constexpr double kMaxBasisEntry = 1.001;  // an orthogonal matrix has none above 1
+  status.Update(
+      CheckEntries(name + ".proposal of its basis", proposal.subspan(diagonal_size), -kMaxBasisEntry, kMaxBasisEntry));
+  return status;
+}
+
+}  // namespace
+
+absl::Status CheckStatistics(const FeatureSpec& spec, int64_t head_dim, int64_t num_key_heads) {
+  if (spec.statistics == nullptr) return absl::OkStatus();
+  if (!UsesStatistics(spec)) {
+    return absl::InvalidArgumentError("statistics is set, but this estimator without precondition takes none");
+  }
+  const int64_t num_heads = spec.statistics->heads.size();
+  if (num_heads == 0 || (num_key_heads != 0 && num_heads != num_key_heads)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("statistics.heads has ", num_heads, " entries, must have one per key head, ", num_key_heads));
+  }
+  for (int64_t h = 0; h < num_heads; ++h) {
+    absl::Status status =
+        CheckHead(spec, head_dim, absl::StrCat("statistics.heads[", h, "]"), spec.statistics->heads[h]);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
+std::string FeaturesId(const std::string& projection_id, const Statistics* statistics) {
+  if (statistics == nullptr) return projection_id;
+  FieldHasher hasher;
+  hasher.AddBytes("favorsts").AddUint8(1).AddBytes(projection_id).AddUint64(statistics->heads.size());
+  for (const HeadStatistics& head : statistics->heads) {
+    for (const std::vector<double>* values : {&head.key_shift, &head.query_transform, &head.proposal}) {
+      hasher.AddUint64(values->size());
+      for (const double value : *values) hasher.AddUint64(std::bit_cast<uint64_t>(value));
+    }
+  }
+  return hasher.HexDigest128();
+}
+
+}  // namespace favor
