@@ -108,13 +108,18 @@ void AddRows(const Scratch& scratch, int64_t dim, int64_t count, bool cross, Row
   }
   moments->count += count;
   kernels::ShiftScaleRows(scratch.rows, count, stride, dim, scratch.origin, nullptr);
+  double* sum = moments->sum.data();
+  double squares[kMaxHeadDim] = {};
   for (int64_t t = 0; t < count; ++t) {
     const float* row = scratch.rows + t * stride;
-    for (int64_t l = 0; l < dim; ++l) moments->sum[l] += row[l];
+    for (int64_t l = 0; l < dim; ++l) sum[l] += row[l];
     if (cross) continue;
-    for (int64_t l = 0; l < dim; ++l) moments->products[l * dim + l] += static_cast<double>(row[l]) * row[l];
+    for (int64_t l = 0; l < dim; ++l) squares[l] += static_cast<double>(row[l]) * row[l];
   }
-  if (!cross) return;
+  if (!cross) {
+    for (int64_t l = 0; l < dim; ++l) moments->products[l * dim + l] += squares[l];
+    return;
+  }
   kernels::MatMul({scratch.rows, 1, stride}, {scratch.rows, stride}, scratch.products, stride, dim, count, stride,
                   /*accumulate=*/false);
   for (int64_t k = 0; k < dim; ++k) {

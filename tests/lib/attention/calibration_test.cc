@@ -116,13 +116,13 @@ TEST(Calibration, OfALongSequenceTakesASampleOfAllOfIt) {
   for (const double y : attention_case.keys.values) squares += y * y / 5000;
   const double phi = 0.5 * squares, d = 4;
   const double rho = 2 * d / (2 * phi + d + std::sqrt((2 * phi + d) * (2 * phi + d) + 8 * d * phi));
-  // A thousand of five thousand rows; the mean of their squares is good to some 5%.
+  // Five hundred of five thousand rows; the mean of their squares is good to some 7%.
   EXPECT_NEAR(Calibrated(attention_case)->heads[0].proposal[0] / ((1 - 1 / rho) / 8), 1, 0.2);
 }
 
 TEST(Calibration, NamesARowThatIsNotFinite) {
   AttentionCase attention_case = Unmeasured(Fitted(), {1, 2, 1, 3000, 40, 4, 1});
-  // Of 6000 rows of queries every 6th is a sample; those of the second head start at 3000.
+  // Of 6000 rows of queries every 12th is a sample; those of the second head start at 3000.
   attention_case.queries.Row(0, 1, 600)[3] = std::numeric_limits<double>::infinity();
   const absl::Status status = Calibrated(attention_case).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
