@@ -32,6 +32,12 @@ struct AttendOptions {
   std::optional<absl::Duration> deadline = std::nullopt;
 };
 
+// A sample of queries and keys to measure statistics on, both of the same layout.
+struct CalibrateInputs {
+  TensorView queries;  // [batch, heads, query_length, head_dim]
+  TensorView keys;     // [batch, key heads, key_length, head_dim]; key heads divide heads
+};
+
 struct ErrorEstimate {
   double relative_error = 0;
   double lower = 0;
@@ -50,7 +56,7 @@ struct AttendReport {
   absl::Duration compute_time;
   std::string server_version = "";
   std::string cpu_target = "";
-  std::optional<Statistics> statistics = std::nullopt;
+  std::optional<Statistics> statistics = std::nullopt;  // that the call measured; unset where they were given
   std::optional<ErrorEstimate> predicted_error = std::nullopt;
   std::optional<ErrorEstimate> measured_error = std::nullopt;
   bool error_bound_missed = false;

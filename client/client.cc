@@ -10,6 +10,7 @@
 #include "client/transport/call.h"
 #include "client/transport/channel.h"
 #include "client/transport/client_impl.h"
+#include "client/wire/decode_report.h"
 #include "client/wire/decode_response.h"
 #include "client/wire/encode_request.h"
 #include "client/wire/field_reader.h"
@@ -20,6 +21,7 @@ namespace favor::client {
 namespace {
 
 constexpr char kAttend[] = "/favor.v1.AttentionService/Attend";
+constexpr char kCalibrate[] = "/favor.v1.AttentionService/Calibrate";
 constexpr char kGetServerInfo[] = "/favor.v1.InfoService/GetServerInfo";
 constexpr char kHealthCheck[] = "/grpc.health.v1.Health/Check";
 constexpr char kHealthWatch[] = "/grpc.health.v1.Health/Watch";
@@ -83,6 +85,18 @@ absl::StatusOr<Client> Client::Connect(const ClientOptions& options) {
 
 absl::StatusOr<AttendResult> Client::Attend(const AttendInputs& inputs, const AttendOptions& options) const {
   return impl_->CallForOutput(kAttend, options.deadline, EncodeAttendRequest(inputs, options), DecodeAttendResponse);
+}
+
+absl::StatusOr<Statistics> Client::Calibrate(const CalibrateInputs& inputs, const AttentionSpec& spec,
+                                             std::optional<absl::Duration> deadline) const {
+  v1::CalibrateResponse wire;
+  const auto parse = [&wire](absl::string_view response) {
+    if (wire.ParseFromArray(response.data(), static_cast<int>(response.size()))) return absl::OkStatus();
+    return absl::InternalError("the server's answer is not a favor.v1.CalibrateResponse");
+  };
+  const absl::Status status = impl_->Call(kCalibrate, deadline, EncodeCalibrateRequest(inputs, spec), parse);
+  if (!status.ok()) return status;
+  return DecodeStatistics(wire.statistics());
 }
 
 absl::StatusOr<ServerInfo> Client::GetServerInfo() const {

@@ -128,6 +128,11 @@ class Client {
   // the first Read().
   AttentionStream AttendStream(const AttendStreamOptions& options = {}) const;
 
+  // Statistics of a sample of queries and keys, for FeatureSpec::statistics of calls that cannot measure their own (causal
+  // ones, streams) or need not. `spec` says what they are for: an estimator of OPRF, SDERF or SADERF, or precondition.
+  absl::StatusOr<Statistics> Calibrate(const CalibrateInputs& inputs, const AttentionSpec& spec,
+                                       std::optional<absl::Duration> deadline = std::nullopt) const;
+
   // Embeds texts and token ids in one request: client.Embed({"a text", "another"}). What is wrong with one input is the
   // status of its result and leaves the others alone. NotFoundError for a model that is not loaded. EmbedAll
   // (embed_all.h) splits what is too much for one request.

@@ -11,15 +11,6 @@ std::vector<double> ToVector(const google::protobuf::RepeatedField<double>& valu
   return {values.begin(), values.end()};
 }
 
-Statistics Decode(const v1::Statistics& wire) {
-  Statistics statistics;
-  for (const v1::Statistics::Head& head : wire.heads()) {
-    statistics.heads.push_back(
-        {ToVector(head.key_shift()), ToVector(head.query_transform()), ToVector(head.proposal())});
-  }
-  return statistics;
-}
-
 ErrorEstimate Decode(const v1::ErrorEstimate& wire) {
   return {wire.relative_error(), wire.lower(), wire.upper(), wire.mean_of_values_error(), wire.num_rows()};
 }
@@ -40,7 +31,7 @@ FeatureSpec Decode(const v1::FeatureSpec& wire) {
     if (parity.has_feature_epsilon()) spec.epsilon_parity->feature_epsilon = parity.feature_epsilon();
     if (parity.has_causal_epsilon()) spec.epsilon_parity->causal_epsilon = parity.causal_epsilon();
   }
-  if (wire.has_statistics()) spec.statistics = Decode(wire.statistics());
+  if (wire.has_statistics()) spec.statistics = DecodeStatistics(wire.statistics());
   spec.antithetic = wire.antithetic();
   spec.precondition = wire.precondition();
   spec.num_exact_keys = wire.num_exact_keys();
@@ -58,6 +49,15 @@ AutoSpec Decode(const v1::AutoSpec& wire) {
 }
 
 }  // namespace
+
+Statistics DecodeStatistics(const v1::Statistics& wire) {
+  Statistics statistics;
+  for (const v1::Statistics::Head& head : wire.heads()) {
+    statistics.heads.push_back(
+        {ToVector(head.key_shift()), ToVector(head.query_transform()), ToVector(head.proposal())});
+  }
+  return statistics;
+}
 
 AttentionSpec DecodeAttentionSpec(const v1::AttentionSpec& wire) {
   AttentionSpec spec;
@@ -85,7 +85,7 @@ AttendReport DecodeReport(const v1::AttendReport& wire) {
   report.compute_time = FromWire(wire.compute_time());
   report.server_version = wire.server_version();
   report.cpu_target = wire.cpu_target();
-  if (wire.has_statistics()) report.statistics = Decode(wire.statistics());
+  if (wire.has_statistics()) report.statistics = DecodeStatistics(wire.statistics());
   if (wire.has_predicted_error()) report.predicted_error = Decode(wire.predicted_error());
   if (wire.has_measured_error()) report.measured_error = Decode(wire.measured_error());
   report.error_bound_missed = wire.error_bound_missed();

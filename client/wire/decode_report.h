@@ -8,6 +8,8 @@ namespace favor::client {
 
 AttendReport DecodeReport(const v1::AttendReport& wire);
 
+Statistics DecodeStatistics(const v1::Statistics& wire);
+
 AttentionSpec DecodeAttentionSpec(const v1::AttentionSpec& wire);
 
 }  // namespace favor::client

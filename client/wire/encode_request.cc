@@ -119,4 +119,12 @@ MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptio
   return builder;
 }
 
+MessageBuilder EncodeCalibrateRequest(const CalibrateInputs& inputs, const AttentionSpec& spec) {
+  MessageBuilder builder;
+  builder.AppendMessage(v1::CalibrateRequest::kSpecFieldNumber, EncodeAttentionSpec(spec));
+  builder.AppendMessage(v1::CalibrateRequest::kQueriesFieldNumber, Encode(inputs.queries));
+  builder.AppendMessage(v1::CalibrateRequest::kKeysFieldNumber, Encode(inputs.keys));
+  return builder;
+}
+
 }  // namespace favor::client

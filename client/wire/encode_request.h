@@ -10,6 +10,9 @@ namespace favor::client {
 // server is the one to say what is wrong with a request.
 MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptions& options);
 
+// The favor.v1.CalibrateRequest of a call, in the same manner.
+MessageBuilder EncodeCalibrateRequest(const CalibrateInputs& inputs, const AttentionSpec& spec);
+
 // A favor.v1.AttentionSpec; the memory of a projection matrix is borrowed by the builder.
 MessageBuilder EncodeAttentionSpec(const AttentionSpec& spec);
 

@@ -73,6 +73,22 @@ grpc::Status FakeServer::Attend(grpc::ServerContext* context, const v1::AttendRe
   return grpc::Status::OK;
 }
 
+grpc::Status FakeServer::Calibrate(grpc::ServerContext*, const v1::CalibrateRequest* request,
+                                   v1::CalibrateResponse* response) {
+  const v1::Tensor& keys = request->keys();
+  for (int64_t head = 0; head < keys.shape(1); ++head) {
+    v1::Statistics::Head* statistics = response->mutable_statistics()->add_heads();
+    statistics->add_proposal(request->spec().scale());
+    for (int64_t l = 0; l < keys.shape(3); ++l) {
+      float value;
+      std::memcpy(&value, keys.data().data() + (head * keys.shape(2) * keys.shape(3) + l) * sizeof(value),
+                  sizeof(value));
+      statistics->add_key_shift(value);
+    }
+  }
+  return grpc::Status::OK;
+}
+
 grpc::Status FakeServer::GetServerInfo(grpc::ServerContext*, const v1::GetServerInfoRequest*,
                                        v1::GetServerInfoResponse* response) {
   response->set_version("9.8.7");

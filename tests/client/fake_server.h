@@ -44,6 +44,9 @@ class FakeServer : private v1::AttentionService::Service,
  private:
   grpc::Status Attend(grpc::ServerContext* context, const v1::AttendRequest* request,
                       v1::AttendResponse* response) override;
+  // For every key head the first key as its shift and the spec's scale as its proposal.
+  grpc::Status Calibrate(grpc::ServerContext* context, const v1::CalibrateRequest* request,
+                         v1::CalibrateResponse* response) override;
   grpc::Status GetServerInfo(grpc::ServerContext* context, const v1::GetServerInfoRequest* request,
                              v1::GetServerInfoResponse* response) override;
   grpc::Status Check(grpc::ServerContext* context, const grpc::health::v1::HealthCheckRequest* request,
