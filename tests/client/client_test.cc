@@ -57,6 +57,19 @@ TEST(Attend, BringsBackTheOutput) {
   EXPECT_EQ(result->request_bytes, static_cast<int64_t>(server.last_request().ByteSizeLong()));
 }
 
+TEST(Calibrate, BringsBackStatisticsOfItsSample) {
+  FakeServer server;
+  const std::vector<float> queries(1 * 4 * 3 * 2, 2.0f), keys = {1, 2, 3, 4, 5, 6, 7, 8};
+  AttentionSpec spec;
+  spec.scale = -0.25;
+  const absl::StatusOr<Statistics> statistics =
+      ConnectTo(server).Calibrate({Float32View(queries, {1, 4, 3, 2}), Float32View(keys, {1, 2, 2, 2})}, spec);
+  ASSERT_TRUE(statistics.ok()) << statistics.status();
+  ASSERT_EQ(statistics->heads.size(), 2u);
+  EXPECT_THAT(statistics->heads[1].key_shift, ElementsAre(5, 6));
+  EXPECT_THAT(statistics->heads[1].proposal, ElementsAre(-0.25));
+}
+
 TEST(Attend, CarriesMessagesBeyondTheDefaultBoundOfGrpc) {
   FakeServer server;
   const std::vector<float> large(int64_t{3} << 20, 0.5f);  // 12 MiB; gRPC's default bound is 4 MiB

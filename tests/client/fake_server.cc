@@ -1,5 +1,7 @@
 #include "tests/client/fake_server.h"
 
+#include <cstring>
+
 #include "absl/strings/str_cat.h"
 #include "google/rpc/status.pb.h"
 
