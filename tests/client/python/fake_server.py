@@ -16,6 +16,7 @@ METHODS = {
     method.path: (method, request)
     for method, request in [
         (_methods.ATTEND, _methods.attention_pb2.AttendRequest),
+        (_methods.CALIBRATE, _methods.attention_pb2.CalibrateRequest),
         (_methods.EMBED, embedding_pb2.EmbedRequest),
         (_methods.EMBED_STREAM, embedding_pb2.EmbedStreamRequest),
         (_methods.TOKENIZE, embedding_pb2.TokenizeRequest),
