@@ -122,8 +122,8 @@ MessageBuilder EncodeAttendRequest(const AttendInputs& inputs, const AttendOptio
 MessageBuilder EncodeCalibrateRequest(const CalibrateInputs& inputs, const AttentionSpec& spec) {
   MessageBuilder builder;
   builder.AppendMessage(v1::CalibrateRequest::kSpecFieldNumber, EncodeAttentionSpec(spec));
-  builder.AppendMessage(v1::CalibrateRequest::kQueriesFieldNumber, Encode(inputs.queries));
-  builder.AppendMessage(v1::CalibrateRequest::kKeysFieldNumber, Encode(inputs.keys));
+  builder.AppendMessage(v1::CalibrateRequest::kQueriesFieldNumber, EncodeTensor(inputs.queries));
+  builder.AppendMessage(v1::CalibrateRequest::kKeysFieldNumber, EncodeTensor(inputs.keys));
   return builder;
 }
 

@@ -31,7 +31,7 @@ def is_checkout() -> bool:
 
 def _rename(source: str) -> str:
     source = re.sub(r"^package [\w.]+;", "package favor.client;", source, flags=re.MULTILINE)
-    source = re.sub(r'^import "(?:favor/v1|google/rpc)/', f'import "{_PRIVATE}/', source, flags=re.MULTILINE)
+    source = re.sub(r'^import (public )?"(?:favor/v1|google/rpc)/', rf'import \1"{_PRIVATE}/', source, flags=re.MULTILINE)
     return source.replace("google.rpc.", "favor.client.")
 
 

@@ -20,7 +20,11 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const At
   for (const AttentionOperands& call : calls) {
     if (absl::Status status = internal::ValidateAttention(spec, call.inputs, call.output); !status.ok()) return status;
   }
-  if (report != nullptr) *report = {.row_moments = report->row_moments};
+  if (report != nullptr) {
+    kernels::RowMoments* row_moments = report->row_moments;
+    *report = {};
+    report->row_moments = row_moments;
+  }
   if (spec.mode == AttentionMode::kExact) return internal::PlanExactAttention(spec, calls, cancellation, report);
   std::vector<Job> jobs;
   auto pool = std::make_shared<internal::LinearPool>();
