@@ -20,6 +20,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent
 REPOSITORY = PACKAGE.parent.parent
 PROTO = REPOSITORY / "proto"
+ROOMS = ("favor", "google", "grpc")  # of it, that a client speaks
 
 _PRIVATE = "favor_client"  # folder of the renamed files, and so the name by which generated modules import each other
 
@@ -61,7 +62,7 @@ def generate_messages(package: Path) -> None:
         outputs = Path(scratch) / "outputs"
         sources.mkdir(parents=True)
         outputs.mkdir()
-        for source in sorted(PROTO.rglob("*.proto")):
+        for source in sorted(path for room in ROOMS for path in (PROTO / room).rglob("*.proto")):
             (sources / source.name).write_text(_rename(source.read_text(encoding="utf-8")), encoding="utf-8")
         files = [str(path) for path in sorted(sources.iterdir())]
         _run_protoc([f"-I{sources.parent}", f"--python_out={outputs}", f"--pyi_out={outputs}", *files])

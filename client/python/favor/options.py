@@ -53,6 +53,9 @@ class ClientOptions:
     """None: plaintext."""
     api_key: str | None = None
     """Sent as "authorization: Bearer KEY" with every call. Without TLS it can be read on the way."""
+    priority: str | None = None
+    """"low", "normal" or "high": who is refused and who waits when a server has too much to do. A server with API keys
+    gives no more than the key allows; None: what the key has, or normal."""
     deadline: float | None = None
     """Seconds from the start of a call to its end, retries included; None: no bound."""
     retries: RetryOptions = field(default_factory=RetryOptions)
@@ -69,11 +72,18 @@ class ClientOptions:
             raise ValueError(f"deadline is {self.deadline} s, and must be above 0")
         if self.embed_request_bytes < 1 or self.embed_requests_in_flight < 1:
             raise ValueError("embed_request_bytes and embed_requests_in_flight must be 1 or more")
+        if self.priority not in (None, "low", "normal", "high"):
+            raise ValueError(f"priority is {self.priority!r}, and must be low, normal or high")
 
 
 def metadata(options: ClientOptions) -> tuple[tuple[str, str], ...]:
     """What every call carries."""
-    return (("authorization", f"Bearer {options.api_key}"),) if options.api_key else ()
+    pairs = []
+    if options.api_key:
+        pairs.append(("authorization", f"Bearer {options.api_key}"))
+    if options.priority:
+        pairs.append(("favor-priority", options.priority))
+    return tuple(pairs)
 
 
 def is_local(endpoint: str) -> bool:

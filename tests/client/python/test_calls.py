@@ -146,6 +146,16 @@ def test_calls_without_a_key_carry_none(server):
     with favor.Client(server.endpoint) as client:
         client.info()
     assert "authorization" not in server.metadata[0]
+    assert "favor-priority" not in server.metadata[0]
+
+
+def test_calls_carry_their_priority(server):
+    server.on(_methods.GET_SERVER_INFO, failing([]))
+    with favor.Client(server.endpoint, priority="low") as client:
+        client.info()
+    assert server.metadata[0]["favor-priority"] == "low"
+    with pytest.raises(ValueError, match="priority is 'urgent'"):
+        favor.Client(server.endpoint, priority="urgent")
 
 
 def test_health_is_told(server):
