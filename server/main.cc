@@ -4,9 +4,13 @@
 #include <unistd.h>
 
 #include <cstdio>
+#include <ctime>
+#include <functional>
 #include <string>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
 #include "favor/base/version.h"
 #include "favor/kernels/cpu_target.h"
 #include "server/config/command_line.h"
@@ -16,6 +20,7 @@
 #include "server/server.h"
 #include "server/stop_signals.h"
 #include "server/supervisor.h"
+#include "server/watchdog.h"
 
 namespace favor {
 namespace {
@@ -47,6 +52,31 @@ void Tell(const Log& log, absl::string_view state) {
   if (!status.ok()) log.Write(LogLevel::kWarning, "notify_failed", {{"message", std::string(status.message())}});
 }
 
+void Reload(Server* server, const Log& log) {
+  log.Write(LogLevel::kInfo, "reload_signal", {{"number", SIGHUP}});
+  timespec now{};
+  clock_gettime(CLOCK_MONOTONIC, &now);  // by which a supervisor tells one reload from another
+  Tell(log, absl::StrCat("RELOADING=1\nMONOTONIC_USEC=", absl::ToInt64Microseconds(absl::DurationFromTimespec(now))));
+  server->Reload([&log] { Tell(log, "READY=1"); });
+}
+
+// Until a signal to stop, whose number it returns.
+int ServeUntilStopped(Server* server, const Log& log, StopSignals* signals) {
+  Watchdog watchdog([server](std::function<void()> answered) { server->Ping(std::move(answered)); },
+                    [&log] { Tell(log, "WATCHDOG=1"); });
+  const absl::Duration timeout = WatchdogTimeout();
+  const bool is_watched = timeout > absl::ZeroDuration();
+  while (true) {
+    const int signal = signals->Wait(is_watched ? timeout / 4 : absl::Hours(1));
+    if (signal == SIGHUP) {
+      Reload(server, log);
+    } else if (signal != 0) {
+      return signal;
+    }
+    if (is_watched) watchdog.Look();
+  }
+}
+
 int Serve(const CommandLine& command_line, StopSignals* signals) {
   static const Log log(STDERR_FILENO, command_line.config.log_level);  // gRPC's threads may log to the very end
   SendGrpcLogTo(&log);
@@ -75,11 +105,7 @@ int Serve(const CommandLine& command_line, StopSignals* signals) {
     return stopped ? 0 : kExitWrongSettings;
   }
   Tell(log, "READY=1");
-  int signal = signals->Wait();
-  for (; signal == SIGHUP; signal = signals->Wait()) {
-    log.Write(LogLevel::kInfo, "reload_signal", {{"number", signal}});
-    (*server)->Reload();
-  }
+  const int signal = ServeUntilStopped(server->get(), log, signals);
   log.Write(LogLevel::kInfo, "stop_signal", {{"number", signal}});
   Tell(log, "STOPPING=1");
   (*server)->Drain(stop_waiting);

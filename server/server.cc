@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <fstream>
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -11,11 +12,16 @@
 #include "favor/attention/attention.h"
 #include "favor/base/version.h"
 #include "favor/kernels/cpu_target.h"
+#include "server/config/otlp_endpoint.h"
 #include "server/config/quantity.h"
 #include "server/convert/item_reader.h"
+#include "server/security/small_file.h"
 
 namespace favor {
 namespace {
+
+// For the last traces to reach their collector, which may be gone.
+constexpr absl::Duration kTraceFlush = absl::Seconds(2);
 
 // Whoever waits for the file must never see half of it: written aside, then renamed.
 absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
@@ -41,6 +47,30 @@ SecurityOptions SecurityOf(const ServerConfig& config) {
   options.api_keys = config.api_keys;
   options.key_limits = {static_cast<double>(config.key_rate), config.key_burst, config.key_calls};
   options.reload_period = config.reload_period;
+  return options;
+}
+
+PriorityShares SharesOf(const ServerConfig& config) {
+  return {config.low_priority_share, config.normal_priority_share, 1};
+}
+
+int64_t Sum(const std::array<int64_t, kNumPriorities>& counts) {
+  return std::accumulate(counts.begin(), counts.end(), int64_t{0});
+}
+
+// How to send traces; without a target when nothing is traced.
+absl::StatusOr<SpanExporterOptions> TracingOf(const ServerConfig& config) {
+  SpanExporterOptions options;
+  if (config.otlp_endpoint.empty()) return options;
+  const absl::StatusOr<OtlpEndpoint> endpoint = ParseOtlpEndpoint(config.otlp_endpoint);
+  if (!endpoint.ok()) return endpoint.status();
+  options.target = endpoint->target;
+  options.tls = endpoint->tls;
+  options.service_name = config.otlp_service_name;
+  if (config.otlp_ca.empty()) return options;
+  absl::StatusOr<std::string> ca = ReadSmallFile("otlp-ca", config.otlp_ca);
+  if (!ca.ok()) return ca.status();
+  options.tls_ca = *std::move(ca);
   return options;
 }
 
@@ -87,14 +117,18 @@ v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
 }  // namespace
 
 Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<SecurityFiles> security,
-               ModelRegistry::Loader load_model)
+               std::unique_ptr<SpanExporter> span_exporter, ModelRegistry::Loader load_model)
     : config_(config),
       log_(log),
       open_streams_(config.max_streams),
       call_log_(log, {config.log_every, config.slow_call}),
       security_(std::move(security)),
+      span_exporter_(std::move(span_exporter)),
+      tracer_(span_exporter_ == nullptr
+                  ? nullptr
+                  : std::make_unique<const Tracer>(span_exporter_.get(), config.trace_sample_ratio)),
       doorkeeper_(security_->keys(), config.access, log),
-      admission_({config.memory_budget_bytes, config.max_calls}),
+      admission_({config.memory_budget_bytes, config.max_calls, SharesOf(config)}),
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
       execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get())),
@@ -105,13 +139,14 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
   for (const ModelSetting& model : config.models) names.push_back(model.name);
   models_->Expect(names);
   batcher_ = std::make_unique<EmbedBatcher>(
-      EmbedBatcherOptions{config.embed_batch_tokens, config.embed_queue_tokens}, compute_.get(),
+      EmbedBatcherOptions{config.embed_batch_tokens, config.embed_queue_tokens, SharesOf(config)}, compute_.get(),
       [metrics = metrics_](int64_t num_tokens) { metrics->RecordEmbedBatch(num_tokens); });
   metrics_->SetSources(
       {[this] { return admission_.stats(); }, [this] { return calls_in_flight_.count(); },
        [this] { return batcher_->waiting_tokens(); }, [this] { return static_cast<int64_t>(models_->List().size()); },
        [this] { return open_streams_.count(); }, [this] { return Refusals(); }, CertificateExpirySource(),
-       [this] { return compute_->num_jobs(); }, [this] { return compute_->queue_age(); }});
+       [this] { return compute_->num_jobs(); }, [this] { return compute_->queue_age(); }, [this] { return Shed(); },
+       span_exporter_ == nullptr ? std::function<TracedCalls()>() : [this] { return span_exporter_->stats(); }});
   attention_service_ =
       std::make_unique<AttentionService>(AttentionDependencies{&admission_, compute_.get(), execution_.get(),
                                                                draws_.get(), metrics_.get(), config.max_message_bytes},
@@ -126,6 +161,7 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
 
 absl::Status Server::Check(const ServerConfig& config, const Log* log, const ModelRegistry::Loader& load_model) {
   if (auto security = SecurityFiles::Load(SecurityOf(config), log); !security.ok()) return security.status();
+  if (auto tracing = TracingOf(config); !tracing.ok()) return tracing.status();
   for (const ModelSetting& model : config.models) {
     if (auto loaded = load_model(model.folder); !loaded.ok()) {
       return absl::Status(loaded.status().code(), absl::StrCat("model ", model.name, ": ", loaded.status().message()));
@@ -138,7 +174,11 @@ absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config
                                                       ModelRegistry::Loader load_model) {
   absl::StatusOr<std::unique_ptr<SecurityFiles>> security = SecurityFiles::Load(SecurityOf(config), log);
   if (!security.ok()) return security.status();
-  std::unique_ptr<Server> server(new Server(config, log, *std::move(security), std::move(load_model)));
+  absl::StatusOr<SpanExporterOptions> tracing = TracingOf(config);
+  if (!tracing.ok()) return tracing.status();
+  auto span_exporter = tracing->target.empty() ? nullptr : std::make_unique<SpanExporter>(*tracing, log);
+  std::unique_ptr<Server> server(
+      new Server(config, log, *std::move(security), std::move(span_exporter), std::move(load_model)));
   WarnOfExposure(config, *log);
 
   if (!config.metrics_address.empty()) {
@@ -162,7 +202,14 @@ std::vector<std::pair<const char*, int64_t>> Server::Refusals() const {
   return {{"streams", open_streams_.num_refused()}, {"unauthenticated", door.refused_unauthenticated},
           {"forbidden", door.refused_forbidden},    {"key_rate", keys.refused_for_rate},
           {"key_calls", keys.refused_for_calls},    {"deadline", compute_->forecast().num_refused()},
-          {"embed_queue", batcher_->num_refused()}};
+          {"embed_queue", Sum(batcher_->refused())}};
+}
+
+std::array<int64_t, kNumPriorities> Server::Shed() const {
+  std::array<int64_t, kNumPriorities> shed = admission_.stats().refused_by_priority;
+  const std::array<int64_t, kNumPriorities> of_batcher = batcher_->refused();
+  for (int i = 0; i < kNumPriorities; ++i) shed[i] += of_batcher[i];
+  return shed;
 }
 
 std::function<absl::Time()> Server::CertificateExpirySource() const {
@@ -231,9 +278,16 @@ absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_
   return absl::OkStatus();
 }
 
-void Server::Reload() {
+void Server::Reload(std::function<void()> done) {
   security_->ReloadSoon();
-  models_->ReloadAll([this](const absl::StatusOr<NamedModel>& model) { LogLoad(model); });
+  // Each load holds it; the last to let go is the end.
+  const std::shared_ptr<void> end(nullptr, [done = std::move(done)](std::nullptr_t) { done(); });
+  models_->ReloadAll([this, end](const absl::StatusOr<NamedModel>& model) { LogLoad(model); });
+}
+
+void Server::Ping(std::function<void()> answered) {
+  static const Cancellation never;
+  compute_->Submit(Job(), &never, [answered = std::move(answered)](const absl::Status&, Timing) { answered(); });
 }
 
 void Server::LogLoad(const absl::StatusOr<NamedModel>& model) const {
@@ -260,6 +314,7 @@ void Server::Drain(const std::function<bool(absl::Duration)>& stop_waiting) {
     hurry = hurry || stop_waiting(absl::ZeroDuration());
     return hurry;
   });
+  if (span_exporter_ != nullptr) span_exporter_->Stop(kTraceFlush);
   log_->Write(LogLevel::kInfo, "drain_finished", {{"calls_cancelled", num_cancelled}, {"after_ms", since_began()}});
 }
 

@@ -1,6 +1,7 @@
 #ifndef FAVOR_SERVER_SERVER_H_
 #define FAVOR_SERVER_SERVER_H_
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,6 +20,8 @@
 #include "server/observability/log.h"
 #include "server/observability/metrics.h"
 #include "server/observability/metrics_endpoint.h"
+#include "server/observability/span_exporter.h"
+#include "server/observability/tracer.h"
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/doorkeeper.h"
 #include "server/rpc/open_streams.h"
@@ -51,8 +54,11 @@ class Server {
   // Loads the models of the settings, then says that it serves. An error names the model that cannot be loaded.
   // CancelledError when `stop_waiting`, which is asked again and again and waits up to the time given, returns true.
   absl::Status LoadModels(const std::function<bool(absl::Duration)>& stop_waiting);
-  // Loads every model anew, looks at certificates and keys, and logs how it went. Never blocks.
-  void Reload();
+  // Loads every model anew, looks at certificates and keys, and logs how it went. Never blocks; `done` runs when all
+  // that is over, perhaps before this returns, perhaps on another thread.
+  void Reload(std::function<void()> done);
+  // Has `answered` run by the compute pool, when it gets to it. Before Drain().
+  void Ping(std::function<void()> answered);
 
   // Stops serving as config.drain_delay and drain_timeout say. `stop_waiting` waits up to the time given and returns
   // true when both waits are to be cut short.
@@ -60,17 +66,19 @@ class Server {
 
  private:
   Server(const ServerConfig& config, const Log* log, std::unique_ptr<SecurityFiles> security,
-         ModelRegistry::Loader load_model);
+         std::unique_ptr<SpanExporter> span_exporter, ModelRegistry::Loader load_model);
 
   RpcServerOptions RpcOptions();
   // What calls were refused for beside what admission counts.
   std::vector<std::pair<const char*, int64_t>> Refusals() const;
+  std::array<int64_t, kNumPriorities> Shed() const;
   std::function<absl::Time()> CertificateExpirySource() const;
   void LogLoad(const absl::StatusOr<NamedModel>& model) const;
 
   CallObservers Observers() {
-    return {metrics_.get(),   &call_log_, &calls_in_flight_, &calls_alive_, &open_streams_, config_.stream_idle_timeout,
-            security_->keys()};
+    return {metrics_.get(),    &call_log_,     &calls_in_flight_,
+            &calls_alive_,     &open_streams_, config_.stream_idle_timeout,
+            security_->keys(), tracer_.get()};
   }
 
   const ServerConfig config_;
@@ -78,6 +86,8 @@ class Server {
   const std::shared_ptr<Metrics> metrics_ = std::make_shared<Metrics>();
   const CallLog call_log_;
   const std::unique_ptr<SecurityFiles> security_;
+  const std::unique_ptr<SpanExporter> span_exporter_;  // null: nothing is traced
+  const std::unique_ptr<const Tracer> tracer_;         // the same
   Doorkeeper doorkeeper_;
   CallsInFlight calls_in_flight_;
   CallsInFlight calls_alive_;

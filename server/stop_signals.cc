@@ -16,21 +16,21 @@ StopSignals::StopSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-int StopSignals::Wait() {
-  int number = 0;
-  while (sigwait(&signals_, &number) != 0) {
+int StopSignals::Wait(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  while (true) {
+    const timespec left = absl::ToTimespec(std::max(deadline - absl::Now(), absl::ZeroDuration()));
+    const int number = sigtimedwait(&signals_, nullptr, &left);
+    if (number > 0) return number;
+    if (errno != EINTR) return 0;  // a debugger interrupts; EAGAIN is the timeout
   }
-  return number;
 }
 
 bool StopSignals::WaitFor(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
-    const timespec left = absl::ToTimespec(std::max(deadline - absl::Now(), absl::ZeroDuration()));
-    const int number = sigtimedwait(&signals_, nullptr, &left);
-    if (number == SIGHUP) continue;
-    if (number > 0) return true;
-    if (errno != EINTR) return false;  // a debugger interrupts; EAGAIN is the timeout
+    const int number = Wait(deadline - absl::Now());
+    if (number != SIGHUP) return number != 0;
   }
 }
 

@@ -15,8 +15,8 @@ class StopSignals {
   // thread exists.
   StopSignals();
 
-  // Waits for any of them; its number.
-  int Wait();
+  // Waits for any of them, at most for `timeout`; its number, 0 when none came.
+  int Wait(absl::Duration timeout);
   // Waits for one that stops, at most for `timeout`; whether it came. A SIGHUP meanwhile is dropped.
   bool WaitFor(absl::Duration timeout);
 

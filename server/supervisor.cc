@@ -6,9 +6,11 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 
 namespace favor {
@@ -35,6 +37,15 @@ absl::Status NotifySupervisorAt(const std::string& socket_path, absl::string_vie
 absl::Status NotifySupervisor(absl::string_view state) {
   const char* path = std::getenv("NOTIFY_SOCKET");
   return path == nullptr || *path == '\0' ? absl::OkStatus() : NotifySupervisorAt(path, state);
+}
+
+absl::Duration WatchdogTimeout() {
+  const char* time = std::getenv("WATCHDOG_USEC");
+  const char* pid = std::getenv("WATCHDOG_PID");
+  int64_t microseconds = 0, number = getpid();
+  if (time == nullptr || !absl::SimpleAtoi(time, &microseconds) || microseconds <= 0) return absl::ZeroDuration();
+  if (pid != nullptr && (!absl::SimpleAtoi(pid, &number) || number != getpid())) return absl::ZeroDuration();
+  return absl::Microseconds(microseconds);
 }
 
 }  // namespace favor

@@ -5,6 +5,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 
 namespace favor {
 
@@ -15,6 +16,10 @@ absl::Status NotifySupervisor(absl::string_view state);
 
 // The same to a socket of that name; '@' begins an abstract one.
 absl::Status NotifySupervisorAt(const std::string& socket_path, absl::string_view state);
+
+// How long the supervisor waits for "WATCHDOG=1" before it restarts this process, from $WATCHDOG_USEC and, if it is
+// set, $WATCHDOG_PID; zero: it does not.
+absl::Duration WatchdogTimeout();
 
 }  // namespace favor
 

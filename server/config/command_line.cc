@@ -63,8 +63,23 @@ absl::Status ReadFlags(const std::vector<std::string>& arguments, CommandLine::A
   return absl::OkStatus();
 }
 
+// Favord's own variables are read after them, and win.
+void ReadStandardVariables(const std::vector<std::string>& environment, Values* values) {
+  for (const Setting& setting : AllSettings()) {
+    for (const std::string& name : setting.standard_variables) {
+      for (const std::string& variable : environment) {
+        const std::pair<std::string, std::string> split = absl::StrSplit(variable, absl::MaxSplits('=', 1));
+        // An empty one counts as not set there.
+        if (split.first != name || split.second.empty()) continue;
+        values->try_emplace(setting.name, Given{split.second, "environment", name});
+      }
+    }
+  }
+}
+
 void ReadEnvironment(const std::vector<std::string>& environment, std::string* config_file, Values* values,
                      std::vector<std::string>* unknown) {
+  ReadStandardVariables(environment, values);
   for (const std::string& variable : environment) {
     if (!absl::StartsWith(variable, "FAVORD_")) continue;
     const std::pair<std::string, std::string> split = absl::StrSplit(variable, absl::MaxSplits('=', 1));
@@ -174,7 +189,9 @@ std::string HelpText() {
                    "environment, the environment over the file.\n\n"
                    "Settings\n");
   for (const Setting& setting : AllSettings()) {
-    absl::StrAppend(&text, "  --", setting.name, " ", setting.value_hint, "  [", setting.EnvironmentName(), "]\n");
+    absl::StrAppend(&text, "  --", setting.name, " ", setting.value_hint, "  [", setting.EnvironmentName());
+    for (const std::string& name : setting.standard_variables) absl::StrAppend(&text, ", ", name);
+    text += "]\n";
     text += Wrap(setting.help, 88, "      ");
     const std::string range = setting.range.empty() ? "" : absl::StrCat("; ", setting.range);
     absl::StrAppend(&text, "      Default: ", setting.default_value.empty() ? "none" : setting.default_value, range,

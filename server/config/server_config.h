@@ -37,6 +37,8 @@ struct ServerConfig {
   int64_t max_message_bytes = 0;
   int64_t memory_budget_bytes = 0;
   int64_t max_calls = 0;
+  double low_priority_share = 0;
+  double normal_priority_share = 0;
   int64_t max_concurrent_streams = 0;
   int64_t max_streams = 0;
   absl::Duration stream_idle_timeout;
@@ -60,6 +62,11 @@ struct ServerConfig {
   LogLevel log_level = LogLevel::kInfo;
   int64_t log_every = 0;
   absl::Duration slow_call;
+
+  std::string otlp_endpoint;  // empty: nothing is traced
+  std::string otlp_ca;
+  std::string otlp_service_name;
+  double trace_sample_ratio = 0;
 };
 
 }  // namespace favor

@@ -6,11 +6,13 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "server/config/machine.h"
+#include "server/config/otlp_endpoint.h"
 #include "server/config/quantity.h"
 
 namespace favor {
@@ -186,6 +188,50 @@ Setting LogLevelSetting() {
   return setting;
 }
 
+Setting OtlpEndpointSetting() {
+  Setting setting{"otlp-endpoint", "URL", "", "http://host:port or https://host:port, or empty for none",
+                  "Collector to send traces to, as OTLP over gRPC; https is TLS."};
+  setting.standard_variables = {"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"};
+  setting.set = [](absl::string_view text, ServerConfig* config) {
+    config->otlp_endpoint = std::string(text);
+    return text.empty() ? absl::OkStatus() : ParseOtlpEndpoint(text).status();
+  };
+  setting.show = [](const ServerConfig& config) { return config.otlp_endpoint; };
+  return setting;
+}
+
+Setting ServiceNameSetting() {
+  Setting setting{"otlp-service-name", "NAME", "favord", "1 to 255 characters", "Name of this service in traces."};
+  setting.standard_variables = {"OTEL_SERVICE_NAME"};
+  setting.set = [](absl::string_view text, ServerConfig* config) {
+    config->otlp_service_name = std::string(text);
+    return CheckRange(static_cast<int64_t>(text.size()), 1, 255, FormatInteger);
+  };
+  setting.show = [](const ServerConfig& config) { return config.otlp_service_name; };
+  return setting;
+}
+
+Setting RatioSetting(std::string name, std::string default_value, double ServerConfig::*field, std::string help) {
+  Setting setting{std::move(name), "RATIO", std::move(default_value), "0 to 1", std::move(help)};
+  setting.set = [=](absl::string_view text, ServerConfig* config) {
+    double ratio = -1;
+    if (!absl::SimpleAtod(text, &ratio) || !(ratio >= 0 && ratio <= 1)) {
+      return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no number from 0 to 1"));
+    }
+    config->*field = ratio;
+    return absl::OkStatus();
+  };
+  setting.show = [=](const ServerConfig& config) { return absl::StrCat(config.*field); };
+  return setting;
+}
+
+Setting OtlpCaSetting() {
+  Setting setting = FileSetting("otlp-ca", &ServerConfig::otlp_ca,
+                                "PEM certificates to trust of an https collector; none: those of the machine.");
+  setting.standard_variables = {"OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"};
+  return setting;
+}
+
 Setting AccessSetting(std::string name, std::string default_value, Access StandardAccess::*field, std::string what) {
   static constexpr const char* kNames[] = {"open", "key", "off"};  // in the order of Access
   Setting setting{
@@ -216,7 +262,7 @@ std::vector<Setting> MakeSettings() {
                   "PEM certificates; clients must show a certificate signed by one of them."),
       FileSetting("api-keys", &ServerConfig::api_keys,
                   "Keys that calls must show, as `authorization: Bearer KEY`: lines of a name and the SHA-256 of a key "
-                  "in hexadecimal, and maybe rate=, burst=, calls= and admin."),
+                  "in hexadecimal, and maybe rate=, burst=, calls=, priority= and admin."),
       IntegerSetting("key-rate", "0", &ServerConfig::key_rate, 0, 1'000'000'000,
                      "Calls per second of a key whose line gives no rate; 0: no limit."),
       IntegerSetting("key-burst", "0", &ServerConfig::key_burst, 0, 1'000'000'000,
@@ -242,6 +288,12 @@ std::vector<Setting> MakeSettings() {
           [] { return UsableMemoryBytes() / 2; }),
       IntegerSetting("max-calls", "1024", &ServerConfig::max_calls, 1, 1 << 20,
                      "Attend calls admitted at once; more are refused."),
+      RatioSetting(
+          "low-priority-share", "0.5", &ServerConfig::low_priority_share,
+          "Calls of low priority are admitted while memory-budget, max-calls and embed-queue-tokens are filled "
+          "up to this share."),
+      RatioSetting("normal-priority-share", "0.9", &ServerConfig::normal_priority_share,
+                   "The same for calls of normal priority; what is above is for those of high priority."),
       IntegerSetting("max-concurrent-streams", "256", &ServerConfig::max_concurrent_streams, 1, 1 << 20,
                      "Calls of one connection at once; more wait in the client."),
       IntegerSetting("max-streams", "256", &ServerConfig::max_streams, 1, 1 << 20,
@@ -283,6 +335,11 @@ std::vector<Setting> MakeSettings() {
                      "Of calls that went well or were refused for lack of room, one in so many is logged; 0: none."),
       DelaySetting("slow-call", "10s", &ServerConfig::slow_call,
                    "Calls that take so long are logged as warnings, whatever log-every says; 0s: none."),
+      OtlpEndpointSetting(),
+      OtlpCaSetting(),
+      ServiceNameSetting(),
+      RatioSetting("trace-sample-ratio", "0.01", &ServerConfig::trace_sample_ratio,
+                   "Share of calls to trace of those whose callers have not decided; callers' decisions hold."),
   };
 }
 
@@ -310,6 +367,11 @@ absl::Status CheckTogether(const ServerConfig& config) {
   }
   if (!config.tls_client_ca.empty() && config.tls_certificate.empty()) {
     return absl::InvalidArgumentError("tls-client-ca needs tls-certificate and tls-key");
+  }
+  if (config.low_priority_share > config.normal_priority_share) {
+    return absl::InvalidArgumentError(absl::StrCat("low-priority-share is ", config.low_priority_share,
+                                                   ", must be at most normal-priority-share, which is ",
+                                                   config.normal_priority_share));
   }
   return absl::OkStatus();
 }

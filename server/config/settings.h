@@ -19,6 +19,8 @@ struct Setting {
   std::string default_value;  // as the user would write it
   std::string range;          // "1KiB to 2147483647"; empty when any value will do
   std::string help;
+  // Variables of an agreement wider than favord's, read where favord's own is not set; the first that is set counts.
+  std::vector<std::string> standard_variables = {};
   bool is_list = false;  // the flag may be repeated, and values may be separated by commas
   // Parses, checks the range, stores. InvalidArgumentError tells what is wrong with the value.
   std::function<absl::Status(absl::string_view value, ServerConfig* config)> set = {};

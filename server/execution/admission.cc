@@ -1,5 +1,6 @@
 #include "server/execution/admission.h"
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +13,11 @@ namespace {
 // Calls take from a millisecond to seconds; a tenth of a second lets some of them finish without idling the caller.
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 
+// For errors: whose bound it is, where others have a higher one.
+std::string OfPriority(bool is_share, Priority priority) {
+  return is_share ? absl::StrCat(" for calls of ", NameOf(priority), " priority") : "";
+}
+
 }  // namespace
 
 Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) noexcept {
@@ -20,13 +26,14 @@ Admission::Reservation& Admission::Reservation::operator=(Reservation&& other) n
     admission_ = std::exchange(other.admission_, nullptr);
     bytes_ = std::exchange(other.bytes_, 0);
     calls_ = std::exchange(other.calls_, 0);
+    priority_ = other.priority_;
   }
   return *this;
 }
 
 absl::Status Admission::Reservation::Grow(int64_t bytes, absl::string_view what) {
   absl::MutexLock lock(&admission_->mutex_);
-  if (absl::Status status = admission_->Take(bytes_, bytes, what); !status.ok()) return status;
+  if (absl::Status status = admission_->Take(bytes_, bytes, what, priority_); !status.ok()) return status;
   bytes_ += bytes;
   return absl::OkStatus();
 }
@@ -44,17 +51,19 @@ void Admission::Reservation::Release() {
   calls_ = 0;
 }
 
-absl::StatusOr<Admission::Reservation> Admission::Admit(int64_t bytes, absl::string_view what) {
+absl::StatusOr<Admission::Reservation> Admission::Admit(int64_t bytes, absl::string_view what, Priority priority) {
   absl::MutexLock lock(&mutex_);
-  if (stats_.admitted_calls >= limits_.max_calls) {
+  const int64_t max_calls = ShareOf(limits_.max_calls, limits_.shares, priority);
+  if (stats_.admitted_calls >= max_calls) {
     ++stats_.refused_for_calls;
-    return OverloadedError(
-        absl::StrCat(stats_.admitted_calls, " calls are in flight, at most ", limits_.max_calls, " are admitted"),
-        kRetryDelay);
+    ++stats_.refused_by_priority[static_cast<size_t>(priority)];
+    return OverloadedError(absl::StrCat(stats_.admitted_calls, " calls are in flight, at most ", max_calls,
+                                        OfPriority(max_calls < limits_.max_calls, priority), " are admitted"),
+                           kRetryDelay);
   }
-  if (absl::Status status = Take(0, bytes, what); !status.ok()) return status;
+  if (absl::Status status = Take(0, bytes, what, priority); !status.ok()) return status;
   ++stats_.admitted_calls;
-  return Reservation(this, bytes, 1);
+  return Reservation(this, bytes, 1, priority);
 }
 
 AdmissionStats Admission::stats() const {
@@ -62,29 +71,36 @@ AdmissionStats Admission::stats() const {
   return stats_;
 }
 
-absl::Status Admission::CheckFits(int64_t already_held, int64_t bytes, absl::string_view what) const {
+absl::Status Admission::CheckFits(int64_t already_held, int64_t bytes, absl::string_view what,
+                                  Priority priority) const {
   const int64_t budget = limits_.memory_budget_bytes;
   if (bytes > budget - already_held) {
     return absl::InvalidArgumentError(absl::StrCat(what, " takes ", bytes, " bytes beside ", already_held,
                                                    " held by the call, the memory budget is ", budget));
   }
-  const int64_t free = budget - stats_.admitted_bytes - stats_.model_bytes;
+  // A call by itself may have all that models leave, or what fits an idle server would depend on its priority.
+  const bool is_alone = stats_.admitted_bytes <= already_held;
+  const int64_t share =
+      is_alone ? budget : stats_.model_bytes + ShareOf(budget - stats_.model_bytes, limits_.shares, priority);
+  const int64_t free = std::max<int64_t>(0, share - stats_.admitted_bytes - stats_.model_bytes);
   if (bytes <= free) return absl::OkStatus();
   const std::string models =
       stats_.model_bytes > 0 ? absl::StrCat(", models hold ", stats_.model_bytes) : std::string();
-  return OverloadedError(absl::StrCat(what, " takes ", bytes, " bytes, ", free, " of the ", budget,
-                                      " bytes of the memory budget are free", models),
-                         kRetryDelay);
+  return OverloadedError(
+      absl::StrCat(what, " takes ", bytes, " bytes, ", free, " of the ", budget, " bytes of the memory budget are free",
+                   OfPriority(share < budget, priority), models),
+      kRetryDelay);
 }
 
-absl::Status Admission::Take(int64_t already_held, int64_t bytes, absl::string_view what) {
-  absl::Status status = CheckFits(already_held, bytes, what);
+absl::Status Admission::Take(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority) {
+  absl::Status status = CheckFits(already_held, bytes, what, priority);
   if (status.ok()) {
     stats_.admitted_bytes += bytes;
   } else if (absl::IsInvalidArgument(status)) {
     ++stats_.refused_as_too_large;
   } else {
     ++stats_.refused_for_memory;
+    ++stats_.refused_by_priority[static_cast<size_t>(priority)];
   }
   return status;
 }

@@ -1,6 +1,7 @@
 #ifndef FAVOR_SERVER_EXECUTION_ADMISSION_H_
 #define FAVOR_SERVER_EXECUTION_ADMISSION_H_
 
+#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -9,12 +10,15 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "favor/base/priority.h"
+#include "server/execution/priority_shares.h"
 
 namespace favor {
 
 struct AdmissionLimits {
   int64_t memory_budget_bytes = 0;  // of all admitted calls and models together
   int64_t max_calls = 0;            // admitted at once
+  PriorityShares shares = kWholeShares;
 };
 
 // What admission holds now, and what it has refused since the start.
@@ -22,9 +26,10 @@ struct AdmissionStats {
   int64_t admitted_bytes = 0;
   int64_t admitted_calls = 0;
   int64_t model_bytes = 0;
-  int64_t refused_for_memory = 0;    // no room now
-  int64_t refused_for_calls = 0;     // too many calls now
-  int64_t refused_as_too_large = 0;  // could never fit
+  int64_t refused_for_memory = 0;                                // no room now
+  int64_t refused_for_calls = 0;                                 // too many calls now
+  int64_t refused_as_too_large = 0;                              // could never fit
+  std::array<int64_t, kNumPriorities> refused_by_priority = {};  // for lack of room
 };
 
 // Decides which calls may use memory. Never waits: a call either fits now or is refused, so that a caller or a load
@@ -45,19 +50,21 @@ class Admission {
     void Shrink(int64_t bytes);
 
     // A second reservation of the same call, of no bytes.
-    Reservation Beside() const { return Reservation(admission_, 0, 0); }
+    Reservation Beside() const { return Reservation(admission_, 0, 0, priority_); }
 
     int64_t bytes() const { return bytes_; }
+    Priority priority() const { return priority_; }
 
    private:
     friend class Admission;
-    Reservation(Admission* admission, int64_t bytes, int64_t calls)
-        : admission_(admission), bytes_(bytes), calls_(calls) {}
+    Reservation(Admission* admission, int64_t bytes, int64_t calls, Priority priority)
+        : admission_(admission), bytes_(bytes), calls_(calls), priority_(priority) {}
     void Release();
 
     Admission* admission_ = nullptr;
     int64_t bytes_ = 0;
     int64_t calls_ = 0;  // that it counts for
+    Priority priority_ = Priority::kNormal;
   };
 
   // The bytes of a model, which no call may use. Gives them back when destroyed. Thread-compatible.
@@ -86,8 +93,9 @@ class Admission {
 
   // ResourceExhaustedError with a retry delay (see retry_delay.h) when there is no room now, InvalidArgumentError when
   // the call would not fit an idle server. `what` names the need: "the request". The Admission must outlive the
-  // reservation.
-  absl::StatusOr<Reservation> Admit(int64_t bytes, absl::string_view what);
+  // reservation. Beside others a call of low priority is refused before one of high priority would be: see
+  // AdmissionLimits::shares.
+  absl::StatusOr<Reservation> Admit(int64_t bytes, absl::string_view what, Priority priority = Priority::kNormal);
 
   // ResourceExhaustedError when there is no room now, InvalidArgumentError when there never can be. Refused models are
   // not counted among the calls. The Admission must outlive the memory.
@@ -97,9 +105,10 @@ class Admission {
   AdmissionStats stats() const;
 
  private:
-  absl::Status CheckFits(int64_t already_held, int64_t bytes, absl::string_view what) const
+  absl::Status CheckFits(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Take(int64_t already_held, int64_t bytes, absl::string_view what) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Take(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void GiveBack(int64_t bytes, int64_t calls);
 
   const AdmissionLimits limits_;

@@ -55,6 +55,7 @@ struct AttendExecution::Run {
   void AddTiming(Timing timing) {
     result.timing.queue_time += timing.queue_time;
     result.timing.compute_time += timing.compute_time;
+    if (result.timing.started == absl::InfinitePast()) result.timing.started = timing.started;
   }
   void Finish() {
     measurement = nullptr;  // refers to the inputs

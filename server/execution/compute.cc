@@ -60,15 +60,17 @@ void Compute::Submit(Job job, const Cancellation* cancellation, std::function<vo
                return cancellation->Check();
              }};
   job.phases.insert(job.phases.begin(), std::move(gate));
+  job.priority = cancellation->priority();
   pool_.Submit(std::move(job), [submitted, started, entry, done = std::move(done)](absl::Status status) mutable {
     if (entry != nullptr && status.ok()) entry->Learn();
     entry = nullptr;
-    done(std::move(status), Timing{*started - submitted, absl::Now() - *started});
+    done(std::move(status), Timing{*started - submitted, absl::Now() - *started, *started});
   });
 }
 
-absl::Status Compute::CheckDeadline(const JobSize& size, const Cancellation& cancellation) {
-  return forecast_.Check(size, absl::Now(), cancellation.deadline());
+absl::Status Compute::CheckDeadline(const JobSize& size, const Cancellation& cancellation,
+                                    const std::vector<JobSize>& queued) {
+  return forecast_.Check(size, absl::Now(), cancellation.deadline(), queued);
 }
 
 absl::Duration Compute::queue_age() const {

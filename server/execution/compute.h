@@ -5,6 +5,7 @@
 #include <functional>
 #include <list>
 #include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -19,8 +20,9 @@ namespace favor {
 
 // How one job went.
 struct Timing {
-  absl::Duration queue_time;    // from submission to its first step
-  absl::Duration compute_time;  // from its first step to its end
+  absl::Duration queue_time;                  // from submission to its first step
+  absl::Duration compute_time;                // from its first step to its end
+  absl::Time started = absl::InfinitePast();  // its first step; unknown of several jobs together
 };
 
 // The one compute pool of the server. Thread-safe.
@@ -31,13 +33,14 @@ class Compute {
 
   // Runs the job, unless its caller has gone by the time its turn comes: then none of its steps runs and the status is
   // that of the cancellation. `done` runs once, on a pool thread, and must not block. `cancellation` must live until
-  // then; to stop between steps as well is up to the job. With a `size` the job counts in forecasts while it is under
-  // way, and its speed in those for others of its kind.
+  // then; to stop between steps as well is up to the job. Its caller's priority is the job's. With a `size` the job
+  // counts in forecasts while it is under way, and its speed in those for others of its kind.
   void Submit(Job job, const Cancellation* cancellation, std::function<void(absl::Status, Timing)> done,
               std::optional<JobSize> size = std::nullopt);
 
   // OK unless a job of that size cannot be done before its caller's deadline; see Forecast::Check.
-  absl::Status CheckDeadline(const JobSize& size, const Cancellation& cancellation);
+  absl::Status CheckDeadline(const JobSize& size, const Cancellation& cancellation,
+                             const std::vector<JobSize>& queued = {});
   const Forecast& forecast() const { return forecast_; }
 
   int num_threads() const { return pool_.num_threads(); }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <functional>
+#include <limits>
+#include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -13,6 +16,14 @@ namespace {
 
 // Some batches of a small model.
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
+
+// Nominal operations are tokens: how long one takes is the model's affair. Two models may share a kind, which makes the
+// forecast more hopeful for the slower one.
+JobSize SizeOf(const Model& model, int64_t num_tokens) {
+  constexpr size_t kFirstKind = 16;  // those below are Attend's
+  const size_t kind = kFirstKind + std::hash<std::string>()(model.id) % (JobSize::kNumKinds - kFirstKind);
+  return {static_cast<int>(kind), static_cast<double>(num_tokens), std::numeric_limits<int64_t>::max()};
+}
 
 bool IsCombined(const EmbedInput& input, const PoolOptions& options) {
   return input.windows.size() > 1 && options.pooling != Pooling::kNone;
@@ -83,7 +94,7 @@ struct EmbedBatcher::Batch {
   std::vector<Part> parts;  // one for each call
   int64_t num_tokens = 0;
   bool oversized = false;
-  Cancellation cancellation;
+  std::optional<Cancellation> cancellation;  // once it is sealed
 
   bool Takes(const Call& call) const {
     if (parts.empty()) return true;
@@ -100,13 +111,20 @@ struct EmbedBatcher::Batch {
     return all;
   }
 
+  // Of a batch with all its parts: it is as urgent as the most urgent of them.
+  void Seal() {
+    Priority priority = Priority::kLow;
+    for (const Part& part : parts) priority = std::max(priority, part.call->cancellation->priority());
+    cancellation.emplace(absl::InfiniteFuture(), priority);
+  }
+
   // A batch goes on for as long as any of its callers waits for it.
   absl::Status Check() {
     for (const Part& part : parts) {
       if (part.call->cancellation->Check().ok()) return absl::OkStatus();
     }
-    cancellation.Cancel();
-    return cancellation.Check();
+    cancellation->Cancel();
+    return cancellation->Check();
   }
 };
 
@@ -131,16 +149,17 @@ void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, co
     status = when_full == WhenFull::kHold && !held_.empty() ? absl::OkStatus() : CheckQueue(*call);
     const bool hold = when_full == WhenFull::kHold && (!held_.empty() || !status.ok());
     if (hold) status = absl::OkStatus();
+    if (!status.ok()) ++refused_[static_cast<size_t>(cancellation->priority())];
+    if (status.ok() && when_full == WhenFull::kRefuse) status = CheckDeadline(*call);
     if (status.ok()) (hold ? held_ : waiting_).push_back(call);
-    if (!status.ok()) ++num_refused_;
   }
   if (!status.ok()) return call->done(std::move(status));
   Pump();
 }
 
-int64_t EmbedBatcher::num_refused() const {
+std::array<int64_t, kNumPriorities> EmbedBatcher::refused() const {
   absl::MutexLock lock(&mutex_);
-  return num_refused_;
+  return refused_;
 }
 
 int64_t EmbedBatcher::waiting_tokens() const {
@@ -219,11 +238,26 @@ absl::Status EmbedBatcher::CheckQueue(const Call& call) const {
     if (other->cancellation->Check().ok()) ahead += std::min(other->waiting_tokens, options_.batch_tokens);
   }
   const int64_t tokens = std::min(call.waiting_tokens, options_.batch_tokens);
-  if (ahead == 0 || ahead + tokens <= options_.queue_tokens) return absl::OkStatus();
+  const Priority priority = call.cancellation->priority();
+  const int64_t queue_tokens = ShareOf(options_.queue_tokens, options_.shares, priority);
+  if (ahead == 0 || ahead + tokens <= queue_tokens) return absl::OkStatus();
+  const std::string whose =
+      queue_tokens < options_.queue_tokens ? absl::StrCat(" of ", NameOf(priority), " priority") : "";
   return OverloadedError(absl::StrCat("the inputs have ", call.waiting_tokens, " tokens, ", ahead,
                                       " tokens wait before them (of a call one batch is counted), at most ",
-                                      options_.queue_tokens, " may wait"),
+                                      queue_tokens, whose, " may wait"),
                          kRetryDelay);
+}
+
+absl::Status EmbedBatcher::CheckDeadline(const Call& call) const {
+  if (call.cancellation->deadline() == absl::InfiniteFuture()) return absl::OkStatus();
+  // Of those that wait, the less urgent may let it pass.
+  std::vector<JobSize> queued;
+  for (const auto& other : waiting_) {
+    if (other->cancellation->priority() < call.cancellation->priority()) continue;
+    if (other->cancellation->Check().ok()) queued.push_back(SizeOf(*other->work.model, other->waiting_tokens));
+  }
+  return compute_->CheckDeadline(SizeOf(*call.work.model, call.waiting_tokens), *call.cancellation, queued);
 }
 
 void EmbedBatcher::Pump() {
@@ -275,6 +309,8 @@ std::shared_ptr<EmbedBatcher::Batch> EmbedBatcher::FormBatch() {
   auto batch = std::make_shared<Batch>();
   Fill(batch.get());
   if (batch->parts.empty()) return nullptr;
+  batch->Seal();
+  ++num_formed_;
   ++num_running_;
   num_oversized_ += batch->oversized ? 1 : 0;
 
@@ -286,11 +322,21 @@ std::shared_ptr<EmbedBatcher::Batch> EmbedBatcher::FormBatch() {
   return batch;
 }
 
+EmbedBatcher::Calls EmbedBatcher::Order() const {
+  Calls order = waiting_;
+  if ((num_formed_ + 1) % kFairBatches == 0) return order;
+  std::stable_sort(order.begin(), order.end(), [](const auto& a, const auto& b) {
+    return a->cancellation->priority() > b->cancellation->priority();
+  });
+  return order;
+}
+
 // Rounds of one window from each call that can share the batch, until the next does not fit.
 void EmbedBatcher::Fill(Batch* batch) {
+  const Calls order = Order();
   for (bool progress = true; progress;) {
     progress = false;
-    for (const std::shared_ptr<Call>& waiting : waiting_) {
+    for (const std::shared_ptr<Call>& waiting : order) {
       Call& call = *waiting;
       if (!call.HasNext() || !batch->Takes(call)) continue;
       const int64_t num_tokens = call.NextTokens();
@@ -317,7 +363,7 @@ void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
   if (observe_batch_) observe_batch_(batch->num_tokens);
   const EmbedWork& work = batch->parts[0].call->work;
   const EncoderAttention* attention = work.attention ? &*work.attention : nullptr;
-  absl::StatusOr<Job> job = PlanEmbedWindows(work.model, batch->Windows(), attention, &batch->cancellation);
+  absl::StatusOr<Job> job = PlanEmbedWindows(work.model, batch->Windows(), attention, &*batch->cancellation);
   const absl::Time planned = absl::Now();
   if (!job.ok()) return Settle(*batch, job.status(), planned);
   for (Phase& phase : job->phases) {
@@ -326,17 +372,18 @@ void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
       return run_step(chain, step);
     };
   }
-  const Cancellation* cancellation = &batch->cancellation;
-  compute_->Submit(*std::move(job), cancellation,
-                   [this, planned, batch = std::move(batch)](absl::Status status, Timing timing) {
-                     const absl::Time started = planned + timing.queue_time;
-                     if (absl::IsInvalidArgument(status) && batch->parts.size() > 1) {
-                       Divide(batch.get(), started);
-                     } else {
-                       Settle(*batch, AboutActivations(status), started);
-                     }
-                     Pump();
-                   });
+  const Cancellation* cancellation = &*batch->cancellation;
+  const JobSize size = SizeOf(*work.model, batch->num_tokens);
+  const auto done = [this, planned, batch = std::move(batch)](absl::Status status, Timing timing) {
+    const absl::Time started = planned + timing.queue_time;
+    if (absl::IsInvalidArgument(status) && batch->parts.size() > 1) {
+      Divide(batch.get(), started);
+    } else {
+      Settle(*batch, AboutActivations(status), started);
+    }
+    Pump();
+  };
+  compute_->Submit(*std::move(job), cancellation, done, size);
 }
 
 // One caller's activations overflowed: the others shall not be told of it.
@@ -350,6 +397,7 @@ void EmbedBatcher::Divide(Batch* batch, absl::Time started) {
       alone->num_tokens += static_cast<int64_t>(window.input->windows[window.window].size());
     }
     alone->parts.push_back(std::move(part));
+    alone->Seal();
     again_.push_back(std::move(alone));
   }
 }
@@ -395,7 +443,7 @@ void EmbedBatcher::Complete(Call* call) const {
   call->reservation->Shrink(call->passing_bytes);
   const absl::Time now = absl::Now();
   const absl::Time started = std::min(call->started, now);
-  outcome.timing = {started - call->work.arrival, now - started};
+  outcome.timing = {started - call->work.arrival, now - started, started};
   outcome.inputs = std::move(call->work.inputs);
   done(std::move(outcome));
 }

@@ -1,6 +1,7 @@
 #ifndef FAVOR_SERVER_EXECUTION_EMBED_BATCHER_H_
 #define FAVOR_SERVER_EXECUTION_EMBED_BATCHER_H_
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -14,12 +15,14 @@
 #include "server/execution/admission.h"
 #include "server/execution/compute.h"
 #include "server/execution/embed_work.h"
+#include "server/execution/priority_shares.h"
 
 namespace favor {
 
 struct EmbedBatcherOptions {
-  int64_t batch_tokens = 4096;   // of a batch; a single window of more is a batch by itself
-  int64_t queue_tokens = 65536;  // that may wait, see Start()
+  int64_t batch_tokens = 4096;           // of a batch; a single window of more is a batch by itself
+  int64_t queue_tokens = 65536;          // that may wait, see Start()
+  PriorityShares shares = kWholeShares;  // of queue_tokens
 };
 
 // Runs the inputs of all Embed calls in common batches on the compute pool.
@@ -27,11 +30,13 @@ struct EmbedBatcherOptions {
 // No timer: as long as fewer than kMaxRunningBatches run, a batch starts at once with what is there; while they run,
 // inputs gather. Calls take turns, one window each, so that a call of ten thousand inputs does not keep one of a single
 // input waiting, and every call has its turn in every round. Callers who are gone are dropped before they are batched.
-// Thread-safe.
+// The more urgent calls are batched first, but for every kFairBatches-th batch, in which whoever has waited longest is
+// first, so that nobody starves. Thread-safe.
 class EmbedBatcher {
  public:
   // While one computes, the other fills the threads that the end of a phase leaves idle.
   static constexpr int kMaxRunningBatches = 2;
+  static constexpr int kFairBatches = 4;
 
   using Done = std::function<void(absl::StatusOr<EmbedOutcome>)>;
 
@@ -55,6 +60,9 @@ class EmbedBatcher {
   // refused or empty. `reservation` grows by what the work needs; it and `cancellation` live until the caller of `done`
   // drops them.
   //
+  // ResourceExhaustedError with a retry delay, or DeadlineExceededError, when its deadline cannot be met: see
+  // Forecast::Check; with kRefuse only.
+  //
   // ResourceExhaustedError with a retry delay when too many tokens wait. Each call counts for a batch at most, since
   // that is what a newcomer waits for it at most before its own turn; so one call may be of any size.
   void Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation, Done done,
@@ -63,8 +71,8 @@ class EmbedBatcher {
   int64_t batch_tokens() const { return options_.batch_tokens; }
   // Tokens that wait, all of them counted.
   int64_t waiting_tokens() const;
-  // Calls that were refused because too many tokens wait.
-  int64_t num_refused() const;
+  // Calls that were refused because too many tokens wait, by Priority.
+  std::array<int64_t, kNumPriorities> refused() const;
 
  private:
   struct Call;
@@ -81,6 +89,7 @@ class EmbedBatcher {
   void Settle(const Batch& batch, const absl::Status& status, absl::Time started);
   void Complete(Call* call) const;
 
+  absl::Status CheckDeadline(const Call& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckQueue(const Call& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes callers who are gone out of waiting_ and held_; those with nothing under way have ended.
   Calls DropAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -88,6 +97,8 @@ class EmbedBatcher {
   void AdmitHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Null when nothing may start now.
   std::shared_ptr<Batch> FormBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Those that wait, in the order of their turns in the next batch.
+  Calls Order() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Fill(Batch* batch) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EmbedBatcherOptions options_;
@@ -95,11 +106,12 @@ class EmbedBatcher {
   const std::function<void(int64_t)> observe_batch_;
 
   mutable absl::Mutex mutex_;
-  // Calls with windows that are in no batch yet, in the order of their turns.
+  // Calls with windows that are in no batch yet; who has waited longest is first.
   Calls waiting_ ABSL_GUARDED_BY(mutex_);
   Calls held_ ABSL_GUARDED_BY(mutex_);  // that found no room, in the order of their coming
   std::deque<std::shared_ptr<Batch>> again_ ABSL_GUARDED_BY(mutex_);  // that Divide() made, and run first
-  int64_t num_refused_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::array<int64_t, kNumPriorities> refused_ ABSL_GUARDED_BY(mutex_) = {};
+  int64_t num_formed_ ABSL_GUARDED_BY(mutex_) = 0;  // batches, since the start
   int num_running_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_oversized_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, batches of one window above batch_tokens
 };

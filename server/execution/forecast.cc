@@ -22,7 +22,7 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 
 }  // namespace
 
-std::optional<Forecast::Estimate> Forecast::TimeFor(const JobSize& size) const {
+std::optional<Forecast::Estimate> Forecast::TimeFor(const JobSize& size, const std::vector<JobSize>& queued) const {
   const absl::MutexLock lock(&mutex_);
   const double least = least_[size.kind];
   if (least == 0) return std::nullopt;
@@ -34,12 +34,14 @@ std::optional<Forecast::Estimate> Forecast::TimeFor(const JobSize& size) const {
     const double left = job.size.operations * least_[job.size.kind] - job.busy_seconds;
     all += std::clamp(left, 0.0, own);
   }
+  for (const JobSize& job : queued) all += std::min(job.operations * least_[job.kind], own);
   return Estimate{absl::Seconds(alone), absl::Seconds(std::max(alone, all / num_threads_))};
 }
 
-absl::Status Forecast::Check(const JobSize& size, absl::Time now, absl::Time deadline) {
+absl::Status Forecast::Check(const JobSize& size, absl::Time now, absl::Time deadline,
+                             const std::vector<JobSize>& queued) {
   if (deadline == absl::InfiniteFuture()) return absl::OkStatus();
-  const std::optional<Estimate> estimate = TimeFor(size);
+  const std::optional<Estimate> estimate = TimeFor(size, queued);
   const absl::Duration left = deadline - now;
   if (!estimate || estimate->shared <= left) return absl::OkStatus();
   {

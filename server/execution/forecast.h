@@ -6,6 +6,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -16,7 +17,7 @@ namespace favor {
 
 // How much there is to do: nominal operations of one kind. Kinds differ in how long an operation takes.
 struct JobSize {
-  static constexpr int kNumKinds = 16;
+  static constexpr int kNumKinds = 64;
 
   int kind = 0;  // 0 to kNumKinds - 1
   double operations = 0;
@@ -60,11 +61,12 @@ class Forecast {
     absl::Duration alone;
     absl::Duration shared;
   };
-  std::optional<Estimate> TimeFor(const JobSize& size) const;
+  // `queued` are jobs that have not begun and get their turns beside it.
+  std::optional<Estimate> TimeFor(const JobSize& size, const std::vector<JobSize>& queued = {}) const;
 
   // OK unless the job, started `now`, cannot be done by the deadline: then DeadlineExceededError if it could not be on
   // an idle server, and ResourceExhaustedError with a delay (see retry_delay.h) if others are in its way.
-  absl::Status Check(const JobSize& size, absl::Time now, absl::Time deadline);
+  absl::Status Check(const JobSize& size, absl::Time now, absl::Time deadline, const std::vector<JobSize>& queued = {});
 
   std::unique_ptr<Entry> Begin(const JobSize& size);
 

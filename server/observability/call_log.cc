@@ -1,5 +1,7 @@
 #include "server/observability/call_log.h"
 
+#include "server/execution/priority_shares.h"
+
 namespace favor {
 namespace {
 
@@ -40,11 +42,13 @@ void CallLog::Write(const CallRecord& record) const {
       {"sent", record.is_sent},
   };
   if (is_slow) fields["slow"] = true;
+  if (record.priority != Priority::kNormal) fields["priority"] = NameOf(record.priority);
   if (!record.key.empty()) fields["key"] = record.key;
   if (!record.trace.trace_id.empty()) {
     fields["trace_id"] = record.trace.trace_id;
-    fields["parent_span_id"] = record.trace.parent_span_id;
+    if (!record.trace.parent_span_id.empty()) fields["parent_span_id"] = record.trace.parent_span_id;
   }
+  if (!record.trace.span_id.empty()) fields["span_id"] = record.trace.span_id;
   if (!record.status.ok()) fields["message"] = std::string(record.status.message());
   log_->Write(level, "call", fields);
 }

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "favor/base/priority.h"
 #include "server/execution/compute.h"
 #include "server/observability/log.h"
 #include "server/observability/trace_context.h"
@@ -36,6 +37,8 @@ struct CallRecord {
   Timing timing;
   absl::Duration total;
   bool is_sent = false;  // gRPC took the answer
+  absl::Time arrival = {};
+  Priority priority = Priority::kNormal;
 };
 
 // Writes a line for each call that has ended: an incident (INTERNAL, UNKNOWN, DATA_LOSS) as an error, a slow one as a

@@ -7,6 +7,7 @@
 #include "favor/kernels/cpu_target.h"
 #include "prometheus/family.h"
 #include "prometheus/gauge.h"
+#include "server/execution/priority_shares.h"
 #include "server/observability/process_stats.h"
 
 namespace favor {
@@ -76,6 +77,15 @@ MetricFamily Rejections(const AdmissionStats& stats, const Metrics::Sources& sou
   return FamilyOf(MetricType::Counter, "favor_rejected_total", "Calls refused before anything was computed.", samples);
 }
 
+MetricFamily Shed(const std::array<int64_t, kNumPriorities>& shed) {
+  std::vector<Sample> samples;
+  for (int i = 0; i < kNumPriorities; ++i) {
+    samples.push_back({{{"priority", NameOf(static_cast<Priority>(i))}}, static_cast<double>(shed[i])});
+  }
+  return FamilyOf(MetricType::Counter, "favor_shed_total", "Calls refused for lack of room, by their priority.",
+                  samples);
+}
+
 // Without TLS the family has no samples, so that no alert on an expiry of 0 fires.
 MetricFamily CertificateExpiry(const Metrics::Sources& sources) {
   std::vector<Sample> samples;
@@ -84,6 +94,18 @@ MetricFamily CertificateExpiry(const Metrics::Sources& sources) {
   }
   return FamilyOf(MetricType::Gauge, "favor_tls_certificate_expiry_timestamp_seconds",
                   "When the server's certificate expires, in seconds since the Unix epoch.", samples);
+}
+
+MetricFamily TracedCallsOf(const Metrics::Sources& sources) {
+  std::vector<Sample> samples;
+  if (sources.traced_calls) {
+    const TracedCalls stats = sources.traced_calls();
+    samples = {{{{"result", "exported"}}, static_cast<double>(stats.exported)},
+               {{{"result", "dropped"}}, static_cast<double>(stats.dropped)},
+               {{{"result", "failed"}}, static_cast<double>(stats.failed)}};
+  }
+  return FamilyOf(MetricType::Counter, "favor_traced_calls_total", "Calls recorded for traces, by what became of them.",
+                  samples);
 }
 
 void AppendProcess(const ProcessStats& stats, std::vector<MetricFamily>& families) {
@@ -187,6 +209,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
         GaugeOf("favor_model_bytes", "Memory of loaded models.", static_cast<double>(stats.model_bytes)));
     families.push_back(Rejections(stats, sources_));
   }
+  if (sources_.shed) families.push_back(Shed(sources_.shed()));
   if (sources_.calls_in_flight) {
     families.push_back(GaugeOf("favor_calls_in_flight", "RPCs that have arrived and are not answered yet.",
                                static_cast<double>(sources_.calls_in_flight())));
@@ -213,6 +236,7 @@ std::vector<MetricFamily> Metrics::Collect() const {
         GaugeOf("favor_models_loaded", "Models that requests may name.", static_cast<double>(sources_.models())));
   }
   families.push_back(CertificateExpiry(sources_));
+  families.push_back(TracedCallsOf(sources_));
   AppendProcess(ReadProcessStats(), families);
   return families;
 }

@@ -17,6 +17,7 @@
 #include "prometheus/registry.h"
 #include "server/execution/admission.h"
 #include "server/execution/compute.h"
+#include "server/observability/traced_calls.h"
 
 namespace favor {
 
@@ -66,6 +67,8 @@ class Metrics : public prometheus::Collectable {
     std::function<absl::Time()> certificate_expiry;  // null without TLS
     std::function<int64_t()> queue_jobs;
     std::function<absl::Duration()> queue_age;
+    std::function<std::array<int64_t, kNumPriorities>()> shed;  // calls refused for lack of room, by Priority
+    std::function<TracedCalls()> traced_calls;                  // null: nothing is traced
   };
   void SetSources(Sources sources) { sources_ = std::move(sources); }
 

@@ -23,10 +23,10 @@ bool IsId(absl::string_view text, size_t digits) {
   return IsHex(text, digits) && text.find_first_not_of('0') != absl::string_view::npos;
 }
 
-TraceContext Of(absl::string_view trace_id, absl::string_view span_id, bool is_sampled) {
+TraceContext Of(absl::string_view trace_id, absl::string_view span_id, std::optional<bool> sampled) {
   std::string id = absl::AsciiStrToLower(trace_id);
   id.insert(0, kTraceDigits - id.size(), '0');  // B3 knows ids of 64 bits
-  return {std::move(id), absl::AsciiStrToLower(span_id), is_sampled};
+  return {std::move(id), absl::AsciiStrToLower(span_id), sampled, "", ""};
 }
 
 // version "-" trace-id "-" parent-id "-" flags, https://www.w3.org/TR/trace-context/#traceparent-header. Later versions
@@ -43,10 +43,17 @@ bool ReadTraceparent(absl::string_view text, TraceContext* context) {
   return true;
 }
 
+// "d", debug, is an accept; what is missing or unknown defers the decision.
+std::optional<bool> B3Decision(absl::string_view sampled) {
+  if (sampled == "1" || sampled == "d" || sampled == "true") return true;
+  if (sampled == "0" || sampled == "false") return false;
+  return std::nullopt;
+}
+
 bool ReadB3(absl::string_view trace_id, absl::string_view span_id, absl::string_view sampled, TraceContext* context) {
   if (!IsId(trace_id, kTraceDigits) && !IsId(trace_id, kTraceDigits / 2)) return false;
   if (!IsId(span_id, kSpanDigits)) return false;
-  *context = Of(trace_id, span_id, sampled == "1" || sampled == "d" || sampled == "true");
+  *context = Of(trace_id, span_id, B3Decision(sampled));
   return true;
 }
 
@@ -54,14 +61,22 @@ bool ReadB3(absl::string_view trace_id, absl::string_view span_id, absl::string_
 
 TraceContext ReadTraceContext(const std::function<absl::string_view(absl::string_view name)>& find_header) {
   TraceContext context;
-  if (ReadTraceparent(find_header("traceparent"), &context)) return context;
+  if (ReadTraceparent(find_header("traceparent"), &context)) {
+    const absl::string_view state = find_header("tracestate");
+    if (state.size() <= TraceContext::kMaxTraceState) context.trace_state = std::string(state);
+    return context;
+  }
   const absl::string_view b3 = find_header("b3");
   if (!b3.empty()) {
     const std::vector<absl::string_view> parts = absl::StrSplit(b3, '-');
     if (parts.size() >= 2) ReadB3(parts[0], parts[1], parts.size() > 2 ? parts[2] : "", &context);
+    if (parts.size() == 1) context.sampled = B3Decision(b3);
     return context;
   }
-  ReadB3(find_header("x-b3-traceid"), find_header("x-b3-spanid"), find_header("x-b3-sampled"), &context);
+  const absl::string_view sampled = find_header("x-b3-sampled");
+  if (!ReadB3(find_header("x-b3-traceid"), find_header("x-b3-spanid"), sampled, &context)) {
+    context.sampled = B3Decision(sampled);
+  }
   return context;
 }
 

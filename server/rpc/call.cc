@@ -1,9 +1,13 @@
 #include "server/rpc/call.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "grpc/grpc.h"
+#include "server/execution/priority_shares.h"
 #include "server/rpc/status_mapping.h"
 
 namespace favor {
@@ -11,6 +15,10 @@ namespace {
 
 // A client's timers may be some milliseconds ahead of ours.
 constexpr absl::Duration kAhead = absl::Milliseconds(20);
+
+constexpr char kPriorityHeader[] = "favor-priority";
+constexpr size_t kMaxQuoted = 32;  // of what a client sent, in an error
+constexpr char kStopping[] = "the server is stopping, and the time for calls under way is up";
 
 absl::Time DeadlineOf(const grpc::ServerContext& context) {
   const auto deadline = context.deadline();
@@ -23,7 +31,7 @@ absl::Time DeadlineOf(const grpc::ServerContext& context) {
 void Call::Listen(grpc::ServerCompletionQueue* queue) {
   queue_ = queue;
   myself_ = shared_from_this();
-  environment_->calls_alive->Enter();
+  environment_->calls_alive->Enter(this);
   arrived_ = [this](bool ok) { OnArrived(ok); };
   done_ = [this](bool) { OnDone(); };
   finished_ = [this](bool ok) { OnFinished(ok); };
@@ -39,12 +47,16 @@ void Call::OnArrived(bool ok) {
   ListenForNext(queue_);
   tags_left_ = 2;
   arrival_ = absl::Now();
-  cancellation_.emplace(DeadlineOf(context_));
+  absl::Status status = EnterKey();
+  const absl::StatusOr<Priority> priority = ReadPriority();
+  status.Update(priority.status());
+  cancellation_.emplace(DeadlineOf(context_), priority.value_or(Priority::kNormal));
   peer_ = context_.peer();
   trace_ = ReadTraceContext([this](absl::string_view name) { return FindHeader(name); });
-  environment_->calls_in_flight->Enter();
+  if (environment_->tracer != nullptr) environment_->tracer->Begin(&trace_);
+  environment_->calls_in_flight->Enter(this);
   environment_->metrics.started->Increment();
-  if (absl::Status status = EnterKey(); !status.ok()) return Fail(status);
+  if (!status.ok()) return Fail(status);
   Handle();
 }
 
@@ -54,6 +66,22 @@ absl::Status Call::EnterKey() {
   absl::StatusOr<KeyRing::Pass> pass = environment_->keys->Enter(FindHeader("authorization"), arrival_);
   if (pass.ok()) pass_ = *std::move(pass);
   return pass.status();
+}
+
+absl::StatusOr<Priority> Call::ReadPriority() const {
+  const bool is_free = environment_->keys == nullptr;  // to have any
+  const absl::string_view text = FindHeader(kPriorityHeader);
+  if (text.empty()) return pass_.priority();
+  const std::optional<Priority> asked = ParsePriority(text);
+  if (asked) return is_free ? *asked : std::min(*asked, pass_.priority());
+  return absl::InvalidArgumentError(absl::StrCat("metadata ", kPriorityHeader, " is '", text.substr(0, kMaxQuoted),
+                                                 "', must be low, normal or high"));
+}
+
+void Call::EndEarly() {
+  ended_early_.store(true);
+  // A plain cancellation would reach the client as one of its own, which nobody retries.
+  grpc_call_cancel_with_status(context_.c_call(), GRPC_STATUS_UNAVAILABLE, kStopping, nullptr);
 }
 
 absl::string_view Call::FindHeader(absl::string_view name) const {
@@ -102,9 +130,11 @@ void Call::OnFinished(bool ok) {
   if (ok && response_bytes_) CountSent(*response_bytes_);
   // The client was gone before it could learn of the end.
   if (!ok && status_.ok()) status_ = WhyGone();
+  // Whatever the work made of it.
+  if (ended_early_ && !status_.ok()) status_ = absl::UnavailableError(kStopping);
   Record(ok);
   pass_ = {};
-  environment_->calls_in_flight->Leave();
+  environment_->calls_in_flight->Leave(this);
   DropTag();
 }
 
@@ -113,7 +143,7 @@ void Call::DropTag() {
 }
 
 void Call::LetGo() {
-  environment_->calls_alive->Leave();
+  environment_->calls_alive->Leave(this);
   myself_.reset();  // often the last reference: nothing of this call may be touched from here on
 }
 
@@ -125,8 +155,21 @@ void Call::Record(bool sent) const {
 
   metrics.request_bytes->Increment(static_cast<double>(received_.bytes));
   metrics.response_bytes->Increment(static_cast<double>(sent_.bytes));
-  environment_->log->Write({environment_->service, environment_->method, status_, peer_, pass_.name(), trace_,
-                            received_, sent_, timing_, took, sent});
+  const CallRecord record{environment_->service,
+                          environment_->method,
+                          status_,
+                          peer_,
+                          pass_.name(),
+                          trace_,
+                          received_,
+                          sent_,
+                          timing_,
+                          took,
+                          sent,
+                          arrival_,
+                          priority()};
+  environment_->log->Write(record);
+  if (environment_->tracer != nullptr) environment_->tracer->Record(record);
 }
 
 }  // namespace favor

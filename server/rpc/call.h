@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "favor/base/cancellation.h"
@@ -16,6 +17,7 @@
 #include "server/execution/compute.h"
 #include "server/observability/call_log.h"
 #include "server/observability/metrics.h"
+#include "server/observability/tracer.h"
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/completion_queues.h"
 #include "server/rpc/open_streams.h"
@@ -33,7 +35,8 @@ struct CallEnvironment {
   // Calls that gRPC holds tags of: those in flight, those waiting for an arrival, those just ending. Their queue must
   // not shut down before there are none.
   CallsInFlight* calls_alive;
-  KeyRing* keys = nullptr;  // null: nobody needs a key
+  KeyRing* keys = nullptr;         // null: nobody needs a key
+  const Tracer* tracer = nullptr;  // null: no call is recorded
 };
 
 // Who wants to know about calls; none is owned.
@@ -45,16 +48,18 @@ struct CallObservers {
   OpenStreams* open_streams;
   absl::Duration stream_idle_timeout;
   KeyRing* keys = nullptr;
+  const Tracer* tracer = nullptr;
 
   // `type` is "unary" or "bidi_stream".
   CallEnvironment ForMethod(const char* service, const char* method, const char* type) const {
-    return {service, method, metrics->ForMethod(service, method, type), log, calls_in_flight, calls_alive, keys};
+    return {service, method, metrics->ForMethod(service, method, type), log, calls_in_flight, calls_alive,
+            keys,    tracer};
   }
 };
 
 // One RPC from its arrival to the end of its answer: deadline, cancellation, metrics and log, the same for every
 // method. A call keeps itself alive while gRPC holds tags of it; whoever works on it holds a shared_ptr besides.
-class Call : public std::enable_shared_from_this<Call> {
+class Call : public std::enable_shared_from_this<Call>, private Endable {
  public:
   virtual ~Call() = default;
   Call(const Call&) = delete;
@@ -62,6 +67,8 @@ class Call : public std::enable_shared_from_this<Call> {
 
   // Cancelled when the client goes away or its deadline passes. Lives as long as the call.
   const Cancellation* cancellation() const { return &*cancellation_; }
+  // What its key allows of what its caller asks for, as metadata `favor-priority`.
+  Priority priority() const { return cancellation_->priority(); }
 
   // Ends the call with an error. Exactly one of Fail() and the Reply() of a derived class is to be called, once, from
   // any thread.
@@ -109,6 +116,9 @@ class Call : public std::enable_shared_from_this<Call> {
   void OnArrived(bool ok);
   // Takes the call out of its caller's limits.
   absl::Status EnterKey();
+  absl::StatusOr<Priority> ReadPriority() const;
+  // The server stops: ends the call with a status that tells its client to go elsewhere.
+  void EndEarly() override;
   void OnDone();
   void OnFinished(bool ok);
   void LetGo();
@@ -126,6 +136,7 @@ class Call : public std::enable_shared_from_this<Call> {
   KeyRing::Pass pass_;
   Timing timing_;
   absl::Status status_;
+  std::atomic<bool> ended_early_{false};
   std::optional<int64_t> response_bytes_;
   CallTraffic received_, sent_;
 

@@ -4,39 +4,58 @@
 #include <cstdint>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 
 namespace favor {
 
-// Counts the RPCs that have arrived and whose answer is not sent yet. Thread-safe.
+// What may be ended before its time. Thread-safe.
+class Endable {
+ public:
+  virtual void EndEarly() = 0;
+
+ protected:
+  ~Endable() = default;
+};
+
+// The RPCs that have arrived and whose answer is not sent yet. Thread-safe.
 class CallsInFlight {
  public:
-  void Enter() {
+  // The call must leave before it ends to exist.
+  void Enter(Endable* call) {
     absl::MutexLock lock(&mutex_);
-    ++count_;
+    calls_.insert(call);
   }
-  void Leave() {
+  void Leave(Endable* call) {
     absl::MutexLock lock(&mutex_);
-    --count_;
+    calls_.erase(call);
+  }
+
+  // Tells all calls to end; they leave when they have. How many those were.
+  int64_t EndAllEarly() const {
+    absl::MutexLock lock(&mutex_);
+    for (Endable* call : calls_) call->EndEarly();
+    return static_cast<int64_t>(calls_.size());
   }
 
   int64_t count() const {
     absl::MutexLock lock(&mutex_);
-    return count_;
+    return static_cast<int64_t>(calls_.size());
   }
 
   // Whether there was a moment without calls before the deadline.
   bool WaitUntilNone(absl::Time deadline) const {
     absl::MutexLock lock(&mutex_);
-    return mutex_.AwaitWithDeadline(absl::Condition(
-                                        +[](const int64_t* count) { return *count == 0; }, &count_),
-                                    deadline);
+    return mutex_.AwaitWithDeadline(
+        absl::Condition(
+            +[](const absl::flat_hash_set<Endable*>* calls) { return calls->empty(); }, &calls_),
+        deadline);
   }
 
  private:
   mutable absl::Mutex mutex_;
-  int64_t count_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_set<Endable*> calls_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace favor

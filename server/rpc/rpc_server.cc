@@ -26,6 +26,9 @@ constexpr char kUnixPrefix[] = "unix:";
 // Calls of one method that may arrive at one queue before its thread asks for more.
 constexpr int kWaitingCalls = 4;
 
+// For the last answers to reach their clients.
+constexpr absl::Duration kLastAnswers = absl::Seconds(2);
+
 // How often a shutdown looks whether it is to hurry.
 constexpr absl::Duration kHurryPeriod = absl::Milliseconds(50);
 
@@ -141,10 +144,11 @@ int64_t RpcServer::Shutdown(absl::Duration timeout, const std::function<bool()>&
   shut_down_ = true;
   const bool had_calls = calls_in_flight_->count() > 0;
   const absl::Time deadline = absl::Now() + timeout;
-  // Blocks until every connection is closed, so until every call has ended.
+  // Blocks until every connection is closed, so until every call has ended. Its own deadline is later than ours: then
+  // it closes connections whatever is on its way over them.
   absl::Notification closed;
   std::thread shutdown([this, deadline, &closed] {
-    server_->Shutdown(absl::ToChronoTime(deadline));
+    server_->Shutdown(absl::ToChronoTime(deadline + kLastAnswers));
     closed.Notify();
   });
 
@@ -152,18 +156,18 @@ int64_t RpcServer::Shutdown(absl::Duration timeout, const std::function<bool()>&
   while (!none_left && absl::Now() < deadline && !hurry()) {
     none_left = calls_in_flight_->WaitUntilNone(std::min(deadline, absl::Now() + kHurryPeriod));
   }
-  const int64_t num_cancelled = none_left ? 0 : calls_in_flight_->count();
+  const int64_t num_ended = none_left ? 0 : calls_in_flight_->EndAllEarly();
   // A call has ended when gRPC took its answer, which may still be on its way to the client: cancelling would reset it.
   // On a busy machine some megabytes take more than a quarter of a second. Idle connections would be waited for as
   // well.
   const absl::Duration flush = absl::Milliseconds(had_calls ? 500 : 250);
-  if (none_left) closed.WaitForNotificationWithTimeout(flush);
-  // What is left now: our calls when time is up, and streams that have no end of their own, as health's Watch.
+  closed.WaitForNotificationWithTimeout(flush);
+  // What is left now: calls whose end nobody takes, and streams that have no end of their own, as health's Watch.
   grpc_server_cancel_all_calls(server_->c_server());
   shutdown.join();
   calls_alive_->WaitUntilNone(absl::InfiniteFuture());
   queues_->ShutDown();
-  return num_cancelled;
+  return num_ended;
 }
 
 }  // namespace favor

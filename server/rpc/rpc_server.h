@@ -67,7 +67,7 @@ class RpcServer {
   void SetServing(bool serving);
 
   // Refuses new calls and waits for those in flight, at most for `timeout`; `hurry` (polled) ends the wait early. Calls
-  // that are left are cancelled. Returns how many those were.
+  // that are left end with UNAVAILABLE, so that their clients go elsewhere. Returns how many those were.
   int64_t Shutdown(absl::Duration timeout, const std::function<bool()>& hurry);
 
  private:

@@ -12,6 +12,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "server/execution/priority_shares.h"
 
 namespace favor {
 namespace {
@@ -49,9 +50,12 @@ absl::Status ReadOption(absl::string_view text, ApiKey* key) {
     key->limits.burst = number;
   } else if (name == "calls" && absl::SimpleAtoi(value, &number) && number >= 0 && number <= kMost) {
     key->limits.max_calls = number;
+  } else if (const std::optional<Priority> priority = ParsePriority(value); name == "priority" && priority) {
+    key->priority = *priority;
   } else {
     return absl::InvalidArgumentError(
-        "an option is none of rate=NUMBER, burst=N, calls=N (0 to 1000000000, 0 for no limit) and admin");
+        "an option is none of rate=NUMBER, burst=N, calls=N (0 to 1000000000, 0 for no limit), priority=low, normal "
+        "or high, and admin");
   }
   return absl::OkStatus();
 }

@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "favor/base/priority.h"
 
 namespace favor {
 
@@ -22,12 +23,14 @@ struct ApiKey {
   std::string name;                // for logs
   std::array<uint8_t, 32> hash{};  // SHA-256 of the key
   KeyLimits limits;
-  bool is_admin = false;  // may load and unload models
+  bool is_admin = false;                  // may load and unload models
+  Priority priority = Priority::kNormal;  // of its calls, unless they ask for less
 };
 
 // The keys of a file. A line holds a name and the SHA-256 of a key in hexadecimal, maybe followed by limits of its own:
 //
-//   alice 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 rate=50 burst=100 calls=8 admin
+//   alice 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08 rate=50 burst=100 calls=8 priority=high
+//   admin
 //
 // Keys are long and random, so that a plain hash keeps them safe: nobody can try them all. Lines starting with # and
 // empty ones are skipped. Immutable.

@@ -95,7 +95,7 @@ absl::StatusOr<KeyRing::Pass> KeyRing::Enter(absl::string_view authorization, ab
     }
     if (refused.ok()) ++usage->calls;
   }
-  if (refused.ok()) return Pass(std::move(usage), key->name);
+  if (refused.ok()) return Pass(std::move(usage), key->name, key->priority);
   const absl::MutexLock lock(&mutex_);
   ++(stats_.*reason);
   return refused;

@@ -38,20 +38,25 @@ class KeyRing {
       Release();
       usage_ = std::move(other.usage_);
       name_ = std::move(other.name_);
+      priority_ = other.priority_;
       return *this;
     }
     ~Pass() { Release(); }
 
     // Of the key; empty where none was needed.
     const std::string& name() const { return name_; }
+    // The highest that the call may have, and what it has unless it asks for less.
+    Priority priority() const { return priority_; }
 
    private:
     friend class KeyRing;
-    Pass(std::shared_ptr<Usage> usage, std::string name) : usage_(std::move(usage)), name_(std::move(name)) {}
+    Pass(std::shared_ptr<Usage> usage, std::string name, Priority priority)
+        : usage_(std::move(usage)), name_(std::move(name)), priority_(priority) {}
     void Release();
 
     std::shared_ptr<Usage> usage_;
     std::string name_;
+    Priority priority_ = Priority::kNormal;
   };
 
   explicit KeyRing(ApiKeys keys) { Replace(std::move(keys)); }

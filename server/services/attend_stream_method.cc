@@ -400,7 +400,7 @@ class Stream : public StreamTurns {
 }  // namespace
 
 void AttendStream(const AttentionDependencies& dependencies, std::shared_ptr<StreamCall> call) {
-  auto admitted = dependencies.admission->Admit(0, "the stream");
+  auto admitted = dependencies.admission->Admit(0, "the stream", call->priority());
   if (!admitted.ok()) return call->Finish(admitted.status());
   std::make_shared<Stream>(dependencies, std::move(call), *std::move(admitted))->Advance();
 }

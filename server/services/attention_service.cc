@@ -67,7 +67,7 @@ RpcServer::Service AttentionService::ForServer() {
 
 void AttentionService::Attend(std::shared_ptr<UnaryCall> call) const {
   absl::StatusOr<Admission::Reservation> admitted =
-      dependencies_.admission->Admit(call->request_bytes(), "the request");
+      dependencies_.admission->Admit(call->request_bytes(), "the request", call->priority());
   if (!admitted.ok()) return call->Fail(admitted.status());
   auto reservation = std::make_shared<Admission::Reservation>(*std::move(admitted));
   ReceiveAttend(call, dependencies_.compute, reservation.get(),

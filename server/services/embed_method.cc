@@ -174,7 +174,7 @@ void Execute(std::shared_ptr<EmbedCall> embed) {
 }  // namespace
 
 void Embed(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall> call) {
-  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request");
+  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request", call->priority());
   if (!admitted.ok()) return call->Fail(admitted.status());
   auto embed = std::make_shared<EmbedCall>(dependencies, call, *std::move(admitted));
   ReceiveItems(std::move(call), dependencies.compute, &embed->reservation,

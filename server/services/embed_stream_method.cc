@@ -329,7 +329,7 @@ class Stream : public std::enable_shared_from_this<Stream> {
 }  // namespace
 
 void EmbedStream(const EmbeddingDependencies& dependencies, std::shared_ptr<StreamCall> call) {
-  auto admitted = dependencies.admission->Admit(0, "the stream");
+  auto admitted = dependencies.admission->Admit(0, "the stream", call->priority());
   if (!admitted.ok()) return call->Finish(admitted.status());
   std::make_shared<Stream>(dependencies, std::move(call), *std::move(admitted))->Begin();
 }

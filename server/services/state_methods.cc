@@ -141,7 +141,7 @@ struct StateCall : std::enable_shared_from_this<StateCall<Work>> {
 template <typename Work, typename Message, typename Convert, typename Next>
 void Receive(const AttentionDependencies& dependencies, std::shared_ptr<UnaryCall> call, AttendWireReader::Root root,
              Convert convert, Next next) {
-  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request");
+  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request", call->priority());
   if (!admitted.ok()) return call->Fail(admitted.status());
   auto state_call = std::make_shared<StateCall<Work>>(dependencies, call, *std::move(admitted));
   ReceiveWire(call->TakeRequest(),

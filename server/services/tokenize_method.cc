@@ -101,7 +101,7 @@ struct TokenizeCall {
 }  // namespace
 
 void Tokenize(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall> call) {
-  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request");
+  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request", call->priority());
   if (!admitted.ok()) return call->Fail(admitted.status());
   auto tokenize = std::make_shared<TokenizeCall>(dependencies, call, *std::move(admitted));
   ReceiveItems(std::move(call), dependencies.compute, &tokenize->reservation,

@@ -11,6 +11,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/integration/harness/await.h"
 #include "tests/integration/harness/certificates.h"
 #include "tests/integration/harness/favord.h"
 #include "tests/integration/harness/temp_dir.h"
@@ -52,6 +53,31 @@ TEST(Lifecycle, TheServiceManagerIsToldOfReadinessAndOfTheEnd) {
   favord.process().Signal(SIGTERM);
   EXPECT_EQ(manager.Receive(), "STOPPING=1");
   EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
+}
+
+TEST(Lifecycle, TheServiceManagerIsToldOfAReloadAndOfItsEnd) {
+  const TempDir dir;
+  const NotifySocket manager(dir.File("notify"));
+  Favord favord({.flags = {"--model", FAVOR_TEST_DATA_DIR "/models/sentence/bge"},
+                 .environment = {"NOTIFY_SOCKET=" + dir.File("notify")}});
+  ASSERT_EQ(manager.Receive(), "READY=1");
+  favord.process().Signal(SIGHUP);
+  EXPECT_THAT(manager.Receive(), ContainsRegex("^RELOADING=1\nMONOTONIC_USEC=[0-9]+$"));
+  EXPECT_EQ(manager.Receive(), "READY=1");
+  EXPECT_TRUE(Eventually([&] {
+    const std::string log = favord.process().err().text();
+    const size_t reload = log.find("\"event\":\"reload_signal\"");
+    return reload != log.npos && log.find("\"event\":\"model_loaded\"", reload) != log.npos;
+  }));
+}
+
+TEST(Lifecycle, TheServiceManagersWatchdogHearsFromIt) {
+  const TempDir dir;
+  const NotifySocket manager(dir.File("notify"));
+  Favord favord({.environment = {"NOTIFY_SOCKET=" + dir.File("notify"), "WATCHDOG_USEC=200000"}});
+  ASSERT_EQ(manager.Receive(), "READY=1");
+  // Each one but the first needs the compute pool's answer to the one before.
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(manager.Receive(), "WATCHDOG=1");
 }
 
 TEST(Lifecycle, AManagerThatIsNotThereIsNoReasonToStop) {

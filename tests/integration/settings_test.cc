@@ -40,6 +40,8 @@ const std::vector<std::string> kSettings = {"address",
                                             "max-message-size",
                                             "memory-budget",
                                             "max-calls",
+                                            "low-priority-share",
+                                            "normal-priority-share",
                                             "max-concurrent-streams",
                                             "max-metadata-size",
                                             "handshake-timeout",
@@ -54,7 +56,11 @@ const std::vector<std::string> kSettings = {"address",
                                             "drain-timeout",
                                             "log-level",
                                             "log-every",
-                                            "slow-call"};
+                                            "slow-call",
+                                            "otlp-endpoint",
+                                            "otlp-ca",
+                                            "otlp-service-name",
+                                            "trace-sample-ratio"};
 
 std::string EnvironmentName(std::string name) {
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));

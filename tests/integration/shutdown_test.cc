@@ -7,8 +7,10 @@
 #include <vector>
 
 #include "absl/time/clock.h"
+#include "gmock/gmock.h"
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "gtest/gtest.h"
+#include "tests/integration/harness/attend_stream.h"
 #include "tests/integration/harness/attend_wire.h"
 #include "tests/integration/harness/await.h"
 #include "tests/integration/harness/favord.h"
@@ -142,9 +144,25 @@ TEST(Sigterm, CancelsWhatIsLeftWhenTheDrainTimeoutIsUp) {
   const absl::Time signalled = absl::Now();
   favord.process().Signal(SIGTERM);
   caller.join();
-  EXPECT_FALSE(answer.ok());
+  // A code that clients retry, elsewhere.
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE) << Describe(answer.status);
+  EXPECT_THAT(answer.status.error_message(), ::testing::HasSubstr("the server is stopping"));
   EXPECT_TRUE(favord.process().AwaitExit(absl::Seconds(20)).has_value());
   EXPECT_LT(absl::Now() - signalled, absl::Seconds(5)) << "the call alone would take longer";
+  const std::string log = favord.process().err().text();
+  EXPECT_THAT(log, ::testing::HasSubstr("\"code\":\"UNAVAILABLE\""));
+  EXPECT_THAT(log, ::testing::HasSubstr("\"calls_cancelled\":1"));
+}
+
+TEST(Sigterm, EndsStreamsThatAreLeftWithACodeToRetryToo) {
+  Favord favord({.flags = {"--drain-delay", "0s", "--drain-timeout", "300ms"}});
+  AttendStreamClient idle(favord.channel());
+  ASSERT_TRUE(idle.Start(GoodRequest().spec()));
+  EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("favor_open_streams") == 1; }));
+  favord.process().Signal(SIGTERM);
+  const grpc::Status status = idle.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << Describe(status);
+  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
 }
 
 TEST(Sigterm, ASecondOneEndsTheWaiting) {

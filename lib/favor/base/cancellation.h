@@ -6,20 +6,23 @@
 #include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "favor/base/priority.h"
 
 namespace favor {
 
-// Tells running work that its result is no longer wanted. Compute checks it between tiles (some 50 us apart).
-// Thread-safe.
+// What running work has to know of its caller: whether its result is still wanted, and how urgent it is. Compute checks
+// it between tiles (some 50 us apart). Thread-safe.
 class Cancellation {
  public:
-  explicit Cancellation(absl::Time deadline = absl::InfiniteFuture()) : deadline_(deadline) {}
+  explicit Cancellation(absl::Time deadline = absl::InfiniteFuture(), Priority priority = Priority::kNormal)
+      : deadline_(deadline), priority_(priority) {}
   Cancellation(const Cancellation&) = delete;
   Cancellation& operator=(const Cancellation&) = delete;
 
   void Cancel() { cancelled_.store(true, std::memory_order_relaxed); }
 
   absl::Time deadline() const { return deadline_; }
+  Priority priority() const { return priority_; }
 
   // OK, or CancelledError after Cancel(), or DeadlineExceededError once the deadline has passed.
   absl::Status Check() const {
@@ -33,6 +36,7 @@ class Cancellation {
  private:
   std::atomic<bool> cancelled_{false};
   const absl::Time deadline_;
+  const Priority priority_;
 };
 
 }  // namespace favor

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "favor/base/priority.h"
 
 namespace favor {
 
@@ -23,6 +24,7 @@ struct Phase {
 // of threads, so results do not either.
 struct Job {
   std::vector<Phase> phases;
+  Priority priority = Priority::kNormal;
 };
 
 // One job that does the work of several, which know nothing of each other: phase p holds the chains of every job's

@@ -14,6 +14,9 @@ namespace {
 // long ones; a step, and a short job would wait for one of every other.
 constexpr std::chrono::microseconds kArrival(100);
 
+// Of a line's time, by Priority.
+constexpr std::array<int, kNumPriorities> kPrice = {16, 4, 1};
+
 }  // namespace
 
 struct ThreadPool::Step {
@@ -38,7 +41,7 @@ struct ThreadPool::ActiveJob {
   int num_running = 0;              // steps running now
   std::vector<PausedChain> paused;  // started chains between two steps
   absl::Status status;              // first error
-  Place place;                      // in ready_, where it is while
+  Place place;                      // in its line, where it is while
   bool queued = false;
 
   // Moves on to the first phase that has steps, starting at `phase`.
@@ -87,7 +90,10 @@ void ThreadPool::Submit(Job job, std::function<void(absl::Status)> done) {
 
   absl::MutexLock lock(&mutex_);
   ++num_jobs_;
-  active->place = {time_had_ + kArrival, num_arrived_++};
+  Line& line = LineOf(*active);
+  // Time that nobody asked for is not saved up: a line without jobs goes on from where the others are.
+  if (line.num_jobs++ == 0) line.spent = std::max(line.spent, last_spent_);
+  active->place = {line.time_had + kArrival, num_arrived_++};
   Enqueue(active.release());  // an empty job too: done must run on one of our threads
   // All that the first phase has use for at once: in a virtual machine a thread may take a millisecond to wake, and one
   // after the other they would take as many.
@@ -113,10 +119,10 @@ int64_t ThreadPool::num_jobs() const {
 void ThreadPool::Work() {
   mutex_.Lock();
   while (true) {
-    if (ready_.empty()) {
+    if (num_ready_ == 0) {
       if (stopping_ && num_jobs_ == 0) break;
       if (num_jobs_ > 0) SpinForWork();
-      if (ready_.empty() && !(stopping_ && num_jobs_ == 0)) WaitForWork();
+      if (num_ready_ == 0 && !(stopping_ && num_jobs_ == 0)) WaitForWork();
       continue;
     }
     const Step step = TakeStep();
@@ -134,6 +140,7 @@ void ThreadPool::Work() {
     std::unique_ptr<ActiveJob> ended = FinishStep(step, std::move(status), took);
     if (ended == nullptr) continue;
 
+    --LineOf(*ended).num_jobs;
     if (--num_jobs_ == 0 && stopping_) work_or_stop_.SignalAll();
     mutex_.Unlock();
     ended->job = Job();
@@ -147,8 +154,10 @@ void ThreadPool::Work() {
 // A job never has more chains under way than there are threads, without counting: a chain is only started when none is
 // paused, so all chains under way are then running, each on another thread than ours.
 ThreadPool::Step ThreadPool::TakeStep() {
-  ActiveJob* job = ready_.begin()->second;
-  time_had_ = std::max(time_had_, job->place.first);
+  Line& line = NextLine();
+  ActiveJob* job = line.jobs.begin()->second;
+  line.time_had = std::max(line.time_had, job->place.first);
+  last_spent_ = std::max(last_spent_, line.spent);
   ++job->num_running;
   if (job->NothingLeft()) {
     Dequeue(job);
@@ -173,6 +182,7 @@ std::unique_ptr<ThreadPool::ActiveJob> ThreadPool::FinishStep(const Step& step, 
   --job->num_running;
   if (job->queued) Dequeue(job);
   job->place.first += took;
+  LineOf(*job).spent += took * kPrice[static_cast<size_t>(job->job.priority)];
   if (!status.ok() && job->status.ok()) job->status = std::move(status);
   if (!job->NothingLeft()) {
     if (step.step + 1 < step.phase->steps_per_chain) {
@@ -188,16 +198,28 @@ std::unique_ptr<ThreadPool::ActiveJob> ThreadPool::FinishStep(const Step& step, 
   return nullptr;
 }
 
+ThreadPool::Line& ThreadPool::LineOf(const ActiveJob& job) { return lines_[static_cast<size_t>(job.job.priority)]; }
+
+ThreadPool::Line& ThreadPool::NextLine() {
+  Line* next = nullptr;
+  for (Line& line : lines_) {
+    if (!line.jobs.empty() && (next == nullptr || line.spent <= next->spent)) next = &line;
+  }
+  return *next;
+}
+
 void ThreadPool::Enqueue(ActiveJob* job) {
+  Line& line = LineOf(*job);
   job->queued = true;
-  ready_.emplace(job->place, job);
+  line.jobs.emplace(job->place, job);
+  ++num_ready_;
   has_ready_.store(true, std::memory_order_relaxed);
 }
 
 void ThreadPool::Dequeue(ActiveJob* job) {
   job->queued = false;
-  ready_.erase(job->place);
-  has_ready_.store(!ready_.empty(), std::memory_order_relaxed);
+  LineOf(*job).jobs.erase(job->place);
+  has_ready_.store(--num_ready_ > 0, std::memory_order_relaxed);
 }
 
 // While another thread works on a job its next phase may begin at any moment, and going to sleep and being woken costs
@@ -224,7 +246,7 @@ void ThreadPool::WaitForWork() {
 // One thread per call, so a job of one step wakes one thread. A woken thread takes a step and calls again: a job of
 // many steps wakes the others one by one.
 void ThreadPool::WakeOneIfUseful() {
-  if (ready_.empty() || num_waiting_ <= num_signalled_) return;
+  if (num_ready_ == 0 || num_waiting_ <= num_signalled_) return;
   ++num_signalled_;
   work_or_stop_.Signal();
 }

@@ -1,6 +1,7 @@
 #ifndef FAVOR_BASE_THREAD_POOL_H_
 #define FAVOR_BASE_THREAD_POOL_H_
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -21,7 +22,9 @@ namespace favor {
 // Threads that run jobs side by side and share their time among them evenly: the next step is always one of the job
 // that has had the least. A job that arrives starts a little behind the one that is next, so a short one waits for some
 // steps however many long ones there are, and long ones still get on however many short ones arrive (start-time fair
-// queueing, Goyal et al. 1996). At most num_threads() chains of a job are under way at once, so a job's scratch memory
+// queueing, Goyal et al. 1996). Where jobs of several priorities wait, those of high priority together get 16 times the
+// time and those of normal priority 4 times the time of those of low priority: none starves, however many others there
+// are. At most num_threads() chains of a job are under way at once, so a job's scratch memory
 // is bounded by the pool. Thread-safe.
 class ThreadPool {
  public:
@@ -52,8 +55,17 @@ class ThreadPool {
   struct Step;
   // Time that a job has had, counted from that which others had when it arrived; and its number, of equals the first.
   using Place = std::pair<Nanoseconds, int64_t>;
+  // Jobs of one priority with a step to hand out. FinishStep() gives the ownership back.
+  struct Line {
+    std::map<Place, ActiveJob*> jobs;
+    int64_t num_jobs = 0;     // those that are running all their steps too
+    Nanoseconds time_had{0};  // by the job of the last step, before it
+    Nanoseconds spent{0};     // time of its jobs, at its priority's price; the line that spent least is next
+  };
 
   void Work();
+  Line& LineOf(const ActiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  Line& NextLine() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes one step of the job that has had the least time.
   Step TakeStep() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Records the end of a step that took so long. Returns the job when it has ended.
@@ -68,11 +80,11 @@ class ThreadPool {
 
   mutable absl::Mutex mutex_;
   absl::CondVar work_or_stop_;
-  // Jobs with a step to hand out. FinishStep() gives the ownership back.
-  std::map<Place, ActiveJob*> ready_ ABSL_GUARDED_BY(mutex_);
-  Nanoseconds time_had_ ABSL_GUARDED_BY(mutex_){0};  // by the job of the last step, before it
+  std::array<Line, kNumPriorities> lines_ ABSL_GUARDED_BY(mutex_);
+  int64_t num_ready_ ABSL_GUARDED_BY(mutex_) = 0;      // jobs in all lines
+  Nanoseconds last_spent_ ABSL_GUARDED_BY(mutex_){0};  // by the line of the last step, before it
   int64_t num_arrived_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Whether ready_ holds anything, for threads that spin without the mutex.
+  // Whether there are any, for threads that spin without the mutex.
   std::atomic<bool> has_ready_ = false;
   int64_t num_jobs_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_waiting_ ABSL_GUARDED_BY(mutex_) = 0;    // threads in WaitForWork()

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -210,6 +211,56 @@ TEST(ThreadPool, ShortJobsWithoutEndLeaveTimeToALongOne) {
   }
   EXPECT_EQ(long_steps, 20);
   EXPECT_LE(shorts_before_end, 20 * 50);
+}
+
+// Steps of a tenth of a millisecond that note whose they are.
+Job Noting(
+    Priority priority, int64_t num_steps, std::vector<Priority>* turns,
+    std::function<void(int64_t)> before = [](int64_t) {}) {
+  Job job{{{1, num_steps, [=](int64_t, int64_t step) {
+              before(step);
+              SpinFor(std::chrono::microseconds(100));
+              turns->push_back(priority);
+              return absl::OkStatus();
+            }}}};
+  job.priority = priority;
+  return job;
+}
+
+TEST(ThreadPool, GivesUrgentJobsMoreTimeAndStarvesNobody) {
+  std::vector<Priority> turns;
+  {
+    ThreadPool pool(1);
+    const Hold hold(&pool);
+    const auto submit = [&](Priority priority) {
+      pool.Submit(Noting(priority, 500, &turns), [](const absl::Status&) {});
+    };
+    // Many urgent jobs do not make it worse for the others.
+    submit(Priority::kLow);
+    for (int i = 0; i < 3; ++i) submit(Priority::kNormal);
+    for (int i = 0; i < 10; ++i) submit(Priority::kHigh);
+  }
+  const auto among_the_first = [&turns](Priority priority) {
+    return std::count(turns.begin(), turns.begin() + 1050, priority);
+  };
+  // 800, 200 and 50 where nobody else has the core.
+  EXPECT_NEAR(among_the_first(Priority::kHigh), 800, 160);
+  EXPECT_NEAR(among_the_first(Priority::kNormal), 200, 130);
+  EXPECT_NEAR(among_the_first(Priority::kLow), 50, 45);
+}
+
+TEST(ThreadPool, TimeNotAskedForIsNotSavedUp) {
+  std::vector<Priority> turns;
+  {
+    ThreadPool pool(1);
+    // Low priority comes when normal work has had three hundred turns, and must not have as much in a row now.
+    pool.Submit(Noting(Priority::kNormal, 800, &turns,
+                       [&](int64_t step) {
+                         if (step == 300) pool.Submit(Noting(Priority::kLow, 200, &turns), [](const absl::Status&) {});
+                       }),
+                [](const absl::Status&) {});
+  }
+  EXPECT_LE(std::count(turns.begin() + 300, turns.begin() + 500, Priority::kLow), 100);  // 40 of 200
 }
 
 TEST(ThreadPool, ReportsTheFirstErrorOnceAndRunsNoFurtherSteps) {

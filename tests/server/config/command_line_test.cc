@@ -42,6 +42,33 @@ TEST(CommandLine, AFlagWinsOverTheEnvironmentWinsOverTheFile) {
   EXPECT_EQ(parsed->sources.at("drain-delay"), "default");
 }
 
+TEST(CommandLine, StandardVariablesCountWhereFavordsOwnAreNotSet) {
+  const std::string kGeneral = "OTEL_EXPORTER_OTLP_ENDPOINT=http://general:1";
+  const auto endpoint = [](const std::vector<std::string>& environment) {
+    const auto parsed = ParseCommandLine({}, environment);
+    return parsed.ok() ? parsed->config.otlp_endpoint : std::string(parsed.status().message());
+  };
+  EXPECT_EQ(endpoint({}), "");
+  EXPECT_EQ(endpoint({kGeneral}), "http://general:1");
+  EXPECT_EQ(endpoint({kGeneral, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://traces:1"}), "http://traces:1");
+  EXPECT_EQ(endpoint({"FAVORD_OTLP_ENDPOINT=http://own:1", kGeneral}), "http://own:1");
+  EXPECT_EQ(endpoint({"FAVORD_OTLP_ENDPOINT=", kGeneral}), "") << "favord's own may switch it off";
+  EXPECT_EQ(endpoint({"OTEL_EXPORTER_OTLP_ENDPOINT="}), "");
+  EXPECT_THAT(endpoint({"OTEL_EXPORTER_OTLP_ENDPOINT=collector:1"}), HasSubstr("OTEL_EXPORTER_OTLP_ENDPOINT: "));
+}
+
+TEST(CommandLine, ACollectorIsAUrlWithoutAPath) {
+  for (const char* good : {"http://a:1", "https://a", "http://[::1]:4317/", "http://[::1]"}) {
+    EXPECT_TRUE(ParseCommandLine({"--otlp-endpoint", good}, {}).ok()) << good;
+  }
+  for (const char* bad : {"a:1", "grpc://a:1", "http://", "http://:1", "http://a:x", "http://a:1/v1/traces"}) {
+    EXPECT_THAT(ErrorOf({"--otlp-endpoint", bad}), HasSubstr("flag --otlp-endpoint: ")) << bad;
+  }
+  for (const char* bad : {"-0.1", "1.1", "nan", "half", ""}) {
+    EXPECT_THAT(ErrorOf({"--trace-sample-ratio", bad}), HasSubstr("no number from 0 to 1")) << bad;
+  }
+}
+
 TEST(CommandLine, DefaultsAreThoseOfTheDocumentation) {
   const auto parsed = ParseCommandLine({}, {});
   ASSERT_TRUE(parsed.ok()) << parsed.status();

@@ -43,6 +43,45 @@ TEST(Admission, BoundsTheNumberOfCalls) {
   EXPECT_TRUE(admission.Admit(1, "the request").ok());
 }
 
+TEST(Admission, TheLessUrgentIsRefusedFirst) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 10, .shares = {0.5, 0.9, 1}});
+  const auto held = admission.Admit(45, "the request", Priority::kLow);
+  const absl::Status low = admission.Admit(6, "the request", Priority::kLow).status();
+  EXPECT_EQ(low.message(),
+            "the request takes 6 bytes, 5 of the 100 bytes of the memory budget are free for calls of low priority");
+  const auto normal = admission.Admit(45, "the request", Priority::kNormal);
+  ASSERT_TRUE(normal.ok());
+  EXPECT_FALSE(admission.Admit(1, "the request", Priority::kNormal).ok());
+  const auto high = admission.Admit(10, "the request", Priority::kHigh);
+  EXPECT_TRUE(high.ok());
+  EXPECT_FALSE(admission.Admit(1, "the request", Priority::kHigh).ok());
+  EXPECT_EQ(admission.stats().refused_by_priority, (std::array<int64_t, 3>{1, 1, 1}));
+}
+
+TEST(Admission, ACallByItselfMayTakeAllWhateverItsPriority) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 10, .shares = {0.5, 0.9, 1}});
+  auto low = admission.Admit(60, "the request", Priority::kLow);
+  ASSERT_TRUE(low.ok());
+  EXPECT_TRUE(low->Grow(40, "the output").ok());
+  *low = {};
+  // Of what models leave.
+  const auto model = admission.HoldModel(60);
+  EXPECT_TRUE(admission.Admit(40, "the request", Priority::kLow).ok());
+  const auto held = admission.Admit(10, "the request", Priority::kNormal);
+  EXPECT_TRUE(admission.Admit(10, "the request", Priority::kLow).ok()) << "half of 40 bytes is filled";
+  EXPECT_FALSE(admission.Admit(11, "the request", Priority::kLow).ok());
+}
+
+TEST(Admission, SharesOfCallsAreRoundedUp) {
+  Admission admission({.memory_budget_bytes = 100, .max_calls = 3, .shares = {0.5, 0.9, 1}});
+  const auto first = admission.Admit(1, "the request", Priority::kLow);
+  const auto second = admission.Admit(1, "the request", Priority::kLow);
+  EXPECT_TRUE(second.ok()) << "two of three";
+  const absl::Status refused = admission.Admit(1, "the request", Priority::kLow).status();
+  EXPECT_EQ(refused.message(), "2 calls are in flight, at most 2 for calls of low priority are admitted");
+  EXPECT_TRUE(admission.Admit(1, "the request", Priority::kNormal).ok());
+}
+
 TEST(Admission, CountsWhatItHoldsAndWhatItRefused) {
   Admission admission({.memory_budget_bytes = 100, .max_calls = 2});
   auto first = admission.Admit(50, "the request");

@@ -49,8 +49,9 @@ class Gate {
 };
 
 struct Caller {
-  explicit Caller(Admission* admission, absl::Time deadline = absl::InfiniteFuture())
-      : reservation(*admission->Admit(0, "the request")), cancellation(deadline) {}
+  explicit Caller(Admission* admission, absl::Time deadline = absl::InfiniteFuture(),
+                  Priority priority = Priority::kNormal)
+      : reservation(*admission->Admit(0, "the request", priority)), cancellation(deadline, priority) {}
 
   Admission::Reservation reservation;
   Cancellation cancellation;
@@ -93,8 +94,9 @@ struct Fixture {
   }
 
   Caller* Start(EmbedWork work, absl::Time deadline = absl::InfiniteFuture(),
-                EmbedBatcher::WhenFull when_full = EmbedBatcher::WhenFull::kRefuse) {
-    Caller* caller = &callers.emplace_back(&admission, deadline);
+                EmbedBatcher::WhenFull when_full = EmbedBatcher::WhenFull::kRefuse,
+                Priority priority = Priority::kNormal) {
+    Caller* caller = &callers.emplace_back(&admission, deadline, priority);
     batcher.Start(
         std::move(work), &caller->reservation, &caller->cancellation,
         [this, caller](absl::StatusOr<EmbedOutcome> outcome) {
@@ -104,6 +106,10 @@ struct Fixture {
         },
         when_full);
     return caller;
+  }
+
+  Caller* StartUrgent(EmbedWork work, Priority priority) {
+    return Start(std::move(work), absl::InfiniteFuture(), EmbedBatcher::WhenFull::kRefuse, priority);
   }
 
   // Two batches that wait at the gate: everything else has to wait.
@@ -321,6 +327,72 @@ TEST(EmbedBatcher, ShedsWhatComesWhenTheQueueIsFullAndKeepsWhatWasTaken) {
     caller->done.WaitForNotification();
     EXPECT_TRUE(caller->outcome.ok());
   }
+}
+
+TEST(EmbedBatcher, BatchesTheUrgentFirstAndStarvesNobody) {
+  Fixture fixture({10, 100'000});
+  fixture.Occupy();
+  Caller* low = fixture.StartUrgent(fixture.Work(1, 10), Priority::kLow);
+  Caller* normal = fixture.StartUrgent(fixture.Work(1, 10), Priority::kNormal);
+  std::vector<Caller*> high;
+  for (int i = 0; i < 20; ++i) high.push_back(fixture.StartUrgent(fixture.Work(1, 10), Priority::kHigh));
+  fixture.gate.Open();
+  for (Caller* caller : high) caller->done.WaitForNotification();
+  low->done.WaitForNotification();
+  normal->done.WaitForNotification();
+  // A batch holds one call. Every fourth takes who has waited longest: the fourth of all low, the eighth normal; the
+  // batch that runs beside may have begun before the end is seen.
+  EXPECT_GE(low->num_batches, 4u);
+  EXPECT_LE(low->num_batches, 5u);
+  EXPECT_GE(normal->num_batches, 8u);
+  EXPECT_LE(normal->num_batches, 9u);
+}
+
+TEST(EmbedBatcher, ShedsTheLessUrgentFirst) {
+  Fixture shares({100, 400, {0.5, 0.9, 1}});
+  shares.Occupy();
+  for (int i = 0; i < 2; ++i) shares.StartUrgent(shares.Work(10, 10), Priority::kNormal);
+  Caller* low = shares.StartUrgent(shares.Work(1, 10), Priority::kLow);
+  ASSERT_TRUE(low->done.HasBeenNotified());
+  EXPECT_TRUE(absl::IsResourceExhausted(low->outcome.status())) << low->outcome.status();
+  EXPECT_THAT(std::string(low->outcome.status().message()), HasSubstr("at most 200 of low priority may wait"));
+  Caller* normal = shares.StartUrgent(shares.Work(10, 10), Priority::kNormal);
+  EXPECT_FALSE(normal->done.HasBeenNotified());
+  EXPECT_TRUE(shares.StartUrgent(shares.Work(7, 10), Priority::kNormal)->done.HasBeenNotified());
+  EXPECT_FALSE(shares.StartUrgent(shares.Work(7, 10), Priority::kHigh)->done.HasBeenNotified());
+  EXPECT_EQ(shares.batcher.refused(), (std::array<int64_t, 3>{1, 1, 0}));
+}
+
+TEST(EmbedBatcher, RefusesAtOnceWhatCannotBeDoneByItsDeadline) {
+  // A token takes a millisecond, of which half is believed.
+  Fixture fixture({100, 100'000}, int64_t{1} << 30, 1);
+  fixture.gate.Open();
+  testing::FakeEncoderOptions options;
+  options.on_run = [](int64_t num_tokens) {
+    absl::SleepFor(absl::Milliseconds(num_tokens));
+    return absl::OkStatus();
+  };
+  fixture.model = testing::FakeModel(options);
+  const auto in = [](absl::Duration time) { return absl::Now() + time; };
+  Caller* first = fixture.Start(fixture.Work(1, 50), in(absl::Seconds(1)));
+  first->done.WaitForNotification();
+  ASSERT_TRUE(first->outcome.ok()) << "nothing is known yet: " << first->outcome.status();
+
+  Caller* hopeless = fixture.Start(fixture.Work(100, 100), in(absl::Seconds(4)));  // 5 s at best
+  ASSERT_TRUE(hopeless->done.HasBeenNotified());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(hopeless->outcome.status())) << hopeless->outcome.status();
+
+  Caller* ahead = fixture.Start(fixture.Work(20, 100));
+  Caller* behind =
+      fixture.Start(fixture.Work(10, 100), in(absl::Milliseconds(700)));  // half a second, and as much ahead
+  ASSERT_TRUE(behind->done.HasBeenNotified());
+  EXPECT_TRUE(absl::IsResourceExhausted(behind->outcome.status())) << behind->outcome.status();
+  EXPECT_TRUE(RetryDelayOf(behind->outcome.status()).has_value());
+  Caller* patient = fixture.Start(fixture.Work(10, 100));
+  EXPECT_FALSE(patient->done.HasBeenNotified());
+  // Nobody waits for them.
+  ahead->cancellation.Cancel();
+  patient->cancellation.Cancel();
 }
 
 TEST(EmbedBatcher, HoldsTheWorkOfWhoeverWaitsForRoomAndTakesItBeforeNewcomers) {

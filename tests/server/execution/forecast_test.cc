@@ -1,6 +1,7 @@
 #include "server/execution/forecast.h"
 
 #include <memory>
+#include <vector>
 
 #include "gtest/gtest.h"
 #include "server/execution/retry_delay.h"
@@ -44,6 +45,15 @@ TEST_F(ForecastTest, RefusesWhatOthersKeepFromBeingDoneInTimeAndSaysWhenToComeBa
   other->AddBusy(absl::Milliseconds(4500));
   EXPECT_TRUE(forecast_.Check(size, kNow, kNow + absl::Milliseconds(751)).ok());
   EXPECT_FALSE(forecast_.Check(size, kNow, kNow + absl::Milliseconds(749)).ok());
+}
+
+TEST_F(ForecastTest, CountsWhatWaitsForItsTurnsBesideTheNewOne) {
+  // A second by itself; one that waits takes as many turns, one of a kind nobody knows none.
+  const JobSize size = {0, 2000, 2};
+  const std::vector<JobSize> queued = {{0, 5000, 2}, {0, 500, 2}, {1, 1e9, 2}};
+  EXPECT_TRUE(forecast_.Check(size, kNow, kNow + absl::Milliseconds(2251), queued).ok());
+  const absl::Status refused = forecast_.Check(size, kNow, kNow + absl::Milliseconds(2249), queued);
+  EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
 }
 
 TEST_F(ForecastTest, RefusesNothingWithoutADeadlineOrAMeasurement) {

@@ -1,6 +1,7 @@
 #include "server/observability/trace_context.h"
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "gtest/gtest.h"
@@ -18,10 +19,10 @@ TraceContext Read(const std::map<std::string, std::string, std::less<>>& headers
   });
 }
 
-void ExpectTrace(const TraceContext& context, bool is_sampled) {
+void ExpectTrace(const TraceContext& context, std::optional<bool> sampled) {
   EXPECT_EQ(context.trace_id, kTrace);
   EXPECT_EQ(context.parent_span_id, kSpan);
-  EXPECT_EQ(context.is_sampled, is_sampled);
+  EXPECT_EQ(context.sampled, sampled);
 }
 
 TEST(TraceContext, IsReadFromTraceparent) {
@@ -33,9 +34,24 @@ TEST(TraceContext, IsReadFromTraceparent) {
 
 TEST(TraceContext, IsReadFromB3InOneHeaderOrSeveral) {
   ExpectTrace(Read({{"b3", std::string(kTrace) + "-" + kSpan + "-1-05e3ac9a4f6e3b90"}}), true);
-  ExpectTrace(Read({{"b3", std::string(kTrace) + "-" + kSpan}}), false);
+  ExpectTrace(Read({{"b3", std::string(kTrace) + "-" + kSpan}}), std::nullopt);
+  ExpectTrace(Read({{"b3", std::string(kTrace) + "-" + kSpan + "-0"}}), false);
   ExpectTrace(Read({{"x-b3-traceid", kTrace}, {"x-b3-spanid", kSpan}, {"x-b3-sampled", "1"}}), true);
   EXPECT_EQ(Read({{"b3", "a3ce929d0e0e4736-00f067aa0ba902b7-d"}}).trace_id, "0000000000000000a3ce929d0e0e4736");
+}
+
+TEST(TraceContext, OfB3MayHoldADecisionAlone) {
+  EXPECT_EQ(Read({{"b3", "0"}}).sampled, false);
+  EXPECT_EQ(Read({{"x-b3-sampled", "1"}}).sampled, true);
+  EXPECT_EQ(Read({}).sampled, std::nullopt);
+  EXPECT_EQ(Read({{"b3", "0"}}).trace_id, "");
+}
+
+TEST(TraceContext, HandsTracestateOnUnlessItIsTooLong) {
+  const std::string parent = std::string("00-") + kTrace + "-" + kSpan + "-01";
+  EXPECT_EQ(Read({{"traceparent", parent}, {"tracestate", "vendor=1"}}).trace_state, "vendor=1");
+  EXPECT_EQ(Read({{"traceparent", parent}, {"tracestate", std::string(513, 'x')}}).trace_state, "");
+  EXPECT_EQ(Read({{"tracestate", "vendor=1"}}).trace_state, "") << "without a parent it belongs to nothing";
 }
 
 TEST(TraceContext, OfTraceparentWins) {

@@ -45,6 +45,15 @@ TEST(KeyRing, AnAdministratorIsWhoTheFileCallsOne) {
   EXPECT_THAT(std::string(refused.message()), HasSubstr("LoadModel"));
 }
 
+TEST(KeyRing, APassHasThePriorityOfItsKey) {
+  KeyRing ring(Keys(Line("alice") + Line("shop", "priority=high") + Line("batch", "priority=low")));
+  const auto of = [&](const std::string& name) { return ring.Enter("Bearer key of " + name, kNow)->priority(); };
+  EXPECT_EQ(of("alice"), Priority::kNormal);
+  EXPECT_EQ(of("shop"), Priority::kHigh);
+  EXPECT_EQ(of("batch"), Priority::kLow);
+  EXPECT_FALSE(ApiKeys::Parse(Line("alice", "priority=urgent"), "keys", {}).ok());
+}
+
 TEST(KeyRing, RevokedKeysAreRefusedAndNewOnesTaken) {
   KeyRing ring(Keys(Line("alice")));
   ring.Replace(Keys(Line("bob")));

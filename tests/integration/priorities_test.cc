@@ -1,0 +1,145 @@
+// Who is more urgent: the others are refused first and wait longer, and nobody for ever.
+#include <atomic>
+#include <map>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/integration/harness/attend_wire.h"
+#include "tests/integration/harness/await.h"
+#include "tests/integration/harness/certificates.h"
+#include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/rpc.h"
+#include "tests/integration/harness/temp_dir.h"
+
+namespace favor::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+AttendAnswer AttendWith(const std::shared_ptr<grpc::Channel>& channel, const v1::AttendRequest& request,
+                        const Headers& headers) {
+  grpc::ClientContext context;
+  for (const auto& [name, value] : headers) context.AddMetadata(name, value);
+  return Attend(channel, request, {.context = &context});
+}
+
+// Some 20 ms of one thread.
+v1::AttendRequest MediumRequest() {
+  AttentionSpec spec;
+  spec.mode = AttentionMode::kExact;
+  return ToRequest(GaussianCase(spec, {1, 8, 1, 700, 700, 32, 32}, nullptr, 1));
+}
+
+// Clients that call again and again with these headers, until the object goes.
+class Callers {
+ public:
+  Callers(Favord& favord, int count, Headers headers) : headers_(std::move(headers)) {
+    for (int i = 0; i < count; ++i) threads_.emplace_back([this, address = favord.address()] { Run(address); });
+  }
+  ~Callers() { Stop(); }
+
+  void Stop() {
+    stop_ = true;
+    for (std::thread& thread : threads_) thread.join();
+    threads_.clear();
+  }
+
+  int answered() const { return answered_; }
+  int refused() const { return refused_; }
+
+ private:
+  void Run(const std::string& address) {
+    const auto channel = ConnectTo(address);
+    const v1::AttendRequest request = MediumRequest();
+    while (!stop_) {
+      const AttendAnswer answer = AttendWith(channel, request, headers_);
+      if (answer.ok()) {
+        ++answered_;
+      } else if (answer.status.error_code() == grpc::StatusCode::RESOURCE_EXHAUSTED) {
+        ++refused_;
+        absl::SleepFor(absl::Milliseconds(5));
+      } else {
+        ADD_FAILURE() << Describe(answer.status);
+      }
+    }
+  }
+
+  const Headers headers_;
+  std::atomic<bool> stop_ = false;
+  std::atomic<int> answered_ = 0, refused_ = 0;
+  std::vector<std::thread> threads_;
+};
+
+double Shed(const Favord& favord, const std::string& priority) {
+  return favord.Metrics().Sum("favor_shed_total", {{"priority", priority}});
+}
+
+TEST(Priorities, UnderOverloadTheLowIsShedAndTheHighIsAdmitted) {
+  Favord favord({.flags = {"--max-calls", "10", "--threads", "1", "--log-every", "0"}});
+  Callers low(favord, 6, {{"favor-priority", "low"}});    // up to 5 at once
+  Callers normal(favord, 6, {});                          // 9
+  Callers high(favord, 1, {{"favor-priority", "high"}});  // 10
+  EXPECT_TRUE(Eventually([&] { return high.answered() >= 30; }, absl::Seconds(60)));
+  for (Callers* callers : {&low, &normal, &high}) callers->Stop();
+  EXPECT_EQ(high.refused(), 0);
+  EXPECT_GT(low.refused(), 0);
+  EXPECT_EQ(Shed(favord, "low"), low.refused());
+  EXPECT_EQ(Shed(favord, "normal"), normal.refused());
+  EXPECT_EQ(Shed(favord, "high"), 0);
+}
+
+TEST(Priorities, WhoeverIsAdmittedIsServedHoweverManyMoreUrgentThereAre) {
+  Favord favord({.flags = {"--threads", "1", "--log-every", "0"}});
+  Callers high(favord, 4, {{"favor-priority", "high"}});
+  EXPECT_TRUE(Eventually([&] { return high.answered() >= 4; }, absl::Seconds(60)));
+  const int before = high.answered();
+  const AttendAnswer low = AttendWith(favord.channel(), MediumRequest(), {{"favor-priority", "low"}});
+  EXPECT_TRUE(low.ok()) << Describe(low.status);
+  // One turn in seventeen: as much work takes the others as many calls, four at once.
+  EXPECT_GE(high.answered() - before, 6);
+}
+
+TEST(Priorities, AKeyBoundsWhatItsHolderMayAskFor) {
+  const TempDir dir;
+  std::string lines;
+  for (const std::string name : {"shop", "alice", "batch"}) {
+    absl::StrAppend(&lines, name, " ", Sha256Of(name), name == "shop" ? " priority=high" : "",
+                    name == "batch" ? " priority=low" : "", "\n");
+  }
+  Favord favord({.flags = {"--api-keys", dir.Write("keys", lines)}});
+  const auto priority_of = [&](const std::string& name, const std::string& asked) {
+    Headers headers = {{"authorization", "Bearer " + name}};
+    if (!asked.empty()) headers.emplace_back("favor-priority", asked);
+    const size_t before = favord.process().err().text().size();
+    EXPECT_TRUE(AttendWith(favord.channel(), GoodRequest(), headers).ok());
+    std::string line;
+    EXPECT_TRUE(Eventually([&] {
+      line = favord.process().err().text().substr(before);
+      return line.find("\"event\":\"call\"") != std::string::npos && line.back() == '\n';
+    }));
+    const size_t at = line.find("\"priority\":\"");
+    return at == std::string::npos ? "normal" : line.substr(at + 12, line.find('"', at + 12) - at - 12);
+  };
+  EXPECT_EQ(priority_of("shop", ""), "high");
+  EXPECT_EQ(priority_of("shop", "low"), "low");
+  EXPECT_EQ(priority_of("alice", ""), "normal");
+  EXPECT_EQ(priority_of("alice", "high"), "normal");
+  EXPECT_EQ(priority_of("batch", "normal"), "low");
+}
+
+TEST(Priorities, AnUnknownOneIsAnErrorThatTellsWhichThereAre) {
+  Favord favord;
+  const AttendAnswer answer = AttendWith(favord.channel(), GoodRequest(), {{"favor-priority", "urgent"}});
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("favor-priority is 'urgent', must be low, normal or high"));
+}
+
+}  // namespace
+}  // namespace favor::testing
