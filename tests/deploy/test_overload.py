@@ -25,6 +25,7 @@ MEMORY_BUDGET = 256 << 20
 # Beside the budget: program, projections, and what gRPC holds of requests nobody has read yet.
 MEMORY_OVERHEAD = 256 << 20
 SECONDS = float(os.environ.get("FAVOR_OVERLOAD_SECONDS", "20"))
+ROUNDS = 5  # without and with others' connections
 
 
 @pytest.fixture
@@ -102,26 +103,39 @@ def counters(replica: Replica) -> tuple[float, float]:
 
 
 def test_idle_and_dribbling_connections_disturb_nobody(replica: Replica) -> None:
-    """1,000 connections that are silent and 200 that send a byte now and then, beside an ordinary load."""
-    calls = ["--rate", "30", "--length", "16", "--connections", "2", "--retries", "0"]
-    alone = Load(replica.address, 8, calls, cpu=CORES[-1]).finish()
-    before = replica.resident_bytes()
-    fds = open_descriptors(replica)
-    idlers = Idlers(replica.port, idle=1000, slow=200)
-    try:
-        await_true("favord answers beside them", replica.serving, 10)
-        beside = Load(replica.address, 8, calls, cpu=CORES[-1]).finish()
-        grown, more = replica.resident_bytes() - before, open_descriptors(replica) - fds
-    finally:
-        idlers.close()
+    """1,000 connections that are silent and 200 that send a byte now and then, beside an ordinary load. Rounds without
+    and with them alternate, since the machine's other work comes and goes."""
+    calls = ["--rate", "100", "--length", "16", "--connections", "2", "--retries", "0"]
+
+    def load() -> Outcome:
+        outcome = Load(replica.address, 6, calls, cpu=CORES[-1]).finish()
+        assert outcome.succeeded == outcome.sent, outcome
+        return outcome
+
+    load()  # a server's first calls are slower
+    alone, beside, grown, more = [], [], [], []
+    for _ in range(ROUNDS):
+        alone.append(load())
+        before, fds = replica.resident_bytes(), open_descriptors(replica)
+        idlers = Idlers(replica.port, idle=1000, slow=200)
+        try:
+            await_true("favord answers beside them", replica.serving, 10)
+            beside.append(load())
+            grown.append(replica.resident_bytes() - before)
+            more.append(open_descriptors(replica) - fds)
+        finally:
+            idlers.close()
+    # The machine's other work makes a round slow, and never quick.
+    p50, p99 = (min(one.p50 for one in alone), min(one.p99 for one in alone))
+    p50_beside, p99_beside = (min(one.p50 for one in beside), min(one.p99 for one in beside))
     print(
-        f"\nalone: {alone}\nbeside 1,200 idle connections: {beside}; {grown / 1200 / 1024:.0f} KiB and "
-        f"{more / 1200:.1f} descriptors a connection"
+        f"\nalone: p50 {p50 * 1e3:.2f} ms, p99 {p99 * 1e3:.2f} ms\nbeside 1,200 idle connections: p50 "
+        f"{p50_beside * 1e3:.2f} ms, p99 {p99_beside * 1e3:.2f} ms; p99 {p99_beside / p99:.2f} times as long; "
+        f"{max(grown) / 1200 / 1024:.0f} KiB and {max(more) / 1200:.1f} descriptors a connection"
     )
-    assert alone.succeeded == alone.sent, alone
-    assert beside.succeeded == beside.sent, beside
-    # The median; a p99 of 8 s of calls is the machine's other work. A quarter, and what a scheduler may add.
-    assert beside.p50 <= 1.25 * alone.p50 + 0.002, (alone, beside)
+    # A fifth, and half a millisecond that a scheduler may add.
+    assert p99_beside <= 1.2 * p99 + 0.0005, (alone, beside)
+    assert p50_beside <= 1.2 * p50 + 0.0005, (alone, beside)
 
 
 def open_descriptors(replica: Replica) -> float:

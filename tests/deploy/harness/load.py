@@ -1,4 +1,4 @@
-"""A load of Attend calls, by `favor bench`."""
+"""A load of Attend or Embed calls, by `favor bench` or `favor bench-embed`."""
 
 import json
 import subprocess
@@ -28,13 +28,16 @@ class Outcome:
 class Load:
     """Runs in the background until `finish`."""
 
-    def __init__(self, endpoint: str, seconds: float, flags: list[str], cpu: int | None = None) -> None:
+    def __init__(
+        self, endpoint: str, seconds: float, flags: list[str], cpu: int | None = None, command: str = "bench"
+    ) -> None:
+        self._calls = {"bench": "attend", "bench-embed": "embed"}[command]
         pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
         self._popen = subprocess.Popen(
             [
                 *pin,
                 str(bin_folder() / "favor"),
-                "bench",
+                command,
                 "--endpoint",
                 endpoint,
                 "--duration",
@@ -54,15 +57,15 @@ class Load:
         out, err = self._popen.communicate(timeout=seconds)
         assert out.strip(), f"favor bench printed nothing: {err}"
         report = json.loads(out)
-        assert "attend" in report, f"favor bench could not start: {out}"
-        attend = report["attend"]
-        errors = {error["code"]: error["count"] for error in attend["errors"]}
-        latency = attend.get("latency_seconds") or {"p50": 0.0, "p99": 0.0}
+        assert self._calls in report, f"favor could not start its load: {out}"
+        calls = report[self._calls]
+        errors = {error["code"]: error["count"] for error in calls["errors"]}
+        latency = calls.get("latency_seconds") or {"p50": 0.0, "p99": 0.0}
         return Outcome(
-            attend["sent"],
-            attend["succeeded"],
+            calls["sent"],
+            calls["succeeded"],
             errors,
-            attend["succeeded"] / attend["elapsed_seconds"],
+            calls["succeeded"] / calls["elapsed_seconds"],
             latency["p50"],
             latency["p99"],
             report,

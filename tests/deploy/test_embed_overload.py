@@ -1,0 +1,73 @@
+"""Overload of Embed: what is admitted keeps its latency however much more comes, the rest is refused at once."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from harness.encoder import write_encoder
+from harness.load import Load, Outcome
+from harness.processes import free_ports
+from harness.replica import Replica
+
+CORES = sorted(os.sched_getaffinity(0))
+# Much arithmetic for few bytes.
+CALLS = ["--words", "254", "--batch", "4", "--connections", "4", "--deadline", "30s", "--retries", "0"]
+TOKENS = 1024  # of such a call
+# Calls that may wait beside the two batches that run, so a call waits for some ten others at most.
+QUEUED = 8
+FLAGS = [
+    "--threads",
+    "1",
+    "--embed-batch-tokens",
+    str(TOKENS),
+    "--embed-queue-tokens",
+    str(QUEUED * TOKENS),
+    "--normal-priority-share",
+    "1",
+]
+# FAVOR_QUICK: seconds instead of a minute, on a machine that others use: only what does not depend on its speed.
+QUICK = "FAVOR_QUICK" in os.environ
+SECONDS = 3.0 if QUICK else 15.0
+
+
+@pytest.fixture
+def replica(tmp_path: Path) -> Iterator[Replica]:
+    if len(CORES) < 2:
+        pytest.skip("one core: server and load generator cannot have one each")
+    model = write_encoder(tmp_path / "encoder")
+    ports = free_ports(2)
+    flags = [*FLAGS, "--model", f"encoder={model}"]
+    one = Replica("favord", ports[0], ports[1], tmp_path, cpus={CORES[0]}, flags=flags)
+    try:
+        one.start()
+        yield one
+    finally:
+        one.kill()
+
+
+def test_embed_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Replica) -> None:
+    def load(seconds: float, *flags: str) -> Outcome:
+        return Load(replica.address, seconds, [*CALLS, *flags], cpu=CORES[-1], command="bench-embed").finish(300)
+
+    full = load(SECONDS, "--closed-loop", "--concurrency", "4")
+    assert full.succeeded == full.sent, full
+    capacity = full.calls_per_second
+    shed = {times: load(SECONDS, "--rate", f"{times * capacity}", "--concurrency", "256") for times in (2, 4)}
+    after = load(SECONDS, "--rate", f"{0.3 * capacity}", "--warm-up", "2s")
+    print(
+        f"\ncapacity {capacity:.1f} calls/s of {TOKENS} tokens\n"
+        + "\n".join(f"at {times} times it: {outcome}" for times, outcome in shed.items())
+        + f"\nafter 2 s at 0.3 of it: {after}"
+    )
+    for outcome in shed.values():
+        assert set(outcome.errors) == {"RESOURCE_EXHAUSTED"}, outcome
+        assert outcome.succeeded > 0
+        # Those before it, two batches and itself; half as much again for a machine that is not quiet.
+        longest = (QUEUED + 3) / outcome.calls_per_second
+        assert outcome.p99 <= (3 if QUICK else 1.5) * longest, (outcome, longest)
+    assert after.succeeded == after.sent, "recovery"
+    if QUICK:
+        return
+    assert shed[4].p99 <= 1.3 * shed[2].p99, "twice the load makes nobody wait longer"
+    assert shed[4].calls_per_second >= 0.8 * capacity, "goodput"
