@@ -107,10 +107,9 @@ absl::StatusOr<NpyFile> NpyFile::Open(const std::string& path) {
   return NpyFile(*std::move(file), *std::move(tensor));
 }
 
-absl::StatusOr<std::string> NpyHeaderBytes(absl::string_view dtype, absl::Span<const int64_t> shape,
-                                           size_t min_bytes) {
-  const auto* known = std::find_if(std::begin(kDescrs), std::end(kDescrs),
-                                   [&](const DescrName& each) { return each.dtype == dtype; });
+absl::StatusOr<std::string> NpyHeaderBytes(absl::string_view dtype, absl::Span<const int64_t> shape, size_t min_bytes) {
+  const auto* known =
+      std::find_if(std::begin(kDescrs), std::end(kDescrs), [&](const DescrName& each) { return each.dtype == dtype; });
   if (known == std::end(kDescrs)) {
     return absl::InvalidArgumentError(absl::StrCat("dtype is ", dtype, ", an .npy file can hold F32, F16 or F64"));
   }

@@ -32,8 +32,8 @@ TEST(Help, OfTheProgramListsTheCommands) {
   for (const char* flag : {"help", "--help", "-h"}) {
     const FavorRun run = RunFavor({flag});
     EXPECT_EQ(run.exit_code, kExitOk);
-    for (const char* command : {"attend", "stream", "shard", "embed", "tokenize", "models", "bench", "bench-embed", "info", "health",
-                                "echo-server", "version", "help"})
+    for (const char* command : {"attend", "stream", "shard", "embed", "tokenize", "models", "bench", "bench-embed",
+                                "info", "health", "echo-server", "version", "help"})
       EXPECT_THAT(run.out, HasSubstr(command));
   }
 }

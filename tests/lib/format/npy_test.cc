@@ -193,6 +193,19 @@ TEST(WriteNpy, RefusesWhatTheFormatCannotHold) {
             absl::InvalidArgumentError(path + ": 8 bytes of data, shape [4] of F32 needs 16"));
 }
 
+TEST(NpyHeaderBytes, HaveTheRoomThatWasAskedForWhateverTheShape) {
+  for (const int64_t length : {int64_t{0}, int64_t{7}, int64_t{1'000'000'000'000}}) {
+    const auto header = NpyHeaderBytes("F16", {length, 8, 64}, 128);
+    ASSERT_TRUE(header.ok()) << header.status();
+    EXPECT_EQ(header->size(), 128);
+  }
+  const auto header = NpyHeaderBytes("F32", {3, 2}, 300);
+  ASSERT_TRUE(header.ok()) << header.status();
+  EXPECT_EQ(header->size(), 320);  // the next multiple of 64
+  EXPECT_THAT(ParseNpy(Bytes(*header + std::string(24, 'x')), "")->shape, ElementsAre(3, 2));
+  EXPECT_FALSE(NpyHeaderBytes("BF16", {3}).ok());
+}
+
 TEST(NpyFile, NamesThePathThatFailed) {
   const std::string path = testing::TempDir() + "/favor_npy_bad.npy", text = "not numpy";
   ASSERT_TRUE(WriteFile(path, {Bytes(text)}).ok());
