@@ -144,31 +144,62 @@ TEST_F(Fit, OfSderfDiagonalisesTheMeanOfAllPairs) {
   }
 }
 
-TEST_F(Fit, OfAPreconditionerMakesQueriesAndKeysAlike) {
-  const HeadStatistics fit = Of(Spec(Estimator::kSderf, /*precondition=*/true));
-  const Rows xs = All(queries_, fit, Side::kQuery), ys = All(keys_, fit, Side::kKey);
-  std::vector<double> x_mean(kDim), y_mean(kDim);
-  for (int64_t l = 0; l < kDim; ++l) {
-    for (const auto& x : xs) x_mean[l] += x[l] / static_cast<double>(xs.size());
-    for (const auto& y : ys) y_mean[l] += y[l] / static_cast<double>(ys.size());
-    EXPECT_NEAR(x_mean[l], -y_mean[l], 1e-9);
+// Covariances with a share of their mean diagonal on top, as preconditioning sees them.
+std::vector<double> RegularisedCovariance(const Rows& rows) {
+  const double count = static_cast<double>(rows.size());
+  std::vector<double> mean(kDim), covariance(kDim * kDim);
+  double mean_square = 0, trace = 0;
+  for (const auto& row : rows) {
+    mean_square += SquaredNorm(row) / count;
+    for (int64_t l = 0; l < kDim; ++l) mean[l] += row[l] / count;
   }
-  for (int64_t k = 0; k < kDim; ++k) {
-    for (int64_t l = 0; l < kDim; ++l) {
-      double x_covariance = 0, y_covariance = 0;
-      for (const auto& x : xs) {
-        x_covariance += (x[k] - x_mean[k]) * (x[l] - x_mean[l]) / static_cast<double>(xs.size());
-      }
-      for (const auto& y : ys) {
-        y_covariance += (y[k] - y_mean[k]) * (y[l] - y_mean[l]) / static_cast<double>(ys.size());
-      }
-      // Equal, and diagonal, but for the regularisation of 1%.
-      EXPECT_NEAR(x_covariance / y_covariance, 1, k == l ? 0.1 : 1e9);
-      EXPECT_NEAR(x_covariance, 0, k == l ? 1e9 : 0.03);
+  for (const auto& row : rows) {
+    for (int64_t k = 0; k < kDim; ++k) {
+      for (int64_t l = 0; l < kDim; ++l) covariance[k * kDim + l] += (row[k] - mean[k]) * (row[l] - mean[l]) / count;
     }
   }
-  EXPECT_LT(MeanSquareOfSums(xs, ys), 0.7 * MeanSquareOfSums(queries_, keys_));
-  EXPECT_EQ(fit.proposal.size(), static_cast<size_t>(kDim)) << "its basis is the identity";
+  for (int64_t l = 0; l < kDim; ++l) trace += covariance[l * kDim + l];
+  for (int64_t l = 0; l < kDim; ++l) covariance[l * kDim + l] += (0.01 * trace + 1e-6 * mean_square) / kDim;
+  return covariance;
+}
+
+// T C T' for the transformation T of queries or of keys.
+std::vector<double> TransformedCovariance(std::vector<double> covariance, HeadStatistics statistics, Side side) {
+  statistics.key_shift.clear();
+  for (int pass = 0; pass < 2; ++pass) {
+    std::vector<double> result(kDim * kDim);
+    for (int64_t k = 0; k < kDim; ++k) {
+      const std::vector<double> row(covariance.begin() + k * kDim, covariance.begin() + (k + 1) * kDim);
+      const std::vector<double> transformed = Transformed(statistics, row, side);
+      for (int64_t l = 0; l < kDim; ++l) result[l * kDim + k] = transformed[l];
+    }
+    covariance = result;
+  }
+  return covariance;
+}
+
+TEST_F(Fit, OfAPreconditionerMakesQueriesAndKeysAlike) {
+  const HeadStatistics fit = Of(Spec(Estimator::kSderf, /*precondition=*/true));
+  const auto of_queries = TransformedCovariance(RegularisedCovariance(queries_), fit, Side::kQuery);
+  const auto of_keys = TransformedCovariance(RegularisedCovariance(keys_), fit, Side::kKey);
+  for (int64_t k = 0; k < kDim; ++k) {
+    for (int64_t l = 0; l < kDim; ++l) {
+      EXPECT_NEAR(of_queries[k * kDim + l], of_keys[k * kDim + l], 1e-9);
+      EXPECT_TRUE(k == l || std::abs(of_queries[k * kDim + l]) < 1e-9) << "the basis is the identity";
+    }
+    const double lambda = 2 * kScale * of_queries[k * kDim + k];
+    const double root = std::sqrt((2 * lambda + 1) * (2 * lambda + 1) + 8 * lambda);
+    EXPECT_NEAR(fit.proposal[k], -lambda / (1 - 2 * lambda + root), 1e-9);
+  }
+  EXPECT_EQ(fit.proposal.size(), static_cast<size_t>(kDim));
+  const Rows xs = All(queries_, fit, Side::kQuery), ys = All(keys_, fit, Side::kKey);
+  for (int64_t l = 0; l < kDim; ++l) {
+    double x_mean = 0, y_mean = 0;
+    for (const auto& x : xs) x_mean += x[l] / static_cast<double>(xs.size());
+    for (const auto& y : ys) y_mean += y[l] / static_cast<double>(ys.size());
+    EXPECT_NEAR(x_mean, -y_mean, 1e-9);
+  }
+  EXPECT_LT(MeanSquareOfSums(xs, ys), 0.8 * MeanSquareOfSums(queries_, keys_));
 }
 
 TEST_F(Fit, OfRowsThatSayNothingChangesNothing) {
