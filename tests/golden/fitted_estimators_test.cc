@@ -63,6 +63,7 @@ class RealAttention : public ::testing::TestWithParam<std::string> {
 
   static DoubleTensor Exact(AttentionCase attention_case) {
     attention_case.spec.mode = AttentionMode::kExact;
+    attention_case.projection = nullptr;
     return Compute(LibraryAttention(), attention_case)->output;
   }
 

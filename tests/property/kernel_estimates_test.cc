@@ -147,8 +147,8 @@ TEST(KernelEstimateVariance, IsThatOfLemma2) {
 TEST(KernelEstimateVariance, OfOprfIsThatOfItsClosedForm) {
   constexpr int64_t kNumRows = 16;
   Random random(117);
-  const std::vector<double> x = random.GaussianVector(kHeadDim, 0.4);
-  const std::vector<double> y = random.GaussianVector(kHeadDim, 0.4);
+  const std::vector<double> x = random.GaussianVector(kHeadDim, 0.25);
+  const std::vector<double> y = random.GaussianVector(kHeadDim, 0.25);
   for (const double proposal : {-0.02, -0.08}) {
     FeatureSpec features = Softmax(Estimator::kOprf);
     features.statistics = std::make_shared<const Statistics>(Statistics{{{{}, {}, {proposal}}}});
