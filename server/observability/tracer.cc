@@ -29,7 +29,7 @@ bool Tracer::IsSampled(const TraceContext& trace, uint64_t trace_bits) const {
   if (trace.sampled) return *trace.sampled;
   constexpr int kBits = 56;
   const uint64_t low = trace_bits & ((uint64_t{1} << kBits) - 1);
-  return static_cast<double>(low) < std::ldexp(ratio_, kBits);
+  return low < static_cast<uint64_t>(std::ldexp(ratio_, kBits));  // as integers: a double would round the last ones up
 }
 
 void Tracer::Record(const CallRecord& record) const {

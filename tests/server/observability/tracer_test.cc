@@ -52,16 +52,8 @@ TEST(Tracer, WithoutADecisionTheRatioDecides) {
 TEST(Tracer, DecidesTheSameForTheSameTrace) {
   // The last 14 digits, as a share of what they could be, are compared with the ratio.
   for (int i = 0; i < 10; ++i) {
-    EXPECT_NE(Begun(0.5, {"00000000000000000"
-                          "7fffffffffffff0",
-                          kSpan})
-                  .span_id,
-              "");
-    EXPECT_EQ(Begun(0.5, {"00000000000000000"
-                          "180000000000000",
-                          kSpan})
-                  .span_id,
-              "");
+    EXPECT_NE(Begun(0.5, {std::string(18, '0') + "7fffffffffffff", kSpan}).span_id, "");
+    EXPECT_EQ(Begun(0.5, {std::string(18, '0') + "80000000000000", kSpan}).span_id, "");
   }
 }
 
