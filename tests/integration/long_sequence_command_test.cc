@@ -299,7 +299,7 @@ TEST_F(LongSequences, ShardsOfAServerThatIsGoneAreDoneByOthers) {
 TEST_F(LongSequences, ShardsOfAServerKilledInTheMiddleAreDoneByOthers) {
   Favord victim({.flags = {"--threads", "1"}});
   const std::vector<std::string> shard = {
-      "--synthetic",    "40000", "--heads", "4", "--head-dim", "32", "--chunk",     "100",
+      "--synthetic",    "20000", "--heads", "4", "--head-dim", "32", "--chunk",     "100",
       "--num-features", "40",    "--seed",  "3", "--parts",    "4",  "--state-out", dir_.File("state"),
       "--json"};
   std::vector<std::string> arguments = {FAVOR_FAVOR_PATH, "shard", "--address",
@@ -317,7 +317,7 @@ TEST_F(LongSequences, ShardsOfAServerKilledInTheMiddleAreDoneByOthers) {
   again.insert(again.end(), shard.begin(), shard.end());
   ASSERT_EQ(RunHere(again).exit_code, 0);
   EXPECT_TRUE(ReadWholeFile(dir_.File("got.npy")) == ReadWholeFile(dir_.File("out.npy")));
-  EXPECT_EQ(client::AttentionState::Load(dir_.File("state"))->num_keys()[0], 40000);
+  EXPECT_EQ(client::AttentionState::Load(dir_.File("state"))->num_keys()[0], 20000);
 }
 
 TEST_F(LongSequences, ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
