@@ -156,8 +156,9 @@ TEST_F(Calibrate, RefusesByField) {
 
 TEST_F(Calibrate, StatisticsThatCannotBeInvertedAreRefusedByField) {
   v1::AttendRequest request = Request();
+  const v1::Statistics measured = CalibrateOn(request).response.statistics();
   v1::Statistics* statistics = request.mutable_spec()->mutable_features()->mutable_statistics();
-  *statistics = CalibrateOn(request).response.statistics();
+  *statistics = measured;
   for (int i = 0; i < 256; ++i) statistics->mutable_heads(1)->set_query_transform(i, 1);
   for (const bool causal : {false, true}) {
     request.mutable_spec()->set_causal(causal);
