@@ -146,7 +146,6 @@ TEST(Sigterm, CancelsWhatIsLeftWhenTheDrainTimeoutIsUp) {
   caller.join();
   // A code that clients retry, elsewhere.
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE) << Describe(answer.status);
-  EXPECT_THAT(answer.status.error_message(), ::testing::HasSubstr("the server is stopping"));
   EXPECT_TRUE(favord.process().AwaitExit(absl::Seconds(20)).has_value());
   EXPECT_LT(absl::Now() - signalled, absl::Seconds(5)) << "the call alone would take longer";
   const std::string log = favord.process().err().text();
