@@ -31,8 +31,8 @@ struct ShardedInputs {
 
 struct ShardOptions {
   AttentionSpec spec = {};  // not causal
-  // Parts of the keys, folded at the same time. The number decides the bits of the answer, which differ from those of
-  // one server by rounding; nothing else does. 0: one for each server.
+  // Parts of the keys, folded at the same time. Their number and the length of a chunk decide the bits of the answer,
+  // which differ from those of one server by rounding; which servers do the work does not. 0: one for each server.
   int64_t num_parts = 0;
   int64_t chunk = 1024;      // tokens of a call
   int calls_per_server = 1;  // at once

@@ -120,7 +120,6 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
                std::unique_ptr<SpanExporter> span_exporter, ModelRegistry::Loader load_model)
     : config_(config),
       log_(log),
-      open_streams_(config.max_streams),
       call_log_(log, {config.log_every, config.slow_call}),
       security_(std::move(security)),
       span_exporter_(std::move(span_exporter)),
@@ -128,6 +127,7 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
                   ? nullptr
                   : std::make_unique<const Tracer>(span_exporter_.get(), config.trace_sample_ratio)),
       doorkeeper_(security_->keys(), config.access, log),
+      open_streams_(config.max_streams),
       admission_({config.memory_budget_bytes, config.max_calls, SharesOf(config)}),
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),

@@ -81,7 +81,7 @@ absl::Status AttendExecution::Run::BeginMeasurement(int num_threads) {
 
 void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
                             Done done) const {
-  auto run = std::make_shared<Run>(Run{std::move(work), reservation, cancellation, std::move(done), {}});
+  auto run = std::make_shared<Run>(Run{std::move(work), reservation, cancellation, std::move(done), {}, nullptr});
   FindProjection(run->work, draws_, reservation, cancellation, [this, run](auto projection, absl::Duration waited) {
     if (!projection.ok()) return run->Fail(projection.status());
     run->result.projection = *std::move(projection);
