@@ -128,8 +128,9 @@ class Client {
   // the first Read().
   AttentionStream AttendStream(const AttendStreamOptions& options = {}) const;
 
-  // Statistics of a sample of queries and keys, for FeatureSpec::statistics of calls that cannot measure their own (causal
-  // ones, streams) or need not. `spec` says what they are for: an estimator of OPRF, SDERF or SADERF, or precondition.
+  // Statistics of a sample of queries and keys, for FeatureSpec::statistics of calls that cannot measure their own
+  // (causal ones, streams) or need not. `spec` says what they are for: an estimator of OPRF, SDERF or SADERF, or
+  // precondition.
   absl::StatusOr<Statistics> Calibrate(const CalibrateInputs& inputs, const AttentionSpec& spec,
                                        std::optional<absl::Duration> deadline = std::nullopt) const;
 

@@ -16,7 +16,7 @@ std::vector<ServedMap> ParityMaps() {
   std::erase_if(maps, [](const ServedMap& map) {
     const FeatureSpec& features = map.spec.features;
     const bool softmax = features.kernel == Kernel::kSoftmax || features.kernel == Kernel::kSoftmaxRegularized;
-    return map.spec.mode == AttentionMode::kExact ||
+    return map.spec.mode == AttentionMode::kExact || features.precondition || features.antithetic ||
            !((softmax && features.estimator == Estimator::kPositive) || features.kernel == Kernel::kGeneralized ||
              features.kernel == Kernel::kNoProjection);
   });

@@ -67,7 +67,7 @@ def generate_messages(package: Path) -> None:
         files = [str(path) for path in sorted(sources.iterdir())]
         _run_protoc([f"-I{sources.parent}", f"--python_out={outputs}", f"--pyi_out={outputs}", *files])
         for output in sorted((outputs / _PRIVATE).iterdir()):
-            text = output.read_text(encoding="utf-8").replace(f"from {_PRIVATE} import", "from favor._proto import")
+            text = re.sub(rf"^from {_PRIVATE}(?=[. ])", "from favor._proto", output.read_text(encoding="utf-8"), flags=re.MULTILINE)
             (into / output.name).write_text(text, encoding="utf-8")
 
 

@@ -20,8 +20,8 @@ namespace favor {
 // queries of the last two windows of a bidirectional model. Tensors have the names of the package's state_dict; its
 // aliases of the same tensors are ignored.
 //
-// A causal one without local heads takes a sequence piece by piece. With the softmax kernel its vectors then differ from
-// those of the whole sequence: EpsilonParity::prefix_stabiliser.
+// A causal one without local heads takes a sequence piece by piece. With the softmax kernel its vectors then differ
+// from those of the whole sequence: EpsilonParity::prefix_stabiliser.
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadPerformerEncoder(const PerformerConfig& config, Weights* weights);
 
 }  // namespace favor

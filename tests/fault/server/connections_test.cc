@@ -75,7 +75,7 @@ std::string Header(const std::string& name, const std::string& value) {
     for (; left >= 128; left /= 128) length += static_cast<char>(128 + left % 128);
     return length + static_cast<char>(left) + s;
   };
-  return "\x40" + text(name) + text(value);
+  return absl::StrCat("\x40", text(name), text(value));
 }
 
 std::string RequestHeaders() {
@@ -134,7 +134,8 @@ TEST(Headers, BeyondTheMaximumAreRefusedAndTheConnectionGoesOn) {
   context.AddMetadata("bomb", std::string(20'000, 'x'));
   const AttendAnswer answer = Attend(favord.channel(), GoodRequest(), {.context = &context});
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << Describe(answer.status);
-  EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+  const AttendAnswer next = Attend(favord.channel(), GoodRequest());
+  EXPECT_TRUE(next.ok()) << Describe(next.status);
 }
 
 // One header of four kilobytes in the table, of which every further byte on the wire makes another: 100 MB a stream.

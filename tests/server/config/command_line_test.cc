@@ -131,7 +131,9 @@ TEST(Settings, EachIsInTheHelpWithItsVariableAndDefault) {
   for (const Setting& setting : AllSettings()) {
     EXPECT_TRUE(names.insert(setting.name).second) << setting.name;
     EXPECT_THAT(help, HasSubstr(absl::StrCat("--", setting.name, " ")));
-    EXPECT_THAT(help, HasSubstr(absl::StrCat("[", setting.EnvironmentName(), "]")));
+    std::string variables = setting.EnvironmentName();
+    for (const auto& variable : setting.standard_variables) absl::StrAppend(&variables, ", ", variable);
+    EXPECT_THAT(help, HasSubstr(absl::StrCat("[", variables, "]")));
     ServerConfig config;
     EXPECT_TRUE(setting.set(setting.default_value, &config).ok()) << setting.name;
   }
