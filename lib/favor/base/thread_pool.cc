@@ -12,7 +12,7 @@ namespace {
 
 // How far a job that arrives is behind the one that is next. None, and a stream of short jobs would leave no time to
 // long ones; a step, and a short job would wait for one of every other.
-constexpr std::chrono::microseconds kArrival(100);
+constexpr std::chrono::microseconds kArrival(400);
 
 // Of a line's time, by Priority.
 constexpr std::array<int, kNumPriorities> kPrice = {16, 4, 1};
