@@ -3,6 +3,8 @@
 #include <utility>
 
 #include <grpcpp/impl/codegen/rpc_method.h>
+#include "client/transport/borrowed_memory.h"
+#include "client/transport/client_impl.h"
 #include "client/transport/status.h"
 
 namespace favor::client {
@@ -22,9 +24,22 @@ BidiStream::~BidiStream() {
   context_.TryCancel();
   // gRPC wants to be asked for the status, and all messages to be read before.
   grpc::ByteBuffer message;
-  while (Read(&message)) {
+  while (stream_->Read(&message)) {
   }
   Finish().IgnoreError();
+}
+
+bool BidiStream::Write(const MessageBuilder& message) {
+  if (!CheckMessageSize(message.size_bytes()).ok()) {
+    Cancel();
+    return false;
+  }
+  BorrowedMemory memory;
+  grpc::ByteBuffer bytes = message.Build(&memory);
+  const bool sent = stream_->Write(bytes);
+  bytes.Clear();
+  memory.AwaitReturn();
+  return sent;
 }
 
 absl::Status BidiStream::Finish() {

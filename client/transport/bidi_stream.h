@@ -2,14 +2,18 @@
 #define FAVOR_CLIENT_TRANSPORT_BIDI_STREAM_H_
 
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include <grpcpp/channel.h>
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/sync_stream.h>
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "client/transport/call.h"
+#include "client/wire/message_builder.h"
 
 namespace favor::client {
 
@@ -23,16 +27,30 @@ class BidiStream {
   // Cancels the call if it has not ended.
   ~BidiStream();
 
-  // False when the call has ended.
-  bool Write(const grpc::ByteBuffer& message) { return stream_->Write(message); }
+  // False when the call has ended; a message that is too large for gRPC ends it. Memory that the message borrows is no
+  // longer read after the return.
+  bool Write(const MessageBuilder& message);
   void WriteNoMore() { stream_->WritesDone(); }
-  // False when there are no more messages: Finish() tells why.
-  bool Read(grpc::ByteBuffer* message) { return stream_->Read(message); }
-  // How the call ended; once Read() has returned false. May be called again.
-  absl::Status Finish();
+  // What decode(grpc::ByteBuffer*), an absl::StatusOr of something, makes of the next message; nothing after the last.
+  // An error is that of the call, which has ended then, or of decode.
+  template <typename Decode>
+  auto Read(Decode decode) -> absl::StatusOr<std::optional<typename decltype(decode(nullptr))::value_type>> {
+    grpc::ByteBuffer message;
+    if (!stream_->Read(&message)) {
+      absl::Status status = Finish();
+      if (!status.ok()) return status;
+      return std::nullopt;
+    }
+    auto answer = decode(&message);
+    if (!answer.ok()) return answer.status();
+    return std::optional(*std::move(answer));
+  }
   void Cancel() { context_.TryCancel(); }
 
  private:
+  // How the call ended; once there are no more messages. May be called again.
+  absl::Status Finish();
+
   const std::shared_ptr<grpc::Channel> channel_;
   const std::string method_;
   grpc::ClientContext context_;
