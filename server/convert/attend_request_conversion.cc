@@ -130,7 +130,8 @@ absl::StatusOr<AttendWork> ToAttendWork(AttendMessage message) {
     return status;
   }
   if (absl::Status status = CheckCausal(message.request.spec(), work); !status.ok()) return status;
-  const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads};
+  const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads,
+                        /*has_all_queries=*/!message.request.spec().causal()};
   absl::Status status = ReadSpec(message.request.spec(), sizes, &message.data, &work);
   if (!status.ok()) return status;
   work.measure_error_rows = message.request.measure_error_rows();

@@ -118,7 +118,7 @@ absl::Status ReadAttention(const v1::EmbedRequest& request, const Encoder& encod
   AttentionSpec spec = encoder.attention();
   spec.mode = wire.has_exact() ? AttentionMode::kExact : AttentionMode::kFeatures;
   if (wire.has_features()) {
-    const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features());
+    const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features(), {.head_dim = encoder.head_dim()});
     if (!features.ok())
       return absl::IsUnimplemented(features.status()) ? features.status() : AboutAttention(features.status());
     spec.features = *features;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "absl/strings/str_cat.h"
+#include "server/convert/anchor_conversion.h"
 #include "server/convert/field_error.h"
 
 namespace favor {
@@ -59,14 +60,14 @@ v1::Kernel ToWire(Kernel kernel) {
   return v1::KERNEL_UNSPECIFIED;
 }
 
-bool TakesEstimator(Kernel kernel) { return ProjectionUseOf(kernel) == ProjectionUse::kRequired; }
+bool TakesEstimator(Kernel kernel) { return UsesEstimator(kernel); }
 
 absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) {
   if (!v1::Estimator_IsValid(estimator)) {
     return FieldError(kEstimator,
                       absl::StrCat(kEstimator, " is ", static_cast<int>(estimator), ", which is no Estimator"));
   }
-  if (estimator > v1::ESTIMATOR_SADERF) return UnservedFieldError(kEstimator, v1::Estimator_Name(estimator));
+  if (estimator == v1::ESTIMATOR_SECOND_CUMULANT) return UnservedFieldError(kEstimator, v1::Estimator_Name(estimator));
   if (estimator == v1::ESTIMATOR_UNSPECIFIED) return Estimator::kPositive;
 
   const bool fitted = estimator >= v1::ESTIMATOR_OPRF && kernel != Kernel::kSoftmax;
@@ -89,6 +90,8 @@ absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) 
       return Estimator::kSderf;
     case v1::ESTIMATOR_SADERF:
       return Estimator::kSaderf;
+    case v1::ESTIMATOR_ANCHORS:
+      return Estimator::kAnchors;
     default:
       return Estimator::kPositive;
   }
@@ -108,6 +111,8 @@ v1::Estimator ToWire(Estimator estimator) {
       return v1::ESTIMATOR_SDERF;
     case Estimator::kSaderf:
       return v1::ESTIMATOR_SADERF;
+    case Estimator::kAnchors:
+      return v1::ESTIMATOR_ANCHORS;
   }
   return v1::ESTIMATOR_UNSPECIFIED;
 }
@@ -116,6 +121,10 @@ v1::Estimator ToWire(Estimator estimator) {
 absl::Status ReadFlags(const v1::FeatureSpec& wire, FeatureSpec* spec) {
   const bool pairs = spec->kernel == Kernel::kSoftmax || spec->kernel == Kernel::kSoftmaxRegularized;
   const bool trigonometric = spec->estimator == Estimator::kTrigonometric;
+  if (UsesAnchors(*spec) && (wire.antithetic() || wire.precondition())) {
+    const std::string field = absl::StrCat("spec.features.", wire.antithetic() ? "antithetic" : "precondition");
+    return FieldError(field, absl::StrCat(field, " is true, ESTIMATOR_ANCHORS has no rows to change"));
+  }
   const std::string kernel = v1::Kernel_Name(ToWire(spec->kernel));
   const std::string with = trigonometric ? " with ESTIMATOR_TRIGONOMETRIC" : "";
   if (wire.antithetic() && (!pairs || trigonometric)) {
@@ -232,16 +241,12 @@ absl::Status CheckServed(const v1::FeatureSpec& wire) {
   if (wire.num_exact_keys() != 0) {
     return UnservedFieldError("spec.features.num_exact_keys", absl::StrCat(wire.num_exact_keys()));
   }
-  if (wire.num_anchors() != 0) return UnservedFieldError("spec.features.num_anchors", absl::StrCat(wire.num_anchors()));
-  if (wire.num_fit_rows() != 0) {
-    return UnservedFieldError("spec.features.num_fit_rows", absl::StrCat(wire.num_fit_rows()));
-  }
   return absl::OkStatus();
 }
 
 }  // namespace
 
-absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire) {
+absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire, const SpecSizes& sizes) {
   if (absl::Status status = CheckServed(wire); !status.ok()) return status;
   FeatureSpec spec;
 
@@ -249,11 +254,13 @@ absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire) {
   if (!kernel.ok()) return kernel.status();
   spec.kernel = *kernel;
 
-  const absl::StatusOr<Estimator> estimator = ReadEstimator(wire.estimator(), spec.kernel);
+  const ChosenEstimator chosen = ChooseEstimator(wire, sizes);
+  const absl::StatusOr<Estimator> estimator = ReadEstimator(chosen.estimator, spec.kernel);
   if (!estimator.ok()) return estimator.status();
   spec.estimator = *estimator;
 
   if (absl::Status status = ReadFlags(wire, &spec); !status.ok()) return status;
+  if (absl::Status status = ReadAnchors(wire, chosen, sizes, &spec); !status.ok()) return status;
 
   const absl::StatusOr<Nonlinearity> nonlinearity = ReadNonlinearity(wire.nonlinearity(), spec.kernel);
   if (!nonlinearity.ok()) return nonlinearity.status();
@@ -275,6 +282,10 @@ void WriteFeatureSpec(const FeatureSpec& spec, v1::FeatureSpec* wire) {
   wire->set_kernel(ToWire(spec.kernel));
   if (TakesEstimator(spec.kernel)) {
     wire->set_estimator(ToWire(spec.estimator));
+    if (UsesAnchors(spec)) {
+      wire->set_num_anchors(spec.num_anchors);
+      wire->set_num_fit_rows(spec.num_fit_rows);
+    }
     wire->set_antithetic(spec.antithetic);
     wire->set_precondition(spec.precondition);
   }

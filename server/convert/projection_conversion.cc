@@ -19,9 +19,6 @@ constexpr char kRowNorms[] = "spec.features.projection.row_norms";
 constexpr char kSeed[] = "spec.features.projection.seed";
 constexpr char kMatrix[] = "spec.features.projection.matrix";
 
-// Four features per coordinate: the error of FAVOR+ at the usual head_dim of 64 then is that of 256 features.
-constexpr int64_t kDefaultFeaturesPerDim = 4;
-
 absl::Status Refuse(absl::string_view field, absl::string_view value, absl::string_view why) {
   return FieldError(field, absl::StrCat(field, " is ", value, ", ", why));
 }
@@ -46,17 +43,21 @@ absl::Status RefuseDraw(const v1::Projection& wire, absl::string_view why) {
   return absl::OkStatus();
 }
 
-absl::Status RefuseProjection(const v1::FeatureSpec& wire, absl::string_view why) {
-  if (wire.has_num_features()) return Refuse(kNumFeatures, absl::StrCat(wire.num_features()), why);
+absl::Status RefuseRows(const v1::FeatureSpec& wire, absl::string_view why) {
   if (wire.projection().has_matrix()) return Refuse(kMatrix, "set", why);
   return RefuseDraw(wire.projection(), why);
+}
+
+absl::Status RefuseProjection(const v1::FeatureSpec& wire, absl::string_view why) {
+  if (wire.has_num_features()) return Refuse(kNumFeatures, absl::StrCat(wire.num_features()), why);
+  return RefuseRows(wire, why);
 }
 
 // Rows, and the features made of them, of every kernel are bounded alike.
 absl::Status CheckNumFeatures(const FeatureSpec& spec, int64_t head_dim, int64_t num_rows) {
   const int64_t num_features = NumFeatures(spec, head_dim, num_rows);
   if (num_features <= kMaxNumFeatures) return absl::OkStatus();
-  if (ProjectionUseOf(spec.kernel) == ProjectionUse::kNone) {
+  if (ProjectionUseOf(spec) == ProjectionUse::kNone) {
     return FieldError("spec.features.kernel",
                       absl::StrCat("spec.features.kernel makes ", num_features, " features of queries.head_dim ",
                                    head_dim, ", at most ", kMaxNumFeatures));
@@ -182,12 +183,12 @@ absl::StatusOr<std::optional<ProjectionSpec>> ReadDrawnProjection(const v1::Feat
     if (!status.ok()) return status;
     return std::nullopt;
   }
-  if (ProjectionUseOf(features.kernel) == ProjectionUse::kNone) {
-    const std::string why = "the kernel takes no projection";
+  if (ProjectionUseOf(features) == ProjectionUse::kNone) {
+    const std::string why = UsesAnchors(features) ? "anchors take no projection" : "the kernel takes no projection";
     if (projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
       return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), why);
     }
-    absl::Status status = RefuseProjection(wire, why);
+    absl::Status status = UsesAnchors(features) ? RefuseRows(wire, why) : RefuseProjection(wire, why);
     status.Update(CheckNumFeatures(features, head_dim, 0));
     if (!status.ok()) return status;
     return std::nullopt;
@@ -202,7 +203,7 @@ absl::Status ReadProjection(const v1::FeatureSpec& wire, const SpecSizes& sizes,
   const v1::Projection& projection = wire.projection();
   const FeatureSpec& features = work->spec.features;
   const bool takes_matrix =
-      ProjectionUseOf(features.kernel) != ProjectionUse::kNone && projection.kind() != v1::PROJECTION_KIND_IDENTITY;
+      ProjectionUseOf(features) != ProjectionUse::kNone && projection.kind() != v1::PROJECTION_KIND_IDENTITY;
   if (!projection.has_matrix() || !takes_matrix) {
     auto drawn = ReadDrawnProjection(wire, features, sizes.head_dim);
     if (!drawn.ok()) return drawn.status();
@@ -241,7 +242,7 @@ void WriteProjection(const SpecWork& work, v1::FeatureSpec* wire) {
     wire->set_num_features(work.supplied_projection->num_features());
   } else if (work.drawn_projection) {
     WriteDrawnProjection(*work.drawn_projection, wire);
-  } else if (ProjectionUseOf(work.spec.features.kernel) == ProjectionUse::kOptional) {
+  } else if (ProjectionUseOf(work.spec.features) == ProjectionUse::kOptional) {
     projection->set_kind(v1::PROJECTION_KIND_IDENTITY);
   } else {
     wire->clear_projection();

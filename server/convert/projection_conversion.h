@@ -17,7 +17,12 @@ namespace favor {
 struct SpecSizes {
   int64_t head_dim = 0;
   int64_t num_key_heads = 0;
+  bool has_all_queries = false;  // of a call that is not causal: anchors can be found among them
 };
+
+// Features of each coordinate where num_features is unset: the error of FAVOR+ at the usual head_dim of 64 then is that
+// of 256 features.
+constexpr int64_t kDefaultFeaturesPerDim = 4;
 
 // Reads projection and num_features of spec.features into work->drawn_projection or work->supplied_projection.
 // work->spec.features must be there and valid. Takes the bytes of the matrix out of `data`. Every Status names the

@@ -39,7 +39,7 @@ absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, Lif
     spec.mode = AttentionMode::kExact;
   } else {
     spec.mode = AttentionMode::kFeatures;
-    const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features());
+    const absl::StatusOr<FeatureSpec> features = ReadFeatureSpec(wire.features(), sizes);
     if (!features.ok()) return features.status();
     spec.features = *features;
     if (wire.features().has_statistics()) {

@@ -22,7 +22,7 @@ void WriteStatistics(const Statistics& statistics, v1::Statistics* wire);
 // Bytes that statistics take in a message, and about as many as they take in memory.
 int64_t StatisticsBytes(const Statistics& statistics);
 // An upper bound for statistics that are yet to be measured.
-int64_t MaxStatisticsBytes(const SpecSizes& sizes);
+int64_t MaxStatisticsBytes(const FeatureSpec& features, const SpecSizes& sizes);
 
 // An error of the library about "statistics.heads[0]...", which does not know the path of the spec, as one about that
 // field; any other status as it is.

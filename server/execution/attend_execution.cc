@@ -19,11 +19,18 @@ JobSize AttendSize(const AttendWork& work, const Projection* projection, const J
   const bool is_exact = work.spec.mode == AttentionMode::kExact;
   const bool is_structured =
       work.drawn_projection.has_value() && work.drawn_projection->kind == ProjectionKind::kStructured;
+  const bool has_anchors = !is_exact && UsesAnchors(work.spec.features);
   JobSize size;
   size.kind = (is_exact ? 1 : 0) + (work.spec.causal ? 2 : 0) + (is_structured ? 4 : 0) +
-              (work.spec.precision == Precision::kBFloat16 ? 8 : 0);
+              (work.spec.precision == Precision::kBFloat16 ? 8 : 0) + (has_anchors ? 16 : 0);
   if (is_exact) {
     size.operations = dims * query_rows * static_cast<double>(keys.length) / (work.spec.causal ? 2 : 1);
+  } else if (has_anchors) {
+    const double d = static_cast<double>(queries.dim), e = static_cast<double>(work.values.shape.dim);
+    const FeatureSpec& features = work.spec.features;
+    size.operations = key_rows * (static_cast<double>(features.num_anchors) * (2 * d * e + 4 * d + 2 * e) +
+                                  static_cast<double>(features.num_fit_rows) * dims) +
+                      query_rows * 2 * d * (e + static_cast<double>(features.num_anchors));
   } else {
     const int64_t num_features = projection == nullptr ? queries.dim : projection->num_features();
     size.operations = dims * static_cast<double>(num_features) * (query_rows + key_rows);

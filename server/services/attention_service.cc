@@ -27,7 +27,7 @@ int64_t MeasuredBytes(const AttendWork& work) {
   const FeatureSpec features = FeaturesThatRun(work.spec);
   const bool measures = work.spec.mode == AttentionMode::kFeatures && UsesStatistics(features);
   if (!measures || features.statistics != nullptr) return 0;
-  return MaxStatisticsBytes({work.keys.shape.dim, work.keys.shape.num_heads});
+  return MaxStatisticsBytes(features, {work.keys.shape.dim, work.keys.shape.num_heads});
 }
 
 absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {

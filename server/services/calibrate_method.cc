@@ -43,7 +43,7 @@ void Measure(const CallPointer& calibrate) {
   AttentionInputs inputs;
   inputs.queries = work.queries.View(work.axis_order);
   inputs.keys = work.keys.View(work.axis_order);
-  const int64_t answer_bytes = MaxStatisticsBytes({work.keys.shape.dim, work.keys.shape.num_heads});
+  const int64_t answer_bytes = MaxStatisticsBytes(work.spec.features, {work.keys.shape.dim, work.keys.shape.num_heads});
   if (answer_bytes > calibrate->dependencies.max_message_bytes) {
     return calibrate->call->Fail(FieldError(
         "keys.shape",
@@ -52,7 +52,8 @@ void Measure(const CallPointer& calibrate) {
   }
   absl::StatusOr<Job> job = PlanCalibration(work.spec, inputs, calibrate->call->cancellation(), calibrate->statistics);
   if (!job.ok()) return calibrate->call->Fail(AboutField(job.status(), "spec.features"));
-  absl::Status admitted = calibrate->reservation.Grow(CalibrationBytes(inputs) + 2 * answer_bytes, "the statistics");
+  absl::Status admitted =
+      calibrate->reservation.Grow(CalibrationBytes(calibrate->work.spec, inputs) + 2 * answer_bytes, "the statistics");
   if (!admitted.ok()) return calibrate->call->Fail(admitted);
   calibrate->dependencies.compute->Submit(*std::move(job), calibrate->call->cancellation(),
                                           [calibrate](const absl::Status& status, Timing timing) {

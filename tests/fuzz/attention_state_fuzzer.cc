@@ -28,7 +28,7 @@ void Check(bool holds) {
 
 // Null where the kernel takes none or head_dim is out of bounds.
 std::shared_ptr<const Projection> ProjectionOf(Kernel kernel, int64_t head_dim) {
-  if (ProjectionUseOf(kernel) == ProjectionUse::kNone || head_dim < 1) return nullptr;
+  if (ProjectionUseOf({.kernel = kernel}) == ProjectionUse::kNone || head_dim < 1) return nullptr;
   ProjectionSpec spec;
   spec.num_features = 2;
   spec.head_dim = head_dim;

@@ -83,7 +83,7 @@ std::shared_ptr<const Projection> TestProjection(int64_t num_rows, int64_t head_
 
 std::shared_ptr<const Projection> TestProjectionFor(const AttentionSpec& spec, int64_t num_rows, int64_t head_dim,
                                                     uint64_t seed) {
-  if (spec.mode == AttentionMode::kExact || ProjectionUseOf(spec.features.kernel) == ProjectionUse::kNone) {
+  if (spec.mode == AttentionMode::kExact || ProjectionUseOf(spec.features) == ProjectionUse::kNone) {
     return nullptr;
   }
   return TestProjection(num_rows, head_dim, seed, spec.features.kernel == Kernel::kSoftmaxRegularized);

@@ -19,6 +19,8 @@ std::string NameOf(Estimator estimator) {
       return "Sderf";
     case Estimator::kSaderf:
       return "Saderf";
+    case Estimator::kAnchors:
+      return "Anchors";
   }
   return "";
 }

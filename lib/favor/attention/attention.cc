@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "favor/attention/anchor_plan.h"
 #include "favor/attention/exact_attention.h"
 #include "favor/attention/linear_attention.h"
 #include "favor/attention/linear_plan.h"
@@ -27,6 +28,15 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, absl::Span<const At
   }
   if (spec.mode == AttentionMode::kExact) return internal::PlanExactAttention(spec, calls, cancellation, report);
   std::vector<Job> jobs;
+  if (UsesAnchors(spec.features)) {
+    for (const AttentionOperands& call : calls) {
+      auto anchors = internal::AnchorAttention::Create(spec, call.inputs, call.output, report);
+      if (!anchors.ok()) return anchors.status();
+      jobs.push_back(internal::PlanAnchorAttention(
+          std::make_shared<const internal::AnchorAttention>(*std::move(anchors)), cancellation));
+    }
+    return SideBySide(std::move(jobs));
+  }
   auto pool = std::make_shared<internal::LinearPool>();
   for (const AttentionOperands& call : calls) {
     auto linear = internal::LinearAttention::Create(spec, call.inputs, call.output, report);
@@ -46,6 +56,11 @@ absl::StatusOr<Job> PlanAttention(const AttentionSpec& spec, const AttentionInpu
 
 int64_t AttentionScratchBytes(const AttentionSpec& spec, absl::Span<const AttentionOperands> calls, int num_threads) {
   if (spec.mode == AttentionMode::kExact) return internal::ExactScratchBytes(calls, num_threads);
+  if (UsesAnchors(spec.features)) {
+    int64_t bytes = 0;  // each has memory of its own
+    for (const AttentionOperands& call : calls) bytes += internal::AnchorScratchBytes(spec, call.inputs, num_threads);
+    return bytes;
+  }
   std::vector<internal::LinearAttention> linear_calls;
   for (const AttentionOperands& call : calls) {
     auto linear = internal::LinearAttention::Create(spec, call.inputs, {}, nullptr);

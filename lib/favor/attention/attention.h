@@ -54,6 +54,12 @@ struct AttentionInputs {
   // Causal exact attention alone: keys in front of the one that stands at the first query, all of which every query
   // sees. key_length is then query_length + num_earlier_keys.
   int64_t num_earlier_keys = 0;
+
+  // Valid rows of one sequence.
+  int64_t NumQueries(int64_t batch) const {
+    return query_lengths.empty() ? queries.shape.length : query_lengths[batch];
+  }
+  int64_t NumKeys(int64_t batch) const { return key_lengths.empty() ? keys.shape.length : key_lengths[batch]; }
 };
 
 struct AttentionReport {

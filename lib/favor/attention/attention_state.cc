@@ -17,6 +17,9 @@ absl::Status CheckHasState(const AttentionSpec& spec) {
   if (spec.mode != AttentionMode::kFeatures) {
     return absl::InvalidArgumentError("mode is exact, which needs all keys at once and has no state");
   }
+  if (UsesAnchors(spec.features)) {
+    return absl::InvalidArgumentError("estimator is anchors, whose states this release keeps inside one call");
+  }
   const std::optional<EpsilonParity>& parity = spec.features.epsilon_parity;
   if (spec.causal && parity.has_value() && !parity->prefix_stabiliser && IsSoftmax(spec.features.kernel)) {
     return absl::InvalidArgumentError(

@@ -34,12 +34,14 @@ absl::StatusOr<Job> PlanCalibration(const AttentionSpec& spec, const AttentionIn
   if (absl::Status status = CheckParameters(features, scale); !status.ok()) return status;
   if (spec.mode != AttentionMode::kFeatures || !UsesStatistics(features)) {
     return absl::InvalidArgumentError(
-        "there is nothing to measure: estimator must be oprf, sderf or saderf, or precondition true");
+        "there is nothing to measure: estimator must be oprf, sderf, saderf or anchors, or precondition true");
   }
   statistics->heads.assign(inputs.keys.shape.num_heads, {});
   return Job{internal::MeasurementPhases(features, scale, inputs, cancellation, std::move(statistics), nullptr)};
 }
 
-int64_t CalibrationBytes(const AttentionInputs& inputs) { return internal::MeasurementBytes(inputs); }
+int64_t CalibrationBytes(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  return internal::MeasurementBytes(spec.features, inputs);
+}
 
 }  // namespace favor

@@ -25,7 +25,7 @@ absl::StatusOr<Job> PlanCalibration(const AttentionSpec& spec, const AttentionIn
                                     const Cancellation* cancellation, std::shared_ptr<Statistics> statistics);
 
 // Upper bound of the memory, in bytes, that the planned job holds at once, that of the statistics included.
-int64_t CalibrationBytes(const AttentionInputs& inputs);
+int64_t CalibrationBytes(const AttentionSpec& spec, const AttentionInputs& inputs);
 
 }  // namespace favor
 

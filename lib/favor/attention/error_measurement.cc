@@ -17,20 +17,13 @@ namespace {
 using internal::MeasuredRow;
 using internal::RowSample;
 
-int64_t NumQueries(const AttentionInputs& inputs, int64_t batch) {
-  return inputs.query_lengths.empty() ? inputs.queries.shape.length : inputs.query_lengths[batch];
-}
-int64_t NumAllKeys(const AttentionInputs& inputs, int64_t batch) {
-  return inputs.key_lengths.empty() ? inputs.keys.shape.length : inputs.key_lengths[batch];
-}
-
 // Rows that have an answer: valid queries that see a key.
 std::vector<RowSample::Range> ValidRows(const AttentionInputs& inputs) {
   const Shape& shape = inputs.queries.shape;
   std::vector<RowSample::Range> ranges;
   for (int64_t reader = 0; reader < shape.batch_size * shape.num_heads; ++reader) {
     const int64_t batch = reader / shape.num_heads, begin = reader * shape.length;
-    if (NumAllKeys(inputs, batch) > 0) ranges.push_back({begin, begin + NumQueries(inputs, batch)});
+    if (inputs.NumKeys(batch) > 0) ranges.push_back({begin, begin + inputs.NumQueries(batch)});
   }
   return ranges;
 }
@@ -109,7 +102,7 @@ int64_t ErrorMeasurement::Bytes(const AttentionSpec& spec, const AttentionInputs
 }
 
 int64_t ErrorMeasurement::NumKeys(int64_t batch, int64_t query) const {
-  const int64_t all = NumAllKeys(inputs_, batch);
+  const int64_t all = inputs_.NumKeys(batch);
   return causal_ ? std::min(query + 1, all) : all;
 }
 

@@ -127,9 +127,7 @@ class ExactAttention {
     return std::min(inputs_.queries.shape.length - at.first_query, num_queries_);
   }
   int64_t NumQueries(const Position& at) const {
-    const int64_t valid =
-        inputs_.query_lengths.empty() ? inputs_.queries.shape.length : inputs_.query_lengths[at.batch];
-    return std::clamp<int64_t>(valid - at.first_query, 0, num_queries_);
+    return std::clamp<int64_t>(inputs_.NumQueries(at.batch) - at.first_query, 0, num_queries_);
   }
   absl::Status LoadKeys(const Position& at, int64_t first_key, int64_t count, Workspace* work) const;
   // Weights of queries [begin, begin + rows) of the chain against the loaded keys, added to their denominators. Query
@@ -183,8 +181,7 @@ absl::Status ExactAttention::LoadKeys(const Position& at, int64_t first_key, int
 absl::Status ExactAttention::AddKeyTile(int64_t chain, int64_t tile, Workspace* work) const {
   const Position at = At(chain);
   const int64_t first_key = tile * kKeys, num_queries = NumQueries(at);
-  const int64_t valid = inputs_.key_lengths.empty() ? inputs_.keys.shape.length : inputs_.key_lengths[at.batch];
-  const int64_t count = std::clamp<int64_t>(valid - first_key, 0, kKeys);
+  const int64_t count = std::clamp<int64_t>(inputs_.NumKeys(at.batch) - first_key, 0, kKeys);
   if (count == 0 || num_queries == 0 ||
       (causal_ && first_key >= inputs_.num_earlier_keys + at.first_query + num_queries)) {
     return absl::OkStatus();

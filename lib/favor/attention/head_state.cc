@@ -9,12 +9,6 @@
 namespace favor {
 namespace {
 
-// Adds n compensated sums to n others: the two compensations are joined first, so nothing of either is lost.
-void AppendSums(const float* sums, const float* compensation, int64_t n, float* into, float* into_compensation) {
-  for (int64_t i = 0; i < n; ++i) into_compensation[i] += compensation[i];
-  kernels::AddCompensated(sums, n, into, into_compensation);
-}
-
 // Of -0 and 0, which compare equal, 0: so neither comes first.
 float Larger(float a, float b) { return std::max(a, b) + 0.0f; }
 
@@ -65,10 +59,10 @@ void HeadState::Append(HeadState* other) {
     other->ShiftRow(r, other->maxima[r] - maximum);
     maxima[r] = other->maxima[r] = maximum;
   }
-  AppendSums(other->key_sums, other->key_compensation, num_features_, key_sums, key_compensation);
-  AppendSums(other->value_sums, other->value_compensation, num_features_ * value_stride_, value_sums,
+  kernels::AppendCompensated(other->key_sums, other->key_compensation, num_features_, key_sums, key_compensation);
+  kernels::AppendCompensated(other->value_sums, other->value_compensation, num_features_ * value_stride_, value_sums,
              value_compensation);
-  AppendSums(other->total, other->total_compensation, value_stride_, total, total_compensation);
+  kernels::AppendCompensated(other->total, other->total_compensation, value_stride_, total, total_compensation);
   count += other->count;
   ++version;
   stabiliser = std::max(stabiliser, other->stabiliser);

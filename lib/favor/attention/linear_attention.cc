@@ -143,14 +143,17 @@ absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spe
 
 std::vector<Phase> LinearAttention::StatisticsPhases(const Cancellation* cancellation) const {
   if (transforms_ == nullptr) return {};
-  if (measured_ == nullptr) return {TransformsPhase(spec_.features.statistics, transforms_, cancellation)};
-  return MeasurementPhases(spec_.features, scale_, inputs_, cancellation, measured_, transforms_);
+  const UseHead use = [transforms = transforms_](int64_t head, const HeadStatistics& statistics) {
+    return transforms->Set(head, statistics);
+  };
+  if (measured_ == nullptr) return {UsePhase(spec_.features.statistics, use, cancellation)};
+  return MeasurementPhases(spec_.features, scale_, inputs_, cancellation, measured_, use);
 }
 
 int64_t LinearAttention::StatisticsBytes() const {
   if (transforms_ == nullptr) return 0;
   const int64_t bytes = HeadTransforms::Bytes(spec_.features, inputs_.keys.shape.dim, num_key_heads(), map_.num_rows());
-  return bytes + (measured_ == nullptr ? 0 : MeasurementBytes(inputs_));
+  return bytes + (measured_ == nullptr ? 0 : MeasurementBytes(spec_.features, inputs_));
 }
 
 absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(int64_t part) const {
@@ -169,17 +172,9 @@ int64_t LinearAttention::FlopsPerTile() const {
   return kTile * 2 * parts_[0].num_features() * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
 }
 
-int64_t LinearAttention::NumKeys(int64_t batch) const {
-  return inputs_.key_lengths.empty() ? inputs_.keys.shape.length : inputs_.key_lengths[batch];
-}
-
-int64_t LinearAttention::NumQueries(int64_t batch) const {
-  return inputs_.query_lengths.empty() ? inputs_.queries.shape.length : inputs_.query_lengths[batch];
-}
-
 absl::Status LinearAttention::LoadKeys(int64_t batch, int64_t key_head, int64_t begin, int64_t count,
                                        Workspace* work) const {
-  const int64_t next = std::min(count, NumKeys(batch) - begin - count);
+  const int64_t next = std::min(count, inputs_.NumKeys(batch) - begin - count);
   kernels::Prefetch(kernels::RowsOf(inputs_.keys, batch, key_head, begin + count, next));
   kernels::Prefetch(kernels::RowsOf(inputs_.values, batch, key_head, begin + count, next));
   return work->keys.Load(kernels::RowsOf(inputs_.keys, batch, key_head, begin, count),
@@ -189,7 +184,7 @@ absl::Status LinearAttention::LoadKeys(int64_t batch, int64_t key_head, int64_t 
 absl::Status LinearAttention::LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count,
                                           Workspace* work) const {
   const int64_t begin = tile * kTile;
-  const int64_t next = std::min(count, NumQueries(batch) - begin - count);
+  const int64_t next = std::min(count, inputs_.NumQueries(batch) - begin - count);
   kernels::Prefetch(kernels::RowsOf(inputs_.queries, batch, head, begin + count, next));
   return work->queries.Load(kernels::RowsOf(inputs_.queries, batch, head, begin, count),
                             {batch, head, head / group_size(), begin});
@@ -219,7 +214,7 @@ void LinearAttention::Clear(HeadState* state) const { state->Clear(map_.has_expo
 absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state,
                                        Workspace* work) const {
   const int64_t begin = tile * fold_width_;
-  const int64_t count = std::min(fold_width_, NumKeys(batch) - begin);
+  const int64_t count = std::min(fold_width_, inputs_.NumKeys(batch) - begin);
   if (count <= 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(batch, key_head, begin, count, work); !status.ok()) return status;
   if (HasStabiliser()) work->keys.RaiseStabiliser(state);
@@ -234,7 +229,7 @@ void LinearAttention::FinishKeys(HeadState* state) const {
 absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile, const HeadState& state,
                                        const Aside& aside, Workspace* work) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
-  const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
+  const int64_t count = std::clamp<int64_t>(inputs_.NumQueries(batch) - tile * kTile, 0, rows);
   if (aside.outputs == nullptr) ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
   if (count == 0) return absl::OkStatus();
   if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
@@ -246,7 +241,7 @@ absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile
 
 void LinearAttention::StoreAside(int64_t batch, int64_t head, int64_t tile, const Aside& aside) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
-  const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
+  const int64_t count = std::clamp<int64_t>(inputs_.NumQueries(batch) - tile * kTile, 0, rows);
   ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
   if (count == 0) return;
   const int64_t reader = batch * inputs_.queries.shape.num_heads + head;
@@ -266,7 +261,7 @@ bool LinearAttention::NeedsStabiliserFirst() const {
 
 absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state,
                                              Workspace* work) const {
-  const int64_t count = std::min(kTile, NumKeys(batch) - tile * kTile);
+  const int64_t count = std::min(kTile, inputs_.NumKeys(batch) - tile * kTile);
   if (count <= 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(batch, key_head, tile * kTile, count, work); !status.ok()) return status;
   work->keys.RaiseStabiliser(state);
@@ -275,7 +270,7 @@ absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, in
 
 absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside,
                                          HeadState* state, Workspace* work) const {
-  const int64_t num_keys = std::clamp<int64_t>(NumKeys(batch) - tile * kTile, 0, kTile);
+  const int64_t num_keys = std::clamp<int64_t>(inputs_.NumKeys(batch) - tile * kTile, 0, kTile);
   if (num_keys == 0) {  // past the last key: every query sees them all
     for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
       if (absl::Status status = ReadTile(batch, head, tile, *state, aside, work); !status.ok()) return status;
@@ -314,7 +309,7 @@ absl::Status LinearAttention::CausalBlock(int64_t batch, int64_t key_head, int64
                                           int64_t key_end, const Aside& aside, const HeadState& state,
                                           Workspace* work) const {
   const int64_t rows = std::min(kTile, inputs_.queries.shape.length - tile * kTile);
-  const int64_t count = std::clamp<int64_t>(NumQueries(batch) - tile * kTile, 0, rows);
+  const int64_t count = std::clamp<int64_t>(inputs_.NumQueries(batch) - tile * kTile, 0, rows);
   const int64_t last = std::min(end, count);
   for (int64_t head = key_head * group_size(); head < (key_head + 1) * group_size(); ++head) {
     if (aside.outputs == nullptr) ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));

@@ -113,8 +113,6 @@ class LinearAttention {
   // Features of the state in a workspace for this part.
   int64_t NumOwnFeatures(int64_t part) const;
   bool FusesKeys() const;
-  int64_t NumKeys(int64_t batch) const;     // valid keys
-  int64_t NumQueries(int64_t batch) const;  // valid queries
   absl::Status LoadKeys(int64_t batch, int64_t key_head, int64_t begin, int64_t count, Workspace* work) const;
   absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
   void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, const Aside& aside,

@@ -63,6 +63,8 @@ uint8_t CodeOf(Estimator estimator) {
       return 5;
     case Estimator::kSaderf:
       return 6;
+    case Estimator::kAnchors:
+      return 0;  // has no state
   }
   return 0;
 }

@@ -44,6 +44,8 @@ absl::string_view NameOf(Estimator estimator) {
       return "sderf";
     case Estimator::kSaderf:
       return "saderf";
+    case Estimator::kAnchors:
+      return "anchors";
   }
   return "";
 }

@@ -3,10 +3,11 @@
 #include <algorithm>
 #include <utility>
 
-#include "favor/attention/not_finite.h"
 #include "favor/attention/plan_sizes.h"
+#include "favor/attention/sampled_rows.h"
 #include "favor/attention/scratch.h"
 #include "favor/base/aligned_buffer.h"
+#include "favor/feature_map/fit_anchors.h"
 #include "favor/feature_map/fit_statistics.h"
 #include "favor/kernels/matmul.h"
 #include "favor/kernels/pack.h"
@@ -18,52 +19,6 @@ namespace {
 
 using kernels::kFoldTile;
 using kernels::Padded;
-
-// The valid rows of one key head in a tensor of `group` heads a key head, of which every step-th is a sample.
-class SampledRows {
- public:
-  SampledRows(const char* name, const TensorView& tensor, absl::Span<const int64_t> lengths, int64_t group)
-      : name_(name), tensor_(tensor), group_(group) {
-    ends_.reserve(tensor.shape.batch_size * group);
-    for (int64_t batch = 0; batch < tensor.shape.batch_size; ++batch) {
-      const int64_t length = lengths.empty() ? tensor.shape.length : lengths[batch];
-      for (int64_t head = 0; head < group; ++head) ends_.push_back((ends_.empty() ? 0 : ends_.back()) + length);
-    }
-    const int64_t num_rows = ends_.empty() ? 0 : ends_.back();
-    step_ = std::max<int64_t>(1, CeilDiv(num_rows, MaxSampledRows(tensor.shape.dim)));
-    count_ = CeilDiv(num_rows, step_);
-  }
-
-  int64_t count() const { return count_; }
-  int64_t dim() const { return tensor_.shape.dim; }
-
-  // Packs samples [begin, begin + count) of a key head.
-  absl::Status Pack(int64_t key_head, int64_t begin, int64_t count, float* rows, int64_t stride) const {
-    for (int64_t done = 0; done < count;) {
-      const int64_t row = (begin + done) * step_;
-      const int64_t segment = std::upper_bound(ends_.begin(), ends_.end(), row) - ends_.begin();
-      const int64_t position = row - (segment == 0 ? 0 : ends_[segment - 1]);
-      const int64_t batch = segment / group_, head = key_head * group_ + segment % group_;
-      kernels::Rows from = kernels::RowsOf(tensor_, batch, head, position, 1);
-      from.count = std::min(CeilDiv(ends_[segment] - row, step_), count - done);
-      from.row_stride *= step_;
-      const int64_t finite = kernels::PackRows(from, 1.0f, /*clamp=*/true, rows + done * stride, stride);
-      if (finite < from.count) {
-        return NotFiniteError(name_, from, finite, batch, head, position + finite * (step_ - 1));
-      }
-      done += from.count;
-    }
-    return absl::OkStatus();
-  }
-
- private:
-  const char* name_;
-  TensorView tensor_;
-  int64_t group_;
-  std::vector<int64_t> ends_;  // of the rows of each sequence and head of a group, counted on
-  int64_t step_ = 1;
-  int64_t count_ = 0;
-};
 
 // What the sums over the rows of one side of a head are made in.
 struct Scratch {
@@ -81,6 +36,7 @@ struct Scratch {
 struct Side {
   AlignedBuffer<float> memory;
   RowMoments moments;
+  AlignedBuffer<float> sample;  // of queries, where anchors are to be found among them
 };
 
 int64_t SideBytes(int64_t dim) {
@@ -88,7 +44,7 @@ int64_t SideBytes(int64_t dim) {
          (dim * dim + 2 * dim) * static_cast<int64_t>(sizeof(double));
 }
 
-absl::Status Begin(int64_t dim, Side* side) {
+absl::Status BeginMoments(int64_t dim, Side* side) {
   absl::StatusOr<AlignedBuffer<float>> memory =
       AlignedBuffer<float>::AllocateZeroed(Scratch(dim, ScratchLayout()).size);
   if (!memory.ok()) return memory.status();
@@ -136,14 +92,51 @@ struct Measurement {
   SampledRows queries, keys;
   std::vector<Side> sides;  // 2 key_head + (0 queries, 1 keys)
 
-  bool cross() const { return spec.precondition || spec.estimator == Estimator::kSderf; }
+  bool cross() const { return spec.precondition || spec.estimator == Estimator::kSderf || UsesAnchors(spec); }
+  // Whether the rows themselves are kept, and not their moments.
+  bool keeps_rows(int64_t side) const { return UsesAnchors(spec) && side % 2 == 0; }
+
+  absl::Status Begin(int64_t side);
+  absl::Status Take(int64_t side, int64_t begin, int64_t count);
+  HeadStatistics Fit(int64_t head);
 };
+
+absl::Status Measurement::Begin(int64_t side) {
+  const int64_t dim = queries.dim();
+  if (!keeps_rows(side)) return BeginMoments(dim, &sides[side]);
+  absl::StatusOr<AlignedBuffer<float>> sample = AlignedBuffer<float>::Allocate(queries.count() * Padded(dim));
+  if (!sample.ok()) return sample.status();
+  sides[side].sample = *std::move(sample);
+  return absl::OkStatus();
+}
+
+// Rows [begin, begin + count) of one side of a head.
+absl::Status Measurement::Take(int64_t side, int64_t begin, int64_t count) {
+  const SampledRows& rows = side % 2 == 0 ? queries : keys;
+  const int64_t dim = queries.dim(), stride = Padded(dim);
+  Side& to = sides[side];
+  if (keeps_rows(side)) return rows.Pack(side / 2, begin, count, to.sample.data() + begin * stride, stride);
+  const Scratch scratch(dim, ScratchLayout(to.memory.data()));
+  absl::Status status = rows.Pack(side / 2, begin, count, scratch.rows, stride);
+  if (status.ok()) AddRows(scratch, dim, count, cross(), &to.moments);
+  return status;
+}
+
+HeadStatistics Measurement::Fit(int64_t head) {
+  Side &query_side = sides[2 * head], &key_side = sides[2 * head + 1];
+  HeadStatistics statistics =
+      UsesAnchors(spec) ? FitAnchors(spec.num_anchors, {query_side.sample.data(), queries.count()}, key_side.moments)
+                        : FitStatistics(spec, scale, query_side.moments, key_side.moments);
+  query_side = {};
+  key_side = {};
+  return statistics;
+}
 
 }  // namespace
 
 std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, const AttentionInputs& inputs,
                                      const Cancellation* cancellation, std::shared_ptr<Statistics> statistics,
-                                     std::shared_ptr<HeadTransforms> transforms) {
+                                     UseHead use) {
   const int64_t key_heads = inputs.keys.shape.num_heads, dim = inputs.keys.shape.dim;
   auto measurement = std::make_shared<Measurement>(Measurement{
       spec, scale,
@@ -156,55 +149,49 @@ std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, cons
   sums.num_chains = 2 * key_heads;
   sums.steps_per_chain = std::max<int64_t>(1, CeilDiv(CeilDiv(num_rows, kFoldTile), tiles_per_step));
   sums.run_step = [=, last_step = sums.steps_per_chain - 1](int64_t chain, int64_t step) -> absl::Status {
-    const SampledRows& rows = chain % 2 == 0 ? measurement->queries : measurement->keys;
-    Side& side = measurement->sides[chain];
+    const int64_t num_rows = (chain % 2 == 0 ? measurement->queries : measurement->keys).count();
     if (step == 0) {
-      if (absl::Status status = Begin(dim, &side); !status.ok()) return status;
+      if (absl::Status status = measurement->Begin(chain); !status.ok()) return status;
     }
-    const Scratch scratch(dim, ScratchLayout(side.memory.data()));
     for (int64_t tile = step * tiles_per_step; tile < (step + 1) * tiles_per_step; ++tile) {
       if (cancellation != nullptr) {
         if (absl::Status status = cancellation->Check(); !status.ok()) return status;
       }
-      const int64_t begin = tile * kFoldTile, count = std::min(kFoldTile, rows.count() - begin);
+      const int64_t begin = tile * kFoldTile, count = std::min(kFoldTile, num_rows - begin);
       if (count <= 0) break;
-      absl::Status status = rows.Pack(chain / 2, begin, count, scratch.rows, Padded(dim));
-      if (!status.ok()) return status;
-      AddRows(scratch, dim, count, measurement->cross(), &side.moments);
+      if (absl::Status status = measurement->Take(chain, begin, count); !status.ok()) return status;
     }
-    if (step == last_step) side.memory = {};
+    if (step == last_step) measurement->sides[chain].memory = {};
     return absl::OkStatus();
   };
 
   Phase fit;
   fit.num_chains = key_heads;
   fit.run_step = [=](int64_t head, int64_t) {
-    Side &queries = measurement->sides[2 * head], &keys = measurement->sides[2 * head + 1];
-    statistics->heads[head] = FitStatistics(measurement->spec, measurement->scale, queries.moments, keys.moments);
-    queries = {};
-    keys = {};
-    return transforms == nullptr ? absl::OkStatus() : transforms->Set(head, statistics->heads[head]);
+    statistics->heads[head] = measurement->Fit(head);
+    return use == nullptr ? absl::OkStatus() : use(head, statistics->heads[head]);
   };
   return {std::move(sums), std::move(fit)};
 }
 
-int64_t MeasurementBytes(const AttentionInputs& inputs) {
+int64_t MeasurementBytes(const FeatureSpec& spec, const AttentionInputs& inputs) {
   const int64_t dim = inputs.keys.shape.dim;
   const int64_t segments = inputs.queries.shape.batch_size * (1 + inputs.queries.shape.num_heads);
-  const int64_t statistics = (2 * dim * dim + 2 * dim) * static_cast<int64_t>(sizeof(double));
-  return inputs.keys.shape.num_heads * (2 * SideBytes(dim) + statistics) +
+  const int64_t statistics = (2 * dim * dim + 2 * dim + spec.num_anchors * dim) * static_cast<int64_t>(sizeof(double));
+  // The sample as it comes, transposed and in the metric; scores about it.
+  const int64_t sample = UsesAnchors(spec) ? MaxSampledRows(dim) * (3 * Padded(dim) + spec.num_anchors) * 4 : 0;
+  return inputs.keys.shape.num_heads * (2 * SideBytes(dim) + statistics + sample) +
          segments * static_cast<int64_t>(sizeof(int64_t));
 }
 
-Phase TransformsPhase(std::shared_ptr<const Statistics> statistics, std::shared_ptr<HeadTransforms> transforms,
-                      const Cancellation* cancellation) {
+Phase UsePhase(std::shared_ptr<const Statistics> statistics, UseHead use, const Cancellation* cancellation) {
   Phase phase;
-  phase.num_chains = transforms->num_key_heads();
+  phase.num_chains = static_cast<int64_t>(statistics->heads.size());
   phase.run_step = [=](int64_t head, int64_t) -> absl::Status {
     if (cancellation != nullptr) {
       if (absl::Status status = cancellation->Check(); !status.ok()) return status;
     }
-    return transforms->Set(head, statistics->heads[head]);
+    return use(head, statistics->heads[head]);
   };
   return phase;
 }

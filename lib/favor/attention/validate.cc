@@ -110,6 +110,10 @@ absl::Status ValidateAttention(const AttentionSpec& spec, const AttentionInputs&
     return absl::InvalidArgumentError(
         absl::StrCat("num_earlier_keys is ", earlier, ", must be 0 but in causal exact attention, >= 0 there"));
   }
+  if (spec.causal && spec.mode == AttentionMode::kFeatures && UsesAnchors(spec.features)) {
+    return absl::InvalidArgumentError(
+        "causal is true, but estimator is anchors, which are fitted to all queries and read all keys");
+  }
   if (spec.causal && query_length + earlier != key_length) {
     return absl::InvalidArgumentError(
         absl::StrCat("causal needs equal lengths: queries.length is ", query_length, ", keys.length is ", key_length));

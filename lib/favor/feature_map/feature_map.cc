@@ -75,12 +75,14 @@ void ApplyNonlinearity(Nonlinearity nonlinearity, float* tile, int64_t rows) {
 }
 
 absl::Status CheckProjection(const FeatureSpec& spec, int64_t head_dim, const Projection* projection) {
-  const ProjectionUse use = ProjectionUseOf(spec.kernel);
+  const ProjectionUse use = ProjectionUseOf(spec);
   if (projection == nullptr) {
     if (use == ProjectionUse::kRequired) return absl::InvalidArgumentError("projection is missing for this kernel");
     return absl::OkStatus();
   }
-  if (use == ProjectionUse::kNone) return absl::InvalidArgumentError("projection is set, but this kernel takes none");
+  if (use == ProjectionUse::kNone) {
+    return absl::InvalidArgumentError("projection is set, but this kernel or estimator takes none");
+  }
   if (UsesStatistics(spec) && projection->sqrt_dim_norms()) {
     return absl::InvalidArgumentError(
         "projection.row_norms is sqrt_dim, must be chi for estimators that are fitted to queries and keys");
@@ -98,11 +100,31 @@ absl::Status CheckRange(absl::string_view name, double value, double low, double
   return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", must be from ", low, " to ", high));
 }
 
+absl::Status CheckAnchors(const FeatureSpec& spec) {
+  if (!UsesEstimator(spec.kernel)) return absl::OkStatus();  // not read
+  if (spec.kernel != Kernel::kSoftmax)
+    return absl::InvalidArgumentError("estimator is anchors, kernel must be softmax");
+  if (spec.antithetic || spec.precondition) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(spec.antithetic ? "antithetic" : "precondition", " is true, but anchors have no rows to change"));
+  }
+  if (spec.num_anchors < 1 || spec.num_anchors > kMaxAnchors) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_anchors is ", spec.num_anchors, ", must be from 1 to ", kMaxAnchors));
+  }
+  if (spec.num_fit_rows < 0 || spec.num_fit_rows > kMaxFitRows) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_fit_rows is ", spec.num_fit_rows, ", must be from 0 to ", kMaxFitRows));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckEstimator(const FeatureSpec& spec) {
   const bool softmax = spec.kernel == Kernel::kSoftmax;
   if (UsesEstimator(spec.kernel) && UsesProposal(spec.estimator) && !softmax) {
     return absl::InvalidArgumentError("estimator is oprf, sderf or saderf, kernel must be softmax");
   }
+  if (spec.estimator == Estimator::kAnchors) return CheckAnchors(spec);
   const bool trigonometric = spec.estimator == Estimator::kTrigonometric;
   if (spec.antithetic && (!UsesEstimator(spec.kernel) || trigonometric)) {
     return absl::InvalidArgumentError("antithetic is true, but this kernel or estimator has no rows to pair");
@@ -121,9 +143,18 @@ bool UsesEstimator(Kernel kernel) {
   return kernel == Kernel::kSoftmax || kernel == Kernel::kGaussian || kernel == Kernel::kSoftmaxRegularized;
 }
 
-ProjectionUse ProjectionUseOf(Kernel kernel) {
-  if (kernel == Kernel::kGeneralized) return ProjectionUse::kOptional;
-  return UsesEstimator(kernel) ? ProjectionUse::kRequired : ProjectionUse::kNone;
+ProjectionUse ProjectionUseOf(const FeatureSpec& spec) {
+  if (spec.kernel == Kernel::kGeneralized) return ProjectionUse::kOptional;
+  return UsesEstimator(spec.kernel) && !UsesAnchors(spec) ? ProjectionUse::kRequired : ProjectionUse::kNone;
+}
+
+int64_t DefaultNumAnchors(int64_t num_features, int64_t head_dim) {
+  // 8md a token against C(2dd + 5d) a key and 2Cd + 2dd a query. Less of it, since finding the anchors and fitting
+  // their parts takes time too.
+  constexpr double kShare = 0.75;
+  const double d = static_cast<double>(head_dim), favor = 8 * static_cast<double>(num_features) * d;
+  const double anchors = (kShare * favor - 2 * d * d) / (2 * d * d + 7 * d);
+  return std::clamp<int64_t>(static_cast<int64_t>(anchors), 1, kMaxAnchors);
 }
 
 bool MakesPairs(const FeatureSpec& spec) {
@@ -132,11 +163,12 @@ bool MakesPairs(const FeatureSpec& spec) {
 }
 
 bool UsesStatistics(const FeatureSpec& spec) {
-  return spec.kernel == Kernel::kSoftmax && (spec.precondition || UsesProposal(spec.estimator));
+  return spec.kernel == Kernel::kSoftmax &&
+         (spec.precondition || UsesProposal(spec.estimator) || spec.estimator == Estimator::kAnchors);
 }
 
 FeatureSpec WithoutStatistics(const FeatureSpec& spec) {
-  if (!UsesStatistics(spec)) return spec;
+  if (!UsesStatistics(spec) || UsesAnchors(spec)) return spec;
   FeatureSpec plain = spec;
   plain.estimator = MakesPairs(spec) ? Estimator::kHyperbolic : Estimator::kPositive;
   plain.antithetic = plain.precondition = false;

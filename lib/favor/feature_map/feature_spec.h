@@ -29,7 +29,15 @@ enum class Estimator : uint8_t {
   kOprf,    // FAVOR++ (Likhosherstov et al. 2022)
   kSderf,   // FAVOR# (Likhosherstov et al. 2023)
   kSaderf,  // every coordinate balanced between queries and keys, then kOprf
+  // First-order softmax about cluster centres of the queries (attention/anchor_attention.h): no features, no
+  // projection. kSoftmax only, not causal; needs Statistics.
+  kAnchors,
 };
+
+// Anchors of a head at most.
+constexpr int64_t kMaxAnchors = 256;
+// Rows computed exactly for a fit at most.
+constexpr int64_t kMaxFitRows = 1024;
 
 enum class Nonlinearity : uint8_t {
   kRelu,
@@ -71,6 +79,9 @@ struct FeatureSpec {
   // Queries and keys transformed before their features are made, such that attention stays as it is and estimates vary
   // least: HeadStatistics. kSoftmax only, not kTrigonometric.
   bool precondition = false;
+  int64_t num_anchors = 0;  // kAnchors: 1 to kMaxAnchors. A call that samples fewer queries takes as many.
+  int64_t num_fit_rows =
+      0;  // kAnchors: rows of each sequence and key head that weigh its parts (anchor_fit.h); 0: none
   // Where UsesStatistics(). Null: those that a call measures itself.
   std::shared_ptr<const Statistics> statistics;
 };
@@ -78,7 +89,7 @@ struct FeatureSpec {
 // Whether the map reads a projection always (softmax, Gaussian), never (elu+1, no_projection, Taylor, polynomial), or
 // as the caller likes (generalised: without one, features are f(x)).
 enum class ProjectionUse : uint8_t { kRequired, kOptional, kNone };
-ProjectionUse ProjectionUseOf(Kernel kernel);
+ProjectionUse ProjectionUseOf(const FeatureSpec& spec);
 
 // Whether the kernel is estimated: whether it reads FeatureSpec::estimator.
 bool UsesEstimator(Kernel kernel);
@@ -87,13 +98,24 @@ bool UsesEstimator(Kernel kernel);
 bool MakesPairs(const FeatureSpec& spec);
 
 // Whether the estimator has a proposal A, HeadStatistics::proposal.
-constexpr bool UsesProposal(Estimator estimator) { return estimator >= Estimator::kOprf; }
+constexpr bool UsesProposal(Estimator estimator) {
+  return estimator >= Estimator::kOprf && estimator <= Estimator::kSaderf;
+}
+
+// Whether attention is first-order softmax about anchors instead of features.
+constexpr bool UsesAnchors(const FeatureSpec& spec) {
+  return spec.kernel == Kernel::kSoftmax && spec.estimator == Estimator::kAnchors;
+}
+
+// As many anchors as cost about what FAVOR+ costs with num_features, where values have head_dim; 1 to kMaxAnchors.
+int64_t DefaultNumAnchors(int64_t num_features, int64_t head_dim);
 
 // Whether features depend on statistics of queries and keys.
 bool UsesStatistics(const FeatureSpec& spec);
 
 // The same without them: FAVOR+, which runs where there are none. Statistics of keys that are yet to come would let
 // earlier outputs of a causal call depend on them, and those of a state's first keys would not be those of its later.
+// Not for kAnchors, which are nothing without.
 FeatureSpec WithoutStatistics(const FeatureSpec& spec);
 
 // Whether a published implementation's epsilons exist for this kernel and estimator.

@@ -30,28 +30,40 @@ absl::Status CheckSize(absl::string_view name, const std::vector<double>& values
   return absl::InvalidArgumentError(absl::StrCat(name, " has ", size, " entries, must have ", allowed));
 }
 
-absl::Status CheckHead(const FeatureSpec& spec, int64_t head_dim, const std::string& name, const HeadStatistics& head) {
+absl::Status CheckNumAnchors(const FeatureSpec& spec, int64_t head_dim, const std::string& name,
+                             const std::vector<double>& anchors) {
+  const int64_t size = anchors.size(), most = spec.num_anchors * head_dim;
+  if (size > 0 && size <= most && size % head_dim == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(name, " has ", size, " entries, must have a multiple of ", head_dim,
+                                                 " of them, up to ", most, ", which is num_anchors"));
+}
+
+absl::Status CheckSizes(const FeatureSpec& spec, int64_t head_dim, const std::string& name,
+                        const HeadStatistics& head) {
   const int64_t square = head_dim * head_dim;
-  absl::Status status;
-  if (spec.precondition) {
-    status.Update(CheckSize(name + ".key_shift", head.key_shift, {head_dim}));
-    status.Update(CheckSize(name + ".query_transform", head.query_transform, {square}));
-  } else {
-    status.Update(CheckSize(name + ".key_shift", head.key_shift, {0}));
-    const int64_t diagonal = spec.estimator == Estimator::kSaderf ? head_dim : 0;
-    status.Update(CheckSize(name + ".query_transform", head.query_transform, {diagonal}));
-  }
+  const bool dense = spec.precondition || UsesAnchors(spec);
+  const int64_t diagonal = spec.estimator == Estimator::kSaderf ? head_dim : 0;
+  absl::Status status = CheckSize(name + ".key_shift", head.key_shift, {dense ? head_dim : 0});
+  status.Update(CheckSize(name + ".query_transform", head.query_transform, {dense ? square : diagonal}));
   if (spec.estimator == Estimator::kSderf) {
     status.Update(CheckSize(name + ".proposal", head.proposal, {head_dim, head_dim + square}));
   } else {
     const int64_t size = UsesProposal(spec.estimator) ? 1 : 0;
     status.Update(CheckSize(name + ".proposal", head.proposal, {size}));
   }
+  status.Update(UsesAnchors(spec) ? CheckNumAnchors(spec, head_dim, name + ".anchors", head.anchors)
+                                  : CheckSize(name + ".anchors", head.anchors, {0}));
+  return status;
+}
+
+absl::Status CheckHead(const FeatureSpec& spec, int64_t head_dim, const std::string& name, const HeadStatistics& head) {
+  absl::Status status = CheckSizes(spec, head_dim, name, head);
   if (!status.ok()) return status;
   const absl::Span<const double> proposal = head.proposal;
   const int64_t diagonal_size = spec.estimator == Estimator::kSderf ? head_dim : head.proposal.size();
   status.Update(CheckEntries(name + ".key_shift", head.key_shift, -kMaxKeyShift, kMaxKeyShift));
   status.Update(CheckEntries(name + ".query_transform", head.query_transform, -kMaxTransformEntry, kMaxTransformEntry));
+  status.Update(CheckEntries(name + ".anchors", head.anchors, -kMaxKeyShift, kMaxKeyShift));
   status.Update(CheckEntries(name + ".proposal", proposal.first(diagonal_size), kMinProposal, kMaxProposal));
   constexpr double kMaxBasisEntry = 1.001;  // an orthogonal matrix has none above 1
   status.Update(

@@ -26,6 +26,10 @@ struct HeadStatistics {
   // columns of which are the directions that the entries of A belong to (no U: the identity). Depends on the scale that
   // it was measured with. Empty for other estimators.
   std::vector<double> proposal;
+  // kAnchors: b of every anchor, [num_anchors, head_dim], in the units of the queries as they come. Then c is what keys
+  // are relative to, and G the metric: a query belongs to the anchor for which |G (q - b)| is least. Empty for other
+  // estimators.
+  std::vector<double> anchors = {};
 
   friend bool operator==(const HeadStatistics&, const HeadStatistics&) = default;
 };

@@ -111,6 +111,11 @@ HWY_EXPORT(ScaleRow);
 void AddCompensated(const float* addends, int64_t count, float* sums, float* compensation) {
   HWY_DYNAMIC_DISPATCH(AddCompensated)(addends, count, sums, compensation);
 }
+void AppendCompensated(const float* addends, const float* addend_compensation, int64_t count, float* sums,
+                       float* compensation) {
+  for (int64_t i = 0; i < count; ++i) compensation[i] += addend_compensation[i];
+  AddCompensated(addends, count, sums, compensation);
+}
 void AddRowSums(const float* weights, int64_t rows, int64_t width, int64_t begin, int64_t end, float* sums,
                 float* compensation) {
   HWY_DYNAMIC_DISPATCH(AddRowSums)(weights, rows, width, begin, end, sums, compensation);

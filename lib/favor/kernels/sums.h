@@ -11,6 +11,10 @@ namespace favor::kernels {
 // sums[i] += addends[i] for i < count.
 void AddCompensated(const float* addends, int64_t count, float* sums, float* compensation);
 
+// Adds `count` compensated sums to others: the two compensations are joined first, so nothing of either is lost.
+void AppendCompensated(const float* addends, const float* addend_compensation, int64_t count, float* sums,
+                       float* compensation);
+
 // sums[r] += sum over t in [begin, end) of weights[r][t]; weights is [rows][width].
 void AddRowSums(const float* weights, int64_t rows, int64_t width, int64_t begin, int64_t end, float* sums,
                 float* compensation);

@@ -32,7 +32,7 @@ v1::Tensor MatrixToWire(const Projection& projection) {
 
 void WriteFeatures(const AttentionCase& attention_case, v1::FeatureSpec* wire) {
   const FeatureSpec& spec = attention_case.spec.features;
-  const ProjectionUse use = ProjectionUseOf(spec.kernel);
+  const ProjectionUse use = ProjectionUseOf(spec);
   wire->set_kernel(WireOf<v1::Kernel>(spec.kernel));
   if (use == ProjectionUse::kRequired) wire->set_estimator(WireOf<v1::Estimator>(spec.estimator));
   wire->set_antithetic(spec.antithetic);

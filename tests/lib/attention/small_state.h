@@ -37,7 +37,7 @@ struct SmallState {
   }
 
   static std::shared_ptr<const Projection> ProjectionOf(const AttentionSpec& spec) {
-    return ProjectionUseOf(spec.features.kernel) == ProjectionUse::kNone ? nullptr : Draw();
+    return ProjectionUseOf(spec.features) == ProjectionUse::kNone ? nullptr : Draw();
   }
 
   static AttentionState Empty(const AttentionSpec& spec) {

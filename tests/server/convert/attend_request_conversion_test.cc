@@ -192,8 +192,9 @@ const BadInput kFeatures[] = {
      "spec.features.kernel is 99, which is no Kernel"},
     {"Estimator", [](auto& r) { Features(r).set_estimator(static_cast<v1::Estimator>(99)); }, kInvalid,
      "spec.features.estimator", "spec.features.estimator is 99, which is no Estimator"},
-    {"AnchorsEstimator", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_ANCHORS); }, kUnserved,
-     "spec.features.estimator", "spec.features.estimator is ESTIMATOR_ANCHORS, which favord 0.1.0 does not serve"},
+    {"SecondCumulant", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_SECOND_CUMULANT); }, kUnserved,
+     "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_SECOND_CUMULANT, which favord 0.1.0 does not serve"},
     {"GaussianOprf",
      [](auto& r) {
        Features(r).set_kernel(v1::KERNEL_GAUSSIAN);
@@ -201,8 +202,6 @@ const BadInput kFeatures[] = {
      },
      kInvalid, "spec.features.estimator",
      "spec.features.estimator is ESTIMATOR_OPRF, KERNEL_GAUSSIAN takes positive or trigonometric"},
-    {"Best", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_BEST); }, kUnserved, "spec.features.estimator",
-     "spec.features.estimator is ESTIMATOR_BEST, which favord 0.1.0 does not serve"},
     {"EstimatorOfElu",
      [](auto& r) {
        Features(r).set_kernel(v1::KERNEL_ELU_PLUS_ONE);
@@ -311,10 +310,6 @@ const BadInput kFeatures[] = {
      "attention"},
     {"ExactKeys", [](auto& r) { Features(r).set_num_exact_keys(32); }, kUnserved, "spec.features.num_exact_keys",
      "spec.features.num_exact_keys is 32, which favord 0.1.0 does not serve"},
-    {"Anchors", [](auto& r) { Features(r).set_num_anchors(-3); }, kUnserved, "spec.features.num_anchors",
-     "spec.features.num_anchors is -3, which favord 0.1.0 does not serve"},
-    {"FitRows", [](auto& r) { Features(r).set_num_fit_rows(1); }, kUnserved, "spec.features.num_fit_rows",
-     "spec.features.num_fit_rows is 1, which favord 0.1.0 does not serve"},
 };
 
 const BadInput kProjections[] = {

@@ -1,0 +1,146 @@
+#include "favor/attention/anchor_fit.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "favor/attention/exact_attention.h"
+#include "favor/attention/not_finite.h"
+#include "favor/kernels/pack.h"
+#include "favor/kernels/tile.h"
+
+namespace favor::internal {
+namespace {
+
+int64_t GroupSize(const AttentionInputs& inputs) {
+  return inputs.queries.shape.num_heads / inputs.keys.shape.num_heads;
+}
+
+Shape RowsShape(const AttentionInputs& inputs, int64_t num_rows, int64_t dim) {
+  return {inputs.keys.shape.batch_size, inputs.keys.shape.num_heads, num_rows, dim};
+}
+
+// Sums over rows and coordinates of the products of the parts a and b of an output with each other and with the target
+// t, all relative to the mean of V.
+struct NormalEquations {
+  double aa = 0, ab = 0, bb = 0, at = 0, bt = 0;
+
+  void Add(double a, double b, double t) {
+    aa += a * a;
+    ab += a * b;
+    bb += b * b;
+    at += a * t;
+    bt += b * t;
+  }
+
+  struct Weights {
+    double a = 1, b = 1;
+  };
+  // The least-squares weights; of a part that is zero, or of one that the other one tells, 1 or what is best for both.
+  Weights Solve() const {
+    constexpr double kDependent = 1e-9;
+    const double determinant = aa * bb - ab * ab;
+    if (determinant > kDependent * aa * bb)
+      return {(at * bb - bt * ab) / determinant, (bt * aa - at * ab) / determinant};
+    const double both = aa + 2 * ab + bb;
+    const double weight = both > kDependent * (aa + bb) ? (at + bt) / both : 1;
+    return {weight, weight};
+  }
+};
+
+}  // namespace
+
+AnchorFit::AnchorFit(const AttentionSpec& spec, const AttentionInputs& inputs)
+    : inputs_(inputs), num_rows_(spec.features.num_fit_rows) {
+  exact_spec_.mode = AttentionMode::kExact;
+  exact_spec_.scale = spec.scale;
+  for (int64_t batch = 0; batch < inputs.queries.shape.batch_size; ++batch) {
+    row_counts_.push_back(std::min(num_rows_, GroupSize(inputs) * inputs.NumQueries(batch)));
+  }
+}
+
+absl::StatusOr<std::shared_ptr<AnchorFit>> AnchorFit::Create(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  std::shared_ptr<AnchorFit> fit(new AnchorFit(spec, inputs));
+  const int64_t rows = RowsShape(inputs, fit->num_rows_, 1).num_elements();
+  auto queries = AlignedBuffer<float>::AllocateZeroed(rows * inputs.queries.shape.dim);
+  auto outputs = AlignedBuffer<float>::Allocate(rows * inputs.values.shape.dim);
+  if (!queries.ok()) return queries.status();
+  if (!outputs.ok()) return outputs.status();
+  fit->queries_ = *std::move(queries);
+  fit->outputs_ = *std::move(outputs);
+  return fit;
+}
+
+int64_t AnchorFit::Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads) {
+  const int64_t rows = RowsShape(inputs, spec.features.num_fit_rows, 1).num_elements();
+  AttentionOperands exact{inputs, {}};
+  exact.inputs.queries.shape.length = spec.features.num_fit_rows;
+  return rows * (inputs.queries.shape.dim + inputs.values.shape.dim) * static_cast<int64_t>(sizeof(float)) +
+         ExactScratchBytes(absl::MakeConstSpan(&exact, 1), num_threads);
+}
+
+TensorView AnchorFit::Queries() const {
+  return DenseView(static_cast<const float*>(queries_.data()),
+                   RowsShape(inputs_, num_rows_, inputs_.queries.shape.dim));
+}
+
+MutableTensorView AnchorFit::Outputs() {
+  return DenseView(outputs_.data(), RowsShape(inputs_, num_rows_, inputs_.values.shape.dim));
+}
+
+absl::Status AnchorFit::Gather(int64_t batch, int64_t key_head) {
+  const int64_t dim = inputs_.queries.shape.dim, group = GroupSize(inputs_), count = row_counts_[batch];
+  const int64_t length = inputs_.NumQueries(batch);
+  alignas(64) float row[kernels::Padded(kMaxHeadDim)];
+  float* to = queries_.data() + (batch * inputs_.keys.shape.num_heads + key_head) * num_rows_ * dim;
+  for (int64_t i = 0; i < count; ++i, to += dim) {
+    const int64_t index = (2 * i + 1) * group * length / (2 * count);
+    const int64_t head = key_head * group + index / length, position = index % length;
+    const kernels::Rows from = kernels::RowsOf(inputs_.queries, batch, head, position, 1);
+    if (kernels::PackRows(from, 1, /*clamp=*/false, row, kernels::Padded(dim)) == 0) {
+      return NotFiniteError("queries", from, 0, batch, head, position);
+    }
+    std::copy_n(row, dim, to);
+  }
+  return absl::OkStatus();
+}
+
+std::vector<Phase> AnchorFit::ExactRows(const std::shared_ptr<AnchorFit>& fit, const Cancellation* cancellation) {
+  const int64_t heads = fit->inputs_.keys.shape.num_heads;
+  Phase gather;
+  gather.num_chains = heads * fit->inputs_.keys.shape.batch_size;
+  gather.run_step = [=](int64_t chain, int64_t) { return fit->Gather(chain / heads, chain % heads); };
+  AttentionOperands exact{fit->inputs_, fit->Outputs()};
+  exact.inputs.queries = fit->Queries();
+  exact.inputs.query_lengths = fit->row_counts_;
+  Job job = PlanExactAttention(fit->exact_spec_, absl::MakeConstSpan(&exact, 1), cancellation, &fit->exact_report_);
+  std::vector<Phase> phases = {std::move(gather)};
+  std::move(job.phases.begin(), job.phases.end(), std::back_inserter(phases));
+  return phases;
+}
+
+absl::Status AnchorFit::Weigh(int64_t batch, int64_t key_head, const AnchorSet& anchors, AnchorQueryTile* tile,
+                              AnchorState* state) const {
+  const int64_t count = row_counts_[batch], value_dim = inputs_.values.shape.dim;
+  const float* exact = outputs_.data() + (batch * inputs_.keys.shape.num_heads + key_head) * num_rows_ * value_dim;
+  NormalEquations equations;
+  for (int64_t begin = 0; begin < count; begin += AnchorQueryTile::kWidth) {
+    const int64_t rows = std::min(AnchorQueryTile::kWidth, count - begin);
+    absl::Status status = tile->Load(anchors, kernels::RowsOf(Queries(), batch, key_head, begin, rows),
+                                     {batch, key_head, key_head, begin});
+    if (!status.ok()) return status;
+    tile->Read(*state);
+    for (int64_t t = 0; t < rows; ++t, exact += value_dim) {
+      const float *at_anchor = tile->at_anchor(t, *state), *beyond = tile->beyond(t);
+      for (int64_t n = 0; n < value_dim; ++n) {
+        const double mean = state->total[n];
+        equations.Add(at_anchor[n] - mean, beyond[n], exact[n] - mean);
+      }
+    }
+  }
+  const NormalEquations::Weights weights = equations.Solve();
+  state->Weigh(static_cast<float>(weights.a), static_cast<float>(weights.b));
+  return absl::OkStatus();
+}
+
+}  // namespace favor::internal

@@ -1,0 +1,89 @@
+#include "favor/feature_map/anchor_set.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include <Eigen/Dense>
+
+#include "favor/kernels/pack.h"
+#include "favor/kernels/tile.h"
+
+namespace favor {
+namespace {
+
+using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using kernels::Padded;
+
+constexpr double kLog2E = 1.4426950408889634;
+
+// Where a head's numbers stand in its memory, in floats.
+struct Layout {
+  Layout(int64_t num_anchors, int64_t head_dim) {
+    centres = Take(num_anchors * Padded(head_dim));
+    exponents = Take(Padded(kernels::PanelRowCount(num_anchors) * head_dim));
+    metric = Take(Padded(kernels::PanelRowCount(num_anchors) * head_dim));
+    offsets = Take(Padded(num_anchors));
+    key_shift = Take(Padded(head_dim));
+  }
+  int64_t Take(int64_t count) { return std::exchange(size, size + count); }
+
+  int64_t size = 0;
+  int64_t centres, exponents, metric, offsets, key_shift;
+};
+
+RowMajor Clamped(const RowMajor& values, double bound) { return values.cwiseMin(bound).cwiseMax(-bound); }
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<AnchorSet>> AnchorSet::Create(int64_t num_anchors, double scale, int64_t head_dim,
+                                                             int64_t num_key_heads) {
+  const int64_t floats = Layout(num_anchors, head_dim).size;
+  absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::AllocateZeroed(num_key_heads * floats);
+  if (!memory.ok()) return memory.status();
+  std::shared_ptr<AnchorSet> set(new AnchorSet());
+  set->multiplier_ = std::sqrt(scale);
+  set->num_anchors_ = num_anchors;
+  set->head_dim_ = head_dim;
+  set->memory_ = *std::move(memory);
+  set->heads_.resize(num_key_heads);
+  return set;
+}
+
+int64_t AnchorSet::Bytes(int64_t num_anchors, int64_t head_dim, int64_t num_key_heads) {
+  const int64_t floats = Layout(num_anchors, head_dim).size;
+  return num_key_heads * static_cast<int64_t>(floats * sizeof(float) + sizeof(Head));
+}
+
+void AnchorSet::Set(int64_t key_head, const HeadStatistics& statistics) {
+  const int64_t d = head_dim_, count = static_cast<int64_t>(statistics.anchors.size()) / d;
+  const Layout layout(num_anchors_, d);
+  float* memory = memory_.data() + key_head * layout.size;
+  const RowMajor g = Eigen::Map<const RowMajor>(statistics.query_transform.data(), d, d);
+  // Within what rows in tiles are brought down to, and what float32 holds.
+  const RowMajor anchors =
+      Clamped(multiplier_ * Eigen::Map<const RowMajor>(statistics.anchors.data(), count, d), kernels::kMaxMagnitude);
+  const RowMajor metric = Clamped(anchors * (g.transpose() * g), 1e30);
+  const Floats exponents = (kLog2E * anchors).cast<float>(), in_metric = metric.cast<float>();
+  kernels::PackPanels(exponents.data(), d, count, d, memory + layout.exponents);
+  kernels::PackPanels(in_metric.data(), d, count, d, memory + layout.metric);
+  for (int64_t c = 0; c < count; ++c) {
+    for (int64_t l = 0; l < d; ++l) {
+      memory[layout.centres + c * Padded(d) + l] = static_cast<float>(anchors(c, l));
+    }
+    memory[layout.offsets + c] = static_cast<float>(std::min(metric.row(c).dot(anchors.row(c)) / 2, 1e37));
+  }
+  for (int64_t l = 0; l < d; ++l) {
+    const double shift = multiplier_ * statistics.key_shift[l];
+    memory[layout.key_shift + l] = std::clamp(shift, -double{kernels::kMaxMagnitude}, double{kernels::kMaxMagnitude});
+  }
+  heads_[key_head] = {count,
+                      memory + layout.centres,
+                      {memory + layout.exponents, count, d},
+                      {memory + layout.metric, count, d},
+                      memory + layout.offsets,
+                      memory + layout.key_shift};
+}
+
+}  // namespace favor

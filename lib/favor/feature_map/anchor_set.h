@@ -1,0 +1,53 @@
+#ifndef FAVOR_FEATURE_MAP_ANCHOR_SET_H_
+#define FAVOR_FEATURE_MAP_ANCHOR_SET_H_
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "favor/base/aligned_buffer.h"
+#include "favor/feature_map/statistics.h"
+#include "favor/kernels/panels.h"
+
+namespace favor {
+
+// The anchors of a call as the kernels take them: with x = sqrt(scale) q and y = sqrt(scale) (k - c), key j weighs
+// exp(b.y_j) at anchor b, which for a softmax is exp(scale q.k_j).
+class AnchorSet {
+ public:
+  struct Head {
+    int64_t count = 0;
+    const float* centres = nullptr;    // b [count][Padded(head_dim)]
+    kernels::Panels exponents;         // log2(e) b: its products with y are exponents in base 2
+    kernels::Panels metric;            // G'G b
+    const float* offsets = nullptr;    // b'G'G b / 2: x is nearest to the b of the largest (G'G b).x less its offset
+    const float* key_shift = nullptr;  // sqrt(scale) c [Padded(head_dim)]
+  };
+
+  // Room for heads of up to num_anchors that are to be set. ResourceExhaustedError when there is no memory.
+  static absl::StatusOr<std::shared_ptr<AnchorSet>> Create(int64_t num_anchors, double scale, int64_t head_dim,
+                                                           int64_t num_key_heads);
+  static int64_t Bytes(int64_t num_anchors, int64_t head_dim, int64_t num_key_heads);
+
+  // Sets a head, once, from statistics that have passed CheckStatistics(). Heads may be set at once by different
+  // threads. O(num_anchors head_dim^2).
+  void Set(int64_t key_head, const HeadStatistics& statistics);
+
+  double multiplier() const { return multiplier_; }  // sqrt(scale)
+  int64_t num_key_heads() const { return heads_.size(); }
+  const Head& head(int64_t key_head) const { return heads_[key_head]; }
+
+ private:
+  AnchorSet() = default;
+
+  double multiplier_ = 1;
+  int64_t num_anchors_ = 0;
+  int64_t head_dim_ = 0;
+  AlignedBuffer<float> memory_;
+  std::vector<Head> heads_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_FEATURE_MAP_ANCHOR_SET_H_

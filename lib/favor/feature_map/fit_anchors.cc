@@ -1,0 +1,173 @@
+#include "favor/feature_map/fit_anchors.h"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <Eigen/Dense>
+
+#include "favor/kernels/anchors.h"
+#include "favor/kernels/matmul.h"
+#include "favor/kernels/pack.h"
+#include "favor/kernels/panels.h"
+#include "favor/kernels/tile.h"
+
+namespace favor {
+namespace {
+
+using Eigen::MatrixXd;
+using Eigen::VectorXd;
+using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using kernels::Padded;
+
+constexpr int kMoves = 3;
+// On the diagonal of the covariance, as a share of its mean: a metric in which no direction is free.
+constexpr double kRegularisation = 1e-3;
+
+// Upper triangular G with G'G the keys' covariance, regularised; the identity where there is none to be had.
+RowMajor Metric(const RowMoments& keys) {
+  const int64_t d = keys.sum.size();
+  const RowMajor identity = RowMajor::Identity(d, d);
+  if (keys.count == 0) return identity;
+  const double count = static_cast<double>(keys.count);
+  const VectorXd mean = Eigen::Map<const VectorXd>(keys.sum.data(), d) / count;
+  MatrixXd covariance = Eigen::Map<const MatrixXd>(keys.products.data(), d, d) / count - mean * mean.transpose();
+  const double share = kRegularisation * covariance.trace() / static_cast<double>(d);
+  if (!(share > 0)) return identity;
+  covariance.diagonal().array() += share;
+  // Only its form counts; so its entries are near 1 whatever the magnitude of the keys.
+  covariance /= covariance.trace() / static_cast<double>(d);
+  const Eigen::LLT<MatrixXd> cholesky(covariance);
+  if (cholesky.info() != Eigen::Success) return identity;
+  const RowMajor g = cholesky.matrixU();
+  return g.cwiseAbs().maxCoeff() <= kMaxTransformEntry ? g : identity;
+}
+
+// The sample with its coordinates in the metric, and its clusters.
+class Clusters {
+ public:
+  Clusters(const QuerySample& sample, const RowMajor& g)
+      : sample_(sample), d_(g.rows()), width_(Padded(sample.count)), nearest_(width_), distances_(width_, 0.0f) {
+    std::vector<float> panels(kernels::PanelRowCount(d_) * d_);
+    inputs_.resize(d_ * width_);
+    const Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor> rows = g.cast<float>();
+    kernels::Transpose(sample.rows, Padded(d_), sample.count, d_, inputs_.data(), width_);
+    kernels::PackPanels(rows.data(), d_, d_, d_, panels.data());
+    points_.resize(kernels::PanelRowCount(d_) * width_);
+    kernels::Project({panels.data(), d_, d_}, inputs_.data(), width_, width_, nullptr, points_.data());
+  }
+
+  void Seed(int64_t num_clusters) {
+    num_clusters = std::min(num_clusters, sample_.count);
+    centres_.assign(num_clusters * d_, 0.0f);
+    VectorXd mean = VectorXd::Zero(d_);
+    for (int64_t l = 0; l < d_; ++l) {
+      for (int64_t t = 0; t < sample_.count; ++t) mean[l] += points_[l * width_ + t];
+      centres_[l] = static_cast<float>(mean[l] / static_cast<double>(sample_.count));
+    }
+    TakeDistances(centres_.data());
+    const auto end = distances_.begin() + sample_.count;
+    SetCentre(0, std::min_element(distances_.begin(), end) - distances_.begin());
+    TakeDistances(centres_.data());
+    std::vector<float> least = distances_;
+    for (int64_t c = 1; c < num_clusters; ++c) {
+      SetCentre(c, std::max_element(least.begin(), least.begin() + sample_.count) - least.begin());
+      TakeDistances(centres_.data() + c * d_);
+      for (int64_t t = 0; t < sample_.count; ++t) least[t] = std::min(least[t], distances_[t]);
+    }
+  }
+
+  // Assigns every row to its nearest centre.
+  void Assign() {
+    const int64_t count = num_clusters();
+    std::vector<float> panels(kernels::PanelRowCount(count) * d_), scores(kernels::PanelRowCount(count) * width_);
+    std::vector<float> offsets(count);
+    for (int64_t c = 0; c < count; ++c) {
+      double norm = 0;
+      for (int64_t l = 0; l < d_; ++l) norm += double{centres_[c * d_ + l]} * centres_[c * d_ + l];
+      offsets[c] = static_cast<float>(norm / 2);
+    }
+    kernels::PackPanels(centres_.data(), d_, count, d_, panels.data());
+    kernels::Project({panels.data(), count, d_}, points_.data(), width_, width_, nullptr, scores.data());
+    kernels::NearestRows(scores.data(), count, width_, width_, offsets.data(), nearest_.data());
+  }
+
+  // Moves centres to the means of their rows; those without rows stay.
+  void Move() {
+    const std::vector<double> means = Means(points_);
+    for (int64_t c = 0; c < num_clusters(); ++c) {
+      for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = static_cast<float>(means[c * d_ + l]);
+    }
+  }
+
+  // Means of the rows as they come.
+  std::vector<double> Anchors() const { return Means(inputs_); }
+
+ private:
+  int64_t num_clusters() const { return static_cast<int64_t>(centres_.size()) / d_; }
+
+  void SetCentre(int64_t c, int64_t row) {
+    seeds_.push_back(row);
+    for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = points_[l * width_ + row];
+  }
+
+  void TakeDistances(const float* centre) {
+    kernels::SquaredDistances(points_.data(), d_, width_, centre, distances_.data());
+  }
+
+  // Of a tile [d][width]; of clusters without rows the row they were seeded by.
+  std::vector<double> Means(const std::vector<float>& tile) const {
+    std::vector<double> means(num_clusters() * d_, 0.0);
+    std::vector<int64_t> counts(num_clusters(), 0);
+    for (int64_t t = 0; t < sample_.count; ++t) ++counts[nearest_[t]];
+    for (int64_t l = 0; l < d_; ++l) {
+      const float* row = tile.data() + l * width_;
+      for (int64_t t = 0; t < sample_.count; ++t) means[nearest_[t] * d_ + l] += row[t];
+      for (int64_t c = 0; c < num_clusters(); ++c) {
+        double& mean = means[c * d_ + l];
+        mean = counts[c] > 0 ? mean / static_cast<double>(counts[c]) : row[seeds_[c]];
+      }
+    }
+    return means;
+  }
+
+  QuerySample sample_;
+  int64_t d_;
+  int64_t width_;
+  std::vector<float> inputs_;   // [d][width]
+  std::vector<float> points_;   // [PanelRowCount(d)][width], in the metric
+  std::vector<float> centres_;  // [clusters][d], in the metric
+  std::vector<int64_t> seeds_;
+  std::vector<int32_t> nearest_;
+  std::vector<float> distances_;
+};
+
+}  // namespace
+
+HeadStatistics FitAnchors(int64_t num_anchors, const QuerySample& queries, const RowMoments& keys) {
+  const int64_t d = keys.sum.size();
+  const RowMajor g = Metric(keys);
+  HeadStatistics statistics;
+  statistics.query_transform.assign(g.data(), g.data() + g.size());
+  statistics.key_shift.assign(d, 0.0);
+  if (keys.count > 0) {
+    for (int64_t l = 0; l < d; ++l) {
+      statistics.key_shift[l] = keys.origin[l] + keys.sum[l] / static_cast<double>(keys.count);
+    }
+  }
+  if (queries.count == 0) {
+    statistics.anchors.assign(d, 0.0);
+    return statistics;
+  }
+  Clusters clusters(queries, g);
+  clusters.Seed(num_anchors);
+  for (int i = 0; i < kMoves; ++i) {
+    clusters.Assign();
+    clusters.Move();
+  }
+  clusters.Assign();
+  statistics.anchors = clusters.Anchors();
+  return statistics;
+}
+
+}  // namespace favor

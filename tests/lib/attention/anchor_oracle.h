@@ -1,0 +1,17 @@
+#ifndef FAVOR_TESTS_LIB_ATTENTION_ANCHOR_ORACLE_H_
+#define FAVOR_TESTS_LIB_ATTENTION_ANCHOR_ORACLE_H_
+
+#include "tests/support/attention_case.h"
+#include "tests/support/tensor.h"
+
+namespace favor::testing {
+
+// First-order softmax about the anchors of the case's statistics, from the formula alone, in double:
+//   out = m + w1 (E_w[v] - m) + w2 (x - b)' Cov_w(y, v),  m the mean of the values,
+// w1 = w2 = 1, or with fit rows the least-squares weights for exact softmax attention of
+// rows (2i + 1) N / 2r, i < r, of the N queries of a sequence and key head.
+DoubleTensor AnchorOracle(const AttentionCase& attention_case);
+
+}  // namespace favor::testing
+
+#endif  // FAVOR_TESTS_LIB_ATTENTION_ANCHOR_ORACLE_H_
