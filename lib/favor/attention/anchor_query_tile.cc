@@ -13,15 +13,10 @@ namespace {
 // Sums of as many as there may be stay finite.
 constexpr float kMaxNorm4 = 1e28f;
 
-float Bounded(double norm2) { return static_cast<float>(std::min(norm2 * norm2, double{kMaxNorm4})); }
+// Its square; NaN is bounded too.
+float FourthPower(float norm2) { return norm2 * norm2 < kMaxNorm4 ? norm2 * norm2 : kMaxNorm4; }
 
 int32_t* TakeIntegers(int64_t count, ScratchLayout* layout) { return reinterpret_cast<int32_t*>(layout->Take(count)); }
-
-double SquaredNorm(const float* row, int64_t dim) {
-  double sum = 0;
-  for (int64_t l = 0; l < dim; ++l) sum += double{row[l]} * row[l];
-  return sum;
-}
 
 }  // namespace
 
@@ -61,7 +56,7 @@ void AnchorQueryTile::Assign(const AnchorSet::Head& anchors) {
   for (int64_t t = 0; t < count_; ++t) {
     slot_[t] = begin_[nearest_[t]]++;  // then begin_[c] is where anchor c ends
     const float* centre = anchors.centres + nearest_[t] * stride_;
-    for (int64_t l = 0; l < head_dim_; ++l) offsets_[slot_[t] * stride_ + l] = rows_[t * stride_ + l] - centre[l];
+    for (int64_t l = 0; l < stride_; ++l) offsets_[slot_[t] * stride_ + l] = rows_[t * stride_ + l] - centre[l];
   }
 }
 
@@ -91,11 +86,13 @@ int64_t AnchorQueryTile::Store(const AnchorState& state, const kernels::MutableR
 }
 
 void AnchorQueryTile::Moments(kernels::RowMoments* moments) const {
+  alignas(64) float norms[3][kWidth];
+  kernels::RowSquaredNorms(offsets_, count_, stride_, norms[0]);
+  kernels::RowSquaredNorms(sums_, count_, value_stride_, norms[1]);
+  kernels::RowSquaredNorms(rows_, count_, stride_, norms[2]);
   for (int64_t t = 0; t < count_; ++t) {
-    moments[t].variance = Bounded(SquaredNorm(offsets_ + slot_[t] * stride_, head_dim_));
-    const float norm = static_cast<float>(SquaredNorm(beyond(t), value_dim_));
-    moments[t].squared_norm = norm < kMaxNorm4 ? norm : 0;  // NaN is not
-    moments[t].query_norm4 = Bounded(SquaredNorm(rows_ + t * stride_, head_dim_));
+    const float norm = norms[1][slot_[t]];
+    moments[t] = {FourthPower(norms[0][slot_[t]]), norm < kMaxNorm4 ? norm : 0, FourthPower(norms[2][t])};
   }
 }
 

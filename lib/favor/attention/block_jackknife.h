@@ -39,7 +39,7 @@ class BlockJackknife {
       kernels::ColumnDots(weights + first * kernels::kTile, Begin(b + 1) - first, key_sums + first,
                           denominators_ + b * kernels::kTile);
     }
-    kernels::JackknifeMoments({kNumBlocks, sums_, denominators_, stride_}, sums, denominators, begin, end, moments);
+    kernels::JackknifeMoments({sums_, denominators_, stride_}, sums, denominators, begin, end, moments);
   }
 
  private:

@@ -53,12 +53,14 @@ absl::Status RowSample::Step(int64_t step) {
 }
 
 absl::Status RowSample::MakeRuns() {
-  absl::StatusOr<AlignedBuffer<Range>> runs = AlignedBuffer<Range>::Allocate(num_runs_);
+  absl::StatusOr<AlignedBuffer<Run>> runs = AlignedBuffer<Run>::Allocate(num_runs_);
   if (!runs.ok()) return runs.status();
   runs_ = *std::move(runs);
   int64_t i = 0;
   for (const Range& range : ranges_) {
-    for (int64_t row = range.begin; row < range.end; row += kRun) runs_[i++] = {row, std::min(row + kRun, range.end)};
+    for (int64_t row = range.begin; row < range.end; row += kRun) {
+      runs_[i++] = {row, std::min(row + kRun, range.end), 0, 0, 0};
+    }
   }
   return absl::OkStatus();
 }
@@ -70,11 +72,15 @@ void RowSample::Shuffle(int64_t begin, int64_t end) {
     // The bias of a 32-bit draw is below rest / 2^32, of no account here.
     const uint64_t offset = (Random(static_cast<uint64_t>(i)) >> 32) * rest >> 32;
     std::swap(runs_[i], runs_[i + static_cast<int64_t>(offset)]);
-    for (int64_t row = runs_[i].begin; row < runs_[i].end; ++row) {
-      variances_ += double{moments_[row].variance};
-      norms_ += double{moments_[row].squared_norm};
-      query_norms_ += double{moments_[row].query_norm4};
+    Run& run = runs_[i];
+    for (int64_t row = run.begin; row < run.end; ++row) {
+      run.variance += double{moments_[row].variance};
+      run.norm += double{moments_[row].squared_norm};
+      run.query_norm += double{moments_[row].query_norm4};
     }
+    variances_ += run.variance;
+    norms_ += run.norm;
+    query_norms_ += run.query_norm;
   }
 }
 
@@ -92,9 +98,9 @@ void RowSample::Weigh() {
   per_row_ = uniform / static_cast<double>(num_rows_);
 }
 
-double RowSample::Probability(const kernels::RowMoments& moments) const {
-  return per_row_ + per_variance_ * double{moments.variance} + per_norm_ * double{moments.squared_norm} +
-         per_query_norm_ * double{moments.query_norm4};
+double RowSample::Probability(double variance, double norm, double query_norm, int64_t num_rows) const {
+  return per_row_ * static_cast<double>(num_rows) + per_variance_ * variance + per_norm_ * norm +
+         per_query_norm_ * query_norm;
 }
 
 void RowSample::Take(int64_t begin, int64_t end) {
@@ -105,13 +111,18 @@ void RowSample::Take(int64_t begin, int64_t end) {
     next_ = static_cast<double>(Random(~uint64_t{0})) / kTwoTo64 * stride;
   }
   for (int64_t i = begin; i < end; ++i) {
-    for (int64_t row = runs_[i].begin; row < runs_[i].end; ++row) {
-      const double probability = Probability(moments_[row]);
+    const Run& run = runs_[i];
+    const double before = passed_;
+    const double all = Probability(run.variance, run.norm, run.query_norm, run.end - run.begin);
+    for (int64_t row = run.begin; next_ < before + all && row < run.end; ++row) {
+      const kernels::RowMoments& moments = moments_[row];
+      const double probability = Probability(moments.variance, moments.squared_norm, moments.query_norm4, 1);
       passed_ += probability;
       for (; next_ < passed_ && static_cast<int64_t>(rows_.size()) < size_; next_ += stride) {
         rows_.push_back({row, probability});
       }
     }
+    passed_ = before + all;  // most runs are passed by as a whole
   }
 }
 

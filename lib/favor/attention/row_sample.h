@@ -37,7 +37,7 @@ class RowSample {
 
   // Upper bound of the memory that a sample takes, in bytes.
   static int64_t Bytes(int64_t num_rows, int64_t num_ranges) {
-    return (num_rows / kRun + num_ranges) * static_cast<int64_t>(sizeof(Range));
+    return (num_rows / kRun + num_ranges) * static_cast<int64_t>(sizeof(Run));
   }
 
   // Draws, in steps of about a millisecond. The sample must outlive the phase.
@@ -50,6 +50,10 @@ class RowSample {
  private:
   // Neighbours stay together: at most one of so few is taken, and memory is read in order.
   static constexpr int64_t kRun = 16;
+  struct Run {
+    int64_t begin, end;
+    double variance, norm, query_norm;  // sums over its rows
+  };
 
   int64_t num_steps() const;
   absl::Status Step(int64_t step);
@@ -58,14 +62,15 @@ class RowSample {
   void Take(int64_t begin, int64_t end);
   uint64_t Random(uint64_t counter) const;
   void Weigh();
-  double Probability(const kernels::RowMoments& moments) const;
+  // Of rows together, from the sums of their moments.
+  double Probability(double variance, double norm, double query_norm, int64_t num_rows) const;
 
   const kernels::RowMoments* moments_;
   std::vector<Range> ranges_;
   int64_t size_;
   uint64_t seed_;
   int64_t num_rows_ = 0, num_runs_ = 0;
-  AlignedBuffer<Range> runs_;                                                  // at random
+  AlignedBuffer<Run> runs_;                                                    // at random
   double variances_ = 0, norms_ = 0, query_norms_ = 0;                         // sums over all rows
   double per_variance_ = 0, per_norm_ = 0, per_query_norm_ = 0, per_row_ = 0;  // what pi is the sum of
   double passed_ = 0;  // sum of the probabilities of those that were looked at

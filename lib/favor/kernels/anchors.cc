@@ -50,6 +50,18 @@ void SquaredDistances(const float* tile, int64_t dim, int64_t width, const float
   }
 }
 
+void RowSquaredNorms(const float* rows, int64_t count, int64_t stride, float* norms) {
+  const D d;
+  for (int64_t t = 0; t < count; ++t, rows += stride) {
+    V sum = hn::Zero(d);
+    for (int64_t l = 0; l < stride; l += hn::Lanes(d)) {
+      const V x = hn::LoadU(d, rows + l);
+      sum = hn::MulAdd(x, x, sum);
+    }
+    norms[t] = hn::GetLane(hn::SumOfLanes(d, sum));
+  }
+}
+
 void CovarianceRow(const float* compensation, int64_t cols, float weight, float a, const float* means, float* sums) {
   const D d;
   const V per_weight = hn::Set(d, 1.0f / weight), factor = hn::Set(d, a);
@@ -68,6 +80,7 @@ namespace favor::kernels {
 HWY_EXPORT(MultiplyRows);
 HWY_EXPORT(NearestRows);
 HWY_EXPORT(SquaredDistances);
+HWY_EXPORT(RowSquaredNorms);
 HWY_EXPORT(CovarianceRow);
 
 void MultiplyRows(const float* rows, int64_t count, int64_t stride, int64_t cols, const float* factors, float* out) {
@@ -79,6 +92,9 @@ void NearestRows(const float* scores, int64_t count, int64_t stride, int64_t col
 }
 void SquaredDistances(const float* tile, int64_t dim, int64_t width, const float* centre, float* distances) {
   HWY_DYNAMIC_DISPATCH(SquaredDistances)(tile, dim, width, centre, distances);
+}
+void RowSquaredNorms(const float* rows, int64_t count, int64_t stride, float* norms) {
+  HWY_DYNAMIC_DISPATCH(RowSquaredNorms)(rows, count, stride, norms);
 }
 void CovarianceRow(const float* compensation, int64_t cols, float weight, float a, const float* means, float* sums) {
   HWY_DYNAMIC_DISPATCH(CovarianceRow)(compensation, cols, weight, a, means, sums);

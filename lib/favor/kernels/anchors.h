@@ -16,6 +16,9 @@ void MultiplyRows(const float* rows, int64_t count, int64_t stride, int64_t cols
 void NearestRows(const float* scores, int64_t count, int64_t stride, int64_t cols, const float* offsets,
                  int32_t* nearest);
 
+// norms[t] = sum over l < stride of rows[t][l]^2, t < count; stride is a multiple of kPad.
+void RowSquaredNorms(const float* rows, int64_t count, int64_t stride, float* norms);
+
 // distances[t] = sum_l (tile[l][t] - centre[l])^2 for t < width, a multiple of kPad; tile is [dim][width].
 void SquaredDistances(const float* tile, int64_t dim, int64_t width, const float* centre, float* distances);
 

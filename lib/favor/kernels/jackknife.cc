@@ -1,6 +1,5 @@
 #include "favor/kernels/jackknife.h"
 
-#include <algorithm>
 #include <cmath>
 
 #undef HWY_TARGET_INCLUDE
@@ -16,42 +15,39 @@ namespace favor::kernels {
 namespace HWY_NAMESPACE {
 
 // o_b - o = (o d_b - n_b) / (D - d_b), o = N / D the output of the whole.
-RowMoments MomentsOf(const BlockContributions& blocks, const float* sums, float denominator, int64_t t) {
+RowMoments MomentsOf(const HalfContributions& halves, const float* sums, float denominator, int64_t t) {
   const D d;
-  float of_sums[kMaxJackknifeBlocks], of_output[kMaxJackknifeBlocks];
-  for (int64_t b = 0; b < blocks.num_blocks; ++b) {
-    const float own = blocks.denominators[b * kTile + t], rest = denominator - own;
-    const bool is_all = rest < 1e-6f * denominator;  // without it nothing is left
-    of_sums[b] = is_all ? 0 : -1 / rest;
-    of_output[b] = is_all ? -1 : own / rest;
+  float own[2], per_rest[2];
+  bool is_all[2];
+  for (int b = 0; b < 2; ++b) {
+    own[b] = halves.denominators[b * kTile + t];
+    const float rest = denominator - own[b];
+    is_all[b] = rest < 1e-6f * denominator;  // without it nothing is left: o_b - o is -o
+    per_rest[b] = is_all[b] ? 0 : 1 / rest;
   }
-  const V inverse = hn::Set(d, 1 / denominator);
-  V squares = hn::Zero(d), squares_of_sums = hn::Zero(d), norms = hn::Zero(d);
-  for (int64_t n = 0; n < blocks.stride; n += hn::Lanes(d)) {
+  const V inverse = hn::Set(d, 1 / denominator), own_first = hn::Set(d, own[0]), own_second = hn::Set(d, own[1]);
+  const V first_factor = hn::Set(d, per_rest[0]), second_factor = hn::Set(d, per_rest[1]);
+  const V gone = hn::Set(d, static_cast<float>(is_all[1]) - static_cast<float>(is_all[0]));
+  const float* after_first = halves.sums + t * halves.stride;
+  const float* after_both = after_first + kTile * halves.stride;
+  V squares = hn::Zero(d), norms = hn::Zero(d);
+  for (int64_t n = 0; n < halves.stride; n += hn::Lanes(d)) {
     const V output = hn::Mul(hn::LoadU(d, sums + n), inverse);
+    const V first = hn::LoadU(d, after_first + n), second = hn::Sub(hn::LoadU(d, after_both + n), first);
+    V difference = hn::Mul(hn::MulSub(output, own_first, first), first_factor);
+    difference = hn::NegMulAdd(hn::MulSub(output, own_second, second), second_factor, difference);
+    difference = hn::MulAdd(output, gone, difference);
+    squares = hn::MulAdd(difference, difference, squares);
     norms = hn::MulAdd(output, output, norms);
-    V before = hn::Zero(d), total = hn::Zero(d);
-    for (int64_t b = 0; b < blocks.num_blocks; ++b) {
-      const V after = hn::LoadU(d, blocks.sums + (b * kTile + t) * blocks.stride + n);
-      const V change =
-          hn::MulAdd(hn::Set(d, of_sums[b]), hn::Sub(after, before), hn::Mul(hn::Set(d, of_output[b]), output));
-      squares = hn::MulAdd(change, change, squares);
-      total = hn::Add(total, change);
-      before = after;
-    }
-    squares_of_sums = hn::MulAdd(total, total, squares_of_sums);
   }
-  const float count = static_cast<float>(blocks.num_blocks);
-  const float sum = hn::GetLane(hn::SumOfLanes(d, squares));
-  const float sum_of_sums = hn::GetLane(hn::SumOfLanes(d, squares_of_sums));
-  return {(count - 1) / count * std::max(sum - sum_of_sums / count, 0.0f), hn::GetLane(hn::SumOfLanes(d, norms)), 0};
+  return {hn::GetLane(hn::SumOfLanes(d, squares)) / 4, hn::GetLane(hn::SumOfLanes(d, norms)), 0};
 }
 
-void JackknifeMoments(const BlockContributions& blocks, const float* sums, const float* denominators, int64_t begin,
+void JackknifeMoments(const HalfContributions& halves, const float* sums, const float* denominators, int64_t begin,
                       int64_t end, RowMoments* moments) {
   for (int64_t t = begin; t < end; ++t) {
     const bool usable = denominators[t] > 0 && std::isfinite(denominators[t]);
-    moments[t] = usable ? MomentsOf(blocks, sums + t * blocks.stride, denominators[t], t) : RowMoments{};
+    moments[t] = usable ? MomentsOf(halves, sums + t * halves.stride, denominators[t], t) : RowMoments{};
     if (!std::isfinite(moments[t].variance) || !std::isfinite(moments[t].squared_norm)) moments[t] = {};
   }
 }
@@ -64,9 +60,9 @@ HWY_AFTER_NAMESPACE();
 namespace favor::kernels {
 HWY_EXPORT(JackknifeMoments);
 
-void JackknifeMoments(const BlockContributions& blocks, const float* sums, const float* denominators, int64_t begin,
+void JackknifeMoments(const HalfContributions& halves, const float* sums, const float* denominators, int64_t begin,
                       int64_t end, RowMoments* moments) {
-  HWY_DYNAMIC_DISPATCH(JackknifeMoments)(blocks, sums, denominators, begin, end, moments);
+  HWY_DYNAMIC_DISPATCH(JackknifeMoments)(halves, sums, denominators, begin, end, moments);
 }
 
 }  // namespace favor::kernels

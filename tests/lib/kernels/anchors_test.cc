@@ -57,6 +57,19 @@ TEST_P(AnchorsTest, DistancesAreThoseOfColumnsFromTheCentre) {
   }
 }
 
+TEST_P(AnchorsTest, NormsAreThoseOfRows) {
+  const int64_t count = Integer(0, 50), stride = kPad * Integer(1, 8);
+  const std::vector<float> rows = Normal(count * stride);
+  std::vector<float> norms(count + 1, 7.0f);
+  RowSquaredNorms(rows.data(), count, stride, norms.data());
+  for (int64_t t = 0; t < count; ++t) {
+    double exact = 0;
+    for (int64_t l = 0; l < stride; ++l) exact += double{rows[t * stride + l]} * rows[t * stride + l];
+    EXPECT_NEAR(norms[t], exact, 1e-5 * exact);
+  }
+  EXPECT_EQ(norms[count], 7.0f);
+}
+
 TEST_P(AnchorsTest, CovariancesAreMeanProductsLessProductsOfMeans) {
   const int64_t cols = kPad * Integer(1, 5);
   const std::vector<float> before = Normal(cols), compensation = Normal(cols), means = Normal(cols);
