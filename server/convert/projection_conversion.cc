@@ -30,9 +30,6 @@ absl::Status CheckEnums(const v1::Projection& wire) {
   if (!v1::RowNorms_IsValid(wire.row_norms())) {
     return Refuse(kRowNorms, absl::StrCat(static_cast<int>(wire.row_norms())), "which is no RowNorms");
   }
-  if (wire.kind() == v1::PROJECTION_KIND_SIMPLEX) {
-    return UnservedFieldError(kKind, v1::ProjectionKind_Name(wire.kind()));
-  }
   return absl::OkStatus();
 }
 
@@ -134,6 +131,7 @@ absl::StatusOr<RowNorms> ReadRowNorms(const v1::Projection& wire, const FeatureS
 ProjectionKind DrawnKind(v1::ProjectionKind wire) {
   if (wire == v1::PROJECTION_KIND_IID) return ProjectionKind::kIid;
   if (wire == v1::PROJECTION_KIND_STRUCTURED) return ProjectionKind::kStructured;
+  if (wire == v1::PROJECTION_KIND_SIMPLEX) return ProjectionKind::kSimplex;
   return ProjectionKind::kOrthogonal;  // the default
 }
 
@@ -145,6 +143,8 @@ v1::ProjectionKind ToWire(ProjectionKind kind) {
       return v1::PROJECTION_KIND_IID;
     case ProjectionKind::kStructured:
       return v1::PROJECTION_KIND_STRUCTURED;
+    case ProjectionKind::kSimplex:
+      return v1::PROJECTION_KIND_SIMPLEX;
     case ProjectionKind::kSupplied:
       return v1::PROJECTION_KIND_SUPPLIED;
   }

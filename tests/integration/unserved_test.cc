@@ -33,8 +33,6 @@ std::vector<Unserved> UnservedFields() {
   };
   cases.push_back({"ESTIMATOR_SECOND_CUMULANT", "spec.features.estimator",
                    [](auto& r) { Features(r)->set_estimator(v1::ESTIMATOR_SECOND_CUMULANT); }});
-  cases.push_back({"PROJECTION_KIND_SIMPLEX", "spec.features.projection.kind",
-                   [](auto& r) { Features(r)->mutable_projection()->set_kind(v1::PROJECTION_KIND_SIMPLEX); }});
   return cases;
 }
 

@@ -28,7 +28,9 @@ std::vector<Estimate> AllEstimates() {
     if (!map.takes_projection || map.structured || !ExpectedKernel(map.spec.features, x, x).has_value()) continue;
     estimates.push_back({map, ProjectionKind::kOrthogonal});
     // The kernel of rows of norm sqrt(d) has no closed form for rows of another kind.
-    if (map.spec.features.kernel != Kernel::kSoftmaxRegularized) estimates.push_back({map, ProjectionKind::kIid});
+    if (map.spec.features.kernel == Kernel::kSoftmaxRegularized) continue;
+    estimates.push_back({map, ProjectionKind::kIid});
+    estimates.push_back({map, ProjectionKind::kSimplex});
   }
   return estimates;
 }
@@ -57,7 +59,9 @@ TEST_P(KernelEstimate, IsUnbiased) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, KernelEstimate, ::testing::ValuesIn(AllEstimates()), [](const auto& info) {
-  return absl::StrCat(info.param.map.name, info.param.kind == ProjectionKind::kIid ? "Iid" : "Orthogonal");
+  return absl::StrCat(info.param.map.name, info.param.kind == ProjectionKind::kIid       ? "Iid"
+                                           : info.param.kind == ProjectionKind::kSimplex ? "Simplex"
+                                                                                         : "Orthogonal");
 });
 
 // Structured rows are no Haar rotation, so 4 standard errors are counted from the ends of a band of 1%. How small the
@@ -176,6 +180,21 @@ TEST(KernelEstimateVariance, OfOrthogonalRowsIsNotAboveThatOfIndependentOnesForS
       EXPECT_LE(variance_of(ProjectionKind::kOrthogonal), 1.06 * variance_of(ProjectionKind::kIid))
           << "|x + y|^2 = " << square;
     }
+  }
+}
+
+// The point of simplices (SimRF): for positive features and sums that are not short, below orthogonal rows.
+TEST(KernelEstimateVariance, OfSimplexRowsIsNotAboveThatOfOrthogonalOnes) {
+  for (const double square : {0.5, 2.0}) {
+    std::vector<double> x(kHeadDim, 0.0), y(kHeadDim, 0.0);
+    x[0] = y[1] = std::sqrt(square / 2);
+    const auto variance_of = [&](ProjectionKind kind) {
+      return MomentsOf(
+                 KernelEstimates(LibraryDraws(), Rows(kind, kHeadDim), Softmax(Estimator::kPositive), x, y, 10000))
+          .variance;
+    };
+    EXPECT_LE(variance_of(ProjectionKind::kSimplex), 1.06 * variance_of(ProjectionKind::kOrthogonal))
+        << "|x + y|^2 = " << square;
   }
 }
 

@@ -28,7 +28,7 @@ Kernel = Literal[
 ]
 Estimator = Literal["positive", "hyperbolic", "trigonometric", "oprf", "sderf", "saderf"]
 Nonlinearity = Literal["relu", "squared_relu", "exp", "abs", "gelu", "sigmoid", "gelu_tanh", "silu", "softplus", "leaky_relu"]
-ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structured"]
+ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structured", "simplex"]
 RowNorms = Literal["chi", "sqrt_dim"]
 Precision = Literal["f32", "bf16"]
 Layout = Literal["batch_heads_length_dim", "batch_length_heads_dim"]

@@ -20,7 +20,11 @@ enum class ProjectionKind : uint8_t {
   kOrthogonal,  // blocks of head_dim rows of a Haar-distributed orthogonal matrix
   kIid,         // independent N(0, 1) entries
   kStructured,  // products of Hadamard and random sign matrices, see StructuredFactors
-  kSupplied,    // the caller's matrix
+  // Blocks of head_dim rows whose directions are those from the centre of a regular simplex to its corners, at a
+  // Haar-distributed rotation: any two at a cosine of -1 / (head_dim - 1). Up to 2 dimensions these are few enough to
+  // be orthogonal instead.
+  kSimplex,
+  kSupplied,  // the caller's matrix
 };
 
 // Of kStructured: the norms before head_dim columns are kept of StructuredSize(head_dim), which then stands here for
@@ -32,7 +36,7 @@ enum class RowNorms : uint8_t {
 
 // Whether projections of this kind have norms to choose; the spec's row_norms mean nothing to the others.
 constexpr bool TakesRowNorms(ProjectionKind kind) {
-  return kind == ProjectionKind::kOrthogonal || kind == ProjectionKind::kStructured;
+  return kind == ProjectionKind::kOrthogonal || kind == ProjectionKind::kStructured || kind == ProjectionKind::kSimplex;
 }
 
 struct ProjectionSpec {

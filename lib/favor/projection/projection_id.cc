@@ -17,6 +17,8 @@ uint8_t CodeOf(ProjectionKind kind) {
       return 3;
     case ProjectionKind::kStructured:
       return 4;
+    case ProjectionKind::kSimplex:
+      return 5;
   }
   return 0;
 }

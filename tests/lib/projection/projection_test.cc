@@ -45,7 +45,8 @@ TEST(DrawProjection, NamesFieldValueAndBoundOfASizeThatDoesNotFit) {
 }
 
 TEST(DrawProjection, IsTheBeginningOfOneWithMoreFeatures) {
-  for (ProjectionKind kind : {ProjectionKind::kOrthogonal, ProjectionKind::kIid, ProjectionKind::kStructured}) {
+  for (ProjectionKind kind :
+       {ProjectionKind::kOrthogonal, ProjectionKind::kIid, ProjectionKind::kStructured, ProjectionKind::kSimplex}) {
     for (int64_t head_dim : {1, 5, 16, 32, 33}) {
       const std::vector<float> all = RowsOf({kind, RowNorms::kChi, 77, 100, head_dim});
       for (int64_t count : {int64_t{1}, head_dim - 1, head_dim, head_dim + 1, int64_t{50}, int64_t{99}}) {
@@ -70,13 +71,14 @@ TEST(DrawProjection, HoldsItsBlocksWhicheverIsDrawnFirst) {
 
 TEST(DrawProjection, GivesAnotherMatrixAndIdForEverySpec) {
   const ProjectionSpec spec{ProjectionKind::kOrthogonal, RowNorms::kChi, 1, 12, 6};
-  std::vector<ProjectionSpec> specs(7, spec);
+  std::vector<ProjectionSpec> specs(8, spec);
   specs[1].kind = ProjectionKind::kIid;
   specs[2].row_norms = RowNorms::kSqrtDim;
   specs[3].seed = 2;
   specs[4].num_features = 13;
   specs[5].head_dim = 7;
   specs[6].kind = ProjectionKind::kStructured;
+  specs[7].kind = ProjectionKind::kSimplex;
   std::set<std::string> ids;
   std::set<float> first_entries;
   for (const ProjectionSpec& each : specs) {
@@ -90,6 +92,26 @@ TEST(DrawProjection, GivesAnotherMatrixAndIdForEverySpec) {
   }
   EXPECT_EQ(ids.size(), specs.size());
   EXPECT_EQ(first_entries.size(), specs.size() - 1);  // specs[4] starts as specs[0] does: the prefix law
+}
+
+TEST(DrawProjection, OfASimplexHasRowsAtEqualAngles) {
+  for (const int64_t head_dim : {3, 8, 33}) {
+    const std::vector<float> rows = RowsOf({ProjectionKind::kSimplex, RowNorms::kSqrtDim, 5, 2 * head_dim, head_dim});
+    const auto dot = [&](int64_t a, int64_t b) {
+      double sum = 0;
+      for (int64_t i = 0; i < head_dim; ++i) sum += double{rows[a * head_dim + i]} * rows[b * head_dim + i];
+      return sum / static_cast<double>(head_dim);
+    };
+    for (int64_t block = 0; block < 2; ++block) {
+      for (int64_t a = block * head_dim; a < (block + 1) * head_dim; ++a) {
+        EXPECT_NEAR(dot(a, a), 1, 1e-6);
+        for (int64_t b = block * head_dim; b < a; ++b) {
+          EXPECT_NEAR(dot(a, b), -1.0 / static_cast<double>(head_dim - 1), 1e-6);
+        }
+      }
+    }
+    EXPECT_GT(std::abs(dot(0, head_dim) + 1.0 / static_cast<double>(head_dim - 1)), 1e-4) << "blocks are independent";
+  }
 }
 
 TEST(DrawProjection, SharesOneMatrixAmongAllKeyHeads) {
