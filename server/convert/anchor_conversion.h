@@ -12,11 +12,11 @@ namespace favor {
 
 struct ChosenEstimator {
   v1::Estimator estimator;
-  int64_t num_anchors, num_fit_rows;  // 0: unset
+  int64_t num_anchors, num_directions, num_fit_rows;  // 0: unset
 };
 
 // The estimator that runs where ESTIMATOR_BEST is asked for, with its defaults, and one anchor where
-// ESTIMATOR_FIRST_ORDER is; any other as it is.
+// ESTIMATOR_FIRST_ORDER or ESTIMATOR_SECOND_CUMULANT is; any other as it is.
 ChosenEstimator ChooseEstimator(const v1::FeatureSpec& wire, const SpecSizes& sizes);
 
 // Reads what anchors are made of, or refuses it where `spec` has no anchors. Every Status names the field.

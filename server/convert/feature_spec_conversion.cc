@@ -67,7 +67,6 @@ absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) 
     return FieldError(kEstimator,
                       absl::StrCat(kEstimator, " is ", static_cast<int>(estimator), ", which is no Estimator"));
   }
-  if (estimator == v1::ESTIMATOR_SECOND_CUMULANT) return UnservedFieldError(kEstimator, v1::Estimator_Name(estimator));
   if (estimator == v1::ESTIMATOR_UNSPECIFIED) return Estimator::kPositive;
 
   const bool fitted = estimator >= v1::ESTIMATOR_OPRF && kernel != Kernel::kSoftmax;
@@ -284,6 +283,7 @@ void WriteFeatureSpec(const FeatureSpec& spec, v1::FeatureSpec* wire) {
     wire->set_estimator(ToWire(spec.estimator));
     if (UsesAnchors(spec)) {
       wire->set_num_anchors(spec.num_anchors);
+      wire->set_num_directions(spec.num_directions);
       wire->set_num_fit_rows(spec.num_fit_rows);
     }
     wire->set_antithetic(spec.antithetic);

@@ -31,7 +31,8 @@ absl::StatusOr<std::shared_ptr<const Statistics>> ReadStatistics(const v1::Stati
     statistics->heads.push_back({{from.key_shift().begin(), from.key_shift().end()},
                                  {from.query_transform().begin(), from.query_transform().end()},
                                  {from.proposal().begin(), from.proposal().end()},
-                                 {from.anchors().begin(), from.anchors().end()}});
+                                 {from.anchors().begin(), from.anchors().end()},
+                                 {from.directions().begin(), from.directions().end()}});
   }
   FeatureSpec with_statistics = features;
   with_statistics.statistics = statistics;
@@ -47,21 +48,22 @@ void WriteStatistics(const Statistics& statistics, v1::Statistics* wire) {
     to->mutable_query_transform()->Add(head.query_transform.begin(), head.query_transform.end());
     to->mutable_proposal()->Add(head.proposal.begin(), head.proposal.end());
     to->mutable_anchors()->Add(head.anchors.begin(), head.anchors.end());
+    to->mutable_directions()->Add(head.directions.begin(), head.directions.end());
   }
 }
 
 int64_t StatisticsBytes(const Statistics& statistics) {
   int64_t bytes = 0;
   for (const HeadStatistics& head : statistics.heads) {
-    const size_t numbers =
-        head.key_shift.size() + head.query_transform.size() + head.proposal.size() + head.anchors.size();
+    const size_t numbers = head.key_shift.size() + head.query_transform.size() + head.proposal.size() +
+                           head.anchors.size() + head.directions.size();
     bytes += kHeadBytes + static_cast<int64_t>(numbers * sizeof(double));
   }
   return bytes;
 }
 
 int64_t MaxStatisticsBytes(const FeatureSpec& features, const SpecSizes& sizes) {
-  const int64_t numbers = (2 * sizes.head_dim + 2 + features.num_anchors) * sizes.head_dim;
+  const int64_t numbers = (2 * sizes.head_dim + 2 + features.num_anchors + features.num_directions) * sizes.head_dim;
   return sizes.num_key_heads * (kHeadBytes + numbers * static_cast<int64_t>(sizeof(double)));
 }
 

@@ -28,9 +28,10 @@ JobSize AttendSize(const AttendWork& work, const Projection* projection, const J
   } else if (has_anchors) {
     const double d = static_cast<double>(queries.dim), e = static_cast<double>(work.values.shape.dim);
     const FeatureSpec& features = work.spec.features;
-    size.operations = key_rows * (static_cast<double>(features.num_anchors) * (2 * d * e + 4 * d + 2 * e) +
+    const double products = d + static_cast<double>(NumPairs(std::min(features.num_directions, queries.dim)));
+    size.operations = key_rows * (static_cast<double>(features.num_anchors) * (2 * products * e + 4 * d + 2 * e) +
                                   static_cast<double>(features.num_fit_rows) * dims) +
-                      query_rows * 2 * d * (e + static_cast<double>(features.num_anchors));
+                      query_rows * 2 * (products * e + d * static_cast<double>(features.num_anchors));
   } else {
     const int64_t num_features = projection == nullptr ? queries.dim : projection->num_features();
     size.operations = dims * static_cast<double>(num_features) * (query_rows + key_rows);

@@ -41,9 +41,11 @@ TEST_F(AnchorsOnTheWire, TheBestEstimatorIsNamedAndBetter) {
   const v1::AttendReport& report = best.response.report();
   EXPECT_EQ(report.spec().features().estimator(), v1::ESTIMATOR_ANCHORS);
   EXPECT_GT(report.spec().features().num_anchors(), 1);
+  EXPECT_EQ(report.spec().features().num_directions(), 8);
   EXPECT_EQ(report.spec().features().num_fit_rows(), 32);
   EXPECT_TRUE(report.projection_id().empty());
   EXPECT_EQ(report.statistics().heads(1).anchors_size(), 16 * report.spec().features().num_anchors());
+  EXPECT_EQ(report.statistics().heads(1).directions_size(), 16 * 8);
   const AttendAnswer favor_plus = Attend(favord_.channel(), Request(v1::ESTIMATOR_POSITIVE));
   ASSERT_TRUE(favor_plus.ok());
   EXPECT_LT(ErrorOf(best.response), 0.2 * ErrorOf(favor_plus.response));

@@ -31,8 +31,6 @@ std::vector<Unserved> UnservedFields() {
       {"query_offsets", "query_offsets", [](auto& r) { r.add_query_offsets(0); }},
       {"key_offsets", "key_offsets", [](auto& r) { r.add_key_offsets(0); }},
   };
-  cases.push_back({"ESTIMATOR_SECOND_CUMULANT", "spec.features.estimator",
-                   [](auto& r) { Features(r)->set_estimator(v1::ESTIMATOR_SECOND_CUMULANT); }});
   return cases;
 }
 

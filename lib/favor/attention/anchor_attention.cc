@@ -12,9 +12,9 @@
 namespace favor::internal {
 
 AnchorAttention::Workspace::Workspace(const AnchorAttention& call, ScratchLayout layout)
-    : state(call.spec_.features.num_anchors, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
-      keys(call.spec_.features.num_anchors, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
-      queries(call.spec_.features.num_anchors, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
+    : state(call.spec_.features, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
+      keys(call.spec_.features, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
+      queries(call.spec_.features, call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
 AnchorAttention::AnchorAttention(const AttentionSpec& spec, const AttentionInputs& inputs)
@@ -33,7 +33,7 @@ absl::StatusOr<AnchorAttention> AnchorAttention::Create(const AttentionSpec& spe
     return status;
   }
   if (absl::Status status = CheckStatistics(spec.features, head_dim, key_heads); !status.ok()) return status;
-  auto anchors = AnchorSet::Create(spec.features.num_anchors, call.scale_, head_dim, key_heads);
+  auto anchors = AnchorSet::Create(spec.features, call.scale_, head_dim, key_heads);
   if (!anchors.ok()) return anchors.status();
   call.anchors_ = *std::move(anchors);
   if (spec.features.statistics == nullptr) {
@@ -50,16 +50,14 @@ absl::StatusOr<AnchorAttention> AnchorAttention::Create(const AttentionSpec& spe
 }
 
 int64_t AnchorAttention::Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads) {
-  const int64_t anchors =
-      AnchorSet::Bytes(spec.features.num_anchors, inputs.keys.shape.dim, inputs.keys.shape.num_heads);
+  const int64_t anchors = AnchorSet::Bytes(spec.features, inputs.keys.shape.dim, inputs.keys.shape.num_heads);
   const int64_t measurement = spec.features.statistics == nullptr ? MeasurementBytes(spec.features, inputs) : 0;
   return anchors + measurement + (spec.features.num_fit_rows > 0 ? AnchorFit::Bytes(spec, inputs, num_threads) : 0);
 }
 
 std::vector<Phase> AnchorAttention::FirstPhases(const Cancellation* cancellation) const {
   const UseHead use = [anchors = anchors_](int64_t head, const HeadStatistics& statistics) {
-    anchors->Set(head, statistics);
-    return absl::OkStatus();
+    return anchors->Set(head, statistics);
   };
   std::vector<Phase> phases;
   if (measured_ == nullptr) {
@@ -83,14 +81,18 @@ absl::StatusOr<std::unique_ptr<AnchorAttention::Workspace>> AnchorAttention::Mak
 
 int64_t AnchorAttention::WorkspaceBytes() const { return Workspace(*this, ScratchLayout()).size * sizeof(float); }
 
+int64_t AnchorAttention::NumProducts() const {
+  return inputs_.keys.shape.dim + NumPairs(std::min(spec_.features.num_directions, inputs_.keys.shape.dim));
+}
+
 int64_t AnchorAttention::FlopsPerKeyTile() const {
   const int64_t d = inputs_.keys.shape.dim, e = inputs_.values.shape.dim;
-  return kTile * spec_.features.num_anchors * (2 * d * e + 4 * d + 2 * e);
+  return kTile * spec_.features.num_anchors * (2 * NumProducts() * e + 4 * d + 2 * e);
 }
 
 int64_t AnchorAttention::FlopsPerQueryTile() const {
   const int64_t d = inputs_.keys.shape.dim, e = inputs_.values.shape.dim;
-  return kTile * 2 * d * (spec_.features.num_anchors + e);
+  return kTile * 2 * (d * spec_.features.num_anchors + NumProducts() * e);
 }
 
 absl::Status AnchorAttention::FoldTile(int64_t batch, int64_t key_head, int64_t tile, AnchorState* state,
@@ -108,7 +110,7 @@ absl::Status AnchorAttention::FoldTile(int64_t batch, int64_t key_head, int64_t 
 }
 
 absl::Status AnchorAttention::Finish(int64_t batch, int64_t key_head, AnchorState* state, Workspace* work) const {
-  state->Finish();
+  state->Finish(anchors_->head(key_head));
   return fit_ == nullptr ? absl::OkStatus() : fit_->Weigh(batch, key_head, *anchors_, &work->queries, state);
 }
 
@@ -125,7 +127,7 @@ absl::Status AnchorAttention::ReadTile(int64_t batch, int64_t head, int64_t tile
   absl::Status status = queries.Load(*anchors_, kernels::RowsOf(inputs_.queries, batch, head, begin, count),
                                      {batch, head, head / group_size(), begin});
   if (!status.ok()) return status;
-  queries.Read(state);
+  queries.Read(state, 0, state.num_products());
   CountDegenerate(queries.Store(state, kernels::RowsOf(output_, batch, head, begin, count)), report_);
   if (report_ != nullptr && report_->row_moments != nullptr) {
     queries.Moments(report_->row_moments + (batch * shape.num_heads + head) * shape.length + begin);

@@ -22,11 +22,11 @@ namespace favor::internal {
 
 // One call of first-order softmax about anchors: with b the anchor nearest to a query x and w_j proportional to
 // exp(b.y_j),
-//   out = E_w[v] + (x - b)' Cov_w(y, v),
-// the first two terms of softmax attention's expansion about b. Exact at the anchors, mass is conserved (a constant V
-// comes back), and the error grows with the square of the variance of (x - b).y over keys. Linear in the length:
-// anchors are the features, a key weighs exp(b.y), and what is folded are products with its own coordinates.
-// Immutable and thread-safe; workspaces and states are not.
+//   out = E_w[v] + (x - b)' Cov_w(y, v) + 1/2 sum_ab u_a u_b E_w[(z_a - E z_a)(z_b - E z_b)(v - E v)],
+// the first terms of softmax attention's expansion about b, the last one in some directions only, in which x - b is u
+// and y is z. Exact at the anchors, mass is conserved (a constant V comes back), and the error grows with a power of
+// the variance of (x - b).y over keys. Linear in the length: anchors are the features, a key weighs exp(b.y), and what
+// is folded are products with its own coordinates. Immutable and thread-safe; workspaces and states are not.
 class AnchorAttention {
  public:
   static constexpr int64_t kTile = AnchorKeyTile::kWidth;  // keys or queries
@@ -67,6 +67,8 @@ class AnchorAttention {
   int64_t num_key_heads() const { return inputs_.keys.shape.num_heads; }
   // Query heads that share one key head.
   int64_t group_size() const { return inputs_.queries.shape.num_heads / num_key_heads(); }
+  // Coordinates of a key and pairs of directions.
+  int64_t NumProducts() const;
   int64_t FlopsPerKeyTile() const;
   int64_t FlopsPerQueryTile() const;
 

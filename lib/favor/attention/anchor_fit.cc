@@ -1,8 +1,11 @@
 #include "favor/attention/anchor_fit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <utility>
+
+#include <Eigen/Dense>
 
 #include "favor/attention/exact_attention.h"
 #include "favor/attention/not_finite.h"
@@ -20,32 +23,33 @@ Shape RowsShape(const AttentionInputs& inputs, int64_t num_rows, int64_t dim) {
   return {inputs.keys.shape.batch_size, inputs.keys.shape.num_heads, num_rows, dim};
 }
 
-// Sums over rows and coordinates of the products of the parts a and b of an output with each other and with the target
-// t, all relative to the mean of V.
-struct NormalEquations {
-  double aa = 0, ab = 0, bb = 0, at = 0, bt = 0;
+// The weights w of parts of an output, all relative to the mean of V, that make their sum nearest to a target. Where
+// parts leave a choice it is nearest to 1, so that a part which the rows have nothing of keeps its own.
+class LeastSquares {
+ public:
+  static constexpr int kParts = 3;
+  using Parts = Eigen::Matrix<double, kParts, 1>;
 
-  void Add(double a, double b, double t) {
-    aa += a * a;
-    ab += a * b;
-    bb += b * b;
-    at += a * t;
-    bt += b * t;
+  void Add(const Parts& parts, double target) {
+    products_ += parts * parts.transpose();
+    residual_ += parts * (target - parts.sum());
   }
 
-  struct Weights {
-    double a = 1, b = 1;
-  };
-  // The least-squares weights; of a part that is zero, or of one that the other one tells, 1 or what is best for both.
-  Weights Solve() const {
-    constexpr double kDependent = 1e-9;
-    const double determinant = aa * bb - ab * ab;
-    if (determinant > kDependent * aa * bb)
-      return {(at * bb - bt * ab) / determinant, (bt * aa - at * ab) / determinant};
-    const double both = aa + 2 * ab + bb;
-    const double weight = both > kDependent * (aa + bb) ? (at + bt) / both : 1;
-    return {weight, weight};
+  Parts Weights() const {
+    // Every part in its own unit.
+    const Parts squares = products_.diagonal();
+    Parts unit;
+    for (int i = 0; i < kParts; ++i) unit[i] = squares[i] > 0 ? 1 / std::sqrt(squares[i]) : 0;
+    Eigen::CompleteOrthogonalDecomposition<Eigen::Matrix<double, kParts, kParts>> solver;
+    solver.setThreshold(1e-9);
+    solver.compute(unit.asDiagonal() * products_ * unit.asDiagonal());
+    const Parts change = unit.asDiagonal() * solver.solve(unit.asDiagonal() * residual_);
+    return Parts::Ones() + change;
   }
+
+ private:
+  Eigen::Matrix<double, kParts, kParts> products_ = Eigen::Matrix<double, kParts, kParts>::Zero();
+  Parts residual_ = Parts::Zero();
 };
 
 }  // namespace
@@ -123,23 +127,28 @@ absl::Status AnchorFit::Weigh(int64_t batch, int64_t key_head, const AnchorSet& 
                               AnchorState* state) const {
   const int64_t count = row_counts_[batch], value_dim = inputs_.values.shape.dim;
   const float* exact = outputs_.data() + (batch * inputs_.keys.shape.num_heads + key_head) * num_rows_ * value_dim;
-  NormalEquations equations;
+  auto first_order = AlignedBuffer<float>::Allocate(AnchorQueryTile::kWidth * value_dim);
+  if (!first_order.ok()) return first_order.status();
+  LeastSquares fit;
   for (int64_t begin = 0; begin < count; begin += AnchorQueryTile::kWidth) {
     const int64_t rows = std::min(AnchorQueryTile::kWidth, count - begin);
     absl::Status status = tile->Load(anchors, kernels::RowsOf(Queries(), batch, key_head, begin, rows),
                                      {batch, key_head, key_head, begin});
     if (!status.ok()) return status;
-    tile->Read(*state);
+    tile->Read(*state, 0, state->head_dim());
+    for (int64_t t = 0; t < rows; ++t) std::copy_n(tile->beyond(t), value_dim, first_order->data() + t * value_dim);
+    tile->Read(*state, state->head_dim(), state->num_products());
     for (int64_t t = 0; t < rows; ++t, exact += value_dim) {
-      const float *at_anchor = tile->at_anchor(t, *state), *beyond = tile->beyond(t);
+      const float *at_anchor = tile->at_anchor(t, *state), *first = first_order->data() + t * value_dim;
+      const float* second = tile->beyond(t);
       for (int64_t n = 0; n < value_dim; ++n) {
         const double mean = state->total[n];
-        equations.Add(at_anchor[n] - mean, beyond[n], exact[n] - mean);
+        fit.Add({at_anchor[n] - mean, first[n], second[n]}, exact[n] - mean);
       }
     }
   }
-  const NormalEquations::Weights weights = equations.Solve();
-  state->Weigh(static_cast<float>(weights.a), static_cast<float>(weights.b));
+  const LeastSquares::Parts weights = fit.Weights();
+  state->Weigh(static_cast<float>(weights[0]), static_cast<float>(weights[1]), static_cast<float>(weights[2]));
   return absl::OkStatus();
 }
 

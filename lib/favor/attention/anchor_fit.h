@@ -18,8 +18,8 @@
 namespace favor::internal {
 
 // Some rows of every sequence and key head, computed exactly, by which the parts of first-order softmax are weighed:
-//   out = mean V + w1 (E_w[v] - mean V) + w2 (x - b)' Cov_w(y, v),
-// w1 and w2 by least squares. Far from its anchor a query is answered too much; w2 < 1 then keeps the answer from being
+//   out = mean V + w1 (E_w[v] - mean V) + w2 (term of first order) + w3 (term of second order),
+// by least squares. Far from its anchor a query is answered too much; smaller weights then keep the answer from being
 // worse than the mean of V. Thread-safe where states are different.
 class AnchorFit {
  public:

@@ -19,13 +19,15 @@ constexpr int64_t kBlockRows = 5 * kernels::kPanel;
 
 }  // namespace
 
-AnchorKeyTile::AnchorKeyTile(int64_t num_anchors, int64_t head_dim, int64_t value_dim, ScratchLayout* layout)
+AnchorKeyTile::AnchorKeyTile(const FeatureSpec& spec, int64_t head_dim, int64_t value_dim, ScratchLayout* layout)
     : head_dim_(head_dim), value_stride_(kernels::Padded(value_dim)), key_stride_(kernels::Padded(head_dim)) {
   values_ = layout->Take(kWidth * value_stride_);
   keys_ = layout->Take(kWidth * key_stride_);
-  y_ = layout->Take(head_dim * kWidth);
+  const int64_t num_anchors = spec.num_anchors, num_directions = std::min(spec.num_directions, head_dim);
+  y_ = layout->Take((head_dim + NumPairs(num_directions)) * kWidth);
+  z_ = layout->Take(kernels::PanelRowCount(num_directions) * kWidth);
   weights_ = layout->Take(kernels::PanelRowCount(num_anchors) * kWidth);
-  weighted_ = layout->Take(std::min(kBlockRows, head_dim) * kWidth);
+  weighted_ = layout->Take(kBlockRows * kWidth);
   row_sums_ = layout->Take(num_anchors);
   shift_ = layout->Take(num_anchors);
   excess_ = layout->Take(kWidth);
@@ -43,6 +45,7 @@ absl::Status AnchorKeyTile::Load(const AnchorSet& anchors, const kernels::Rows& 
   if (finite < count_) return NotFiniteError("values", values, finite, where.batch, where.key_head, where.position);
   kernels::ShiftScaleRows(keys_, count_, key_stride_, head_dim_, anchors.head(where.key_head).key_shift, nullptr);
   kernels::Transpose(keys_, key_stride_, count_, head_dim_, y_, kWidth);
+  MakePairs(anchors.head(where.key_head));
   std::fill_n(zeros_, kWidth, 0.0f);
   std::fill_n(visible_, count_, 0.0f);
   std::fill(visible_ + count_, visible_ + kWidth, kernels::kNoExponent);
@@ -62,13 +65,32 @@ void AnchorKeyTile::Weigh(const AnchorSet::Head& anchors, AnchorState* state) {
   kernels::AddRowSums(weights_, rows, kWidth, 0, count_, state->weights, state->weight_compensation);
 }
 
+void AnchorKeyTile::MakePairs(const AnchorSet::Head& anchors) {
+  const int64_t num_directions = anchors.num_directions, cols = kernels::Padded(count_);
+  if (num_directions == 0) return;
+  kernels::Project(anchors.key_directions, y_, kWidth, cols, nullptr, z_);
+  float* pairs = y_ + head_dim_ * kWidth;
+  for (int64_t a = 0; a < num_directions; ++a) {
+    const float* row = z_ + a * kWidth;
+    kernels::MultiplyRows(row, num_directions - a, kWidth, cols, row, pairs);
+    pairs += (num_directions - a) * kWidth;
+  }
+}
+
 void AnchorKeyTile::FoldProducts(int64_t c, AnchorState* state) {
-  for (int64_t begin = 0; begin < head_dim_; begin += kBlockRows) {
-    const int64_t rows = std::min(kBlockRows, head_dim_ - begin);
-    const int64_t at = (c * head_dim_ + begin) * value_stride_;
+  for (int64_t begin = 0; begin < state->num_products(); begin += kBlockRows) {
+    const int64_t rows = std::min(kBlockRows, state->num_products() - begin);
+    float* sums = state->product(c, begin);
     kernels::MultiplyRows(y_ + begin * kWidth, rows, kWidth, kernels::Padded(count_), weights_ + c * kWidth, weighted_);
-    kernels::CompensatedMatMul({weighted_, kWidth, 1}, {values_, value_stride_}, state->products + at,
-                               state->product_compensation + at, value_stride_, rows, count_, value_stride_);
+    kernels::CompensatedMatMul({weighted_, kWidth, 1}, {values_, value_stride_}, sums,
+                               state->product_compensation + (sums - state->products), value_stride_, rows, count_,
+                               value_stride_);
+    // Sums of the products of two directions by themselves; those of coordinates come from a product of their own.
+    const int64_t first_pair = std::max(begin, head_dim_), num_pairs = begin + rows - first_pair;
+    if (num_pairs <= 0) continue;
+    const int64_t at = c * state->pair_stride() + first_pair - head_dim_;
+    kernels::AddRowSums(weighted_ + (first_pair - begin) * kWidth, num_pairs, kWidth, 0, count_, state->pairs + at,
+                        state->pair_compensation + at);
   }
 }
 

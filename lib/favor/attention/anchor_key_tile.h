@@ -18,16 +18,18 @@ class AnchorKeyTile {
  public:
   static constexpr int64_t kWidth = kernels::kFoldTile;  // keys at most
 
-  AnchorKeyTile(int64_t num_anchors, int64_t head_dim, int64_t value_dim, ScratchLayout* layout);
+  AnchorKeyTile(const FeatureSpec& spec, int64_t head_dim, int64_t value_dim, ScratchLayout* layout);
 
   // Packs rows of keys and values, as KeyTile::Load does.
   absl::Status Load(const AnchorSet& anchors, const kernels::Rows& keys, const kernels::Rows& values,
                     const KeyTile::Origin& where);
 
-  // Adds all keys to the state, raising its maxima as needed. Flops 2de + 4d + 2e a key and anchor.
+  // Adds all keys to the state, raising its maxima as needed. Flops 2De + 4d + 2e a key and anchor, with D coordinates
+  // and pairs of directions.
   void FoldInto(const AnchorSet::Head& anchors, AnchorState* state);
 
  private:
+  void MakePairs(const AnchorSet::Head& anchors);
   void Weigh(const AnchorSet::Head& anchors, AnchorState* state);
   void FoldProducts(int64_t c, AnchorState* state);
 
@@ -35,9 +37,10 @@ class AnchorKeyTile {
   int64_t count_ = 0;
   float* values_;    // [kWidth][value_stride]
   float* keys_;      // [kWidth][key_stride]: y
-  float* y_;         // [head_dim][kWidth]
+  float* y_;         // [head_dim + pairs][kWidth]: coordinates, then products of two directions
+  float* z_;         // [PanelRowCount(num_directions)][kWidth]: coordinates in the directions
   float* weights_;   // [PanelRowCount(num_anchors)][kWidth]
-  float* weighted_;  // [head_dim][kWidth]: y w
+  float* weighted_;  // [kBlockRows][kWidth]: rows of y_ times weights
   float* row_sums_;  // [num_anchors]
   float* shift_;     // [num_anchors]
   float* excess_;    // [kWidth]

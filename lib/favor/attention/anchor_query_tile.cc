@@ -20,15 +20,16 @@ int32_t* TakeIntegers(int64_t count, ScratchLayout* layout) { return reinterpret
 
 }  // namespace
 
-AnchorQueryTile::AnchorQueryTile(int64_t num_anchors, int64_t head_dim, int64_t value_dim, ScratchLayout* layout)
-    : head_dim_(head_dim),
-      value_dim_(value_dim),
-      value_stride_(kernels::Padded(value_dim)),
-      stride_(kernels::Padded(head_dim)) {
+AnchorQueryTile::AnchorQueryTile(const FeatureSpec& spec, int64_t head_dim, int64_t value_dim, ScratchLayout* layout)
+    : head_dim_(head_dim), value_stride_(kernels::Padded(value_dim)), stride_(kernels::Padded(head_dim)) {
+  const int64_t num_anchors = spec.num_anchors, num_directions = std::min(spec.num_directions, head_dim);
+  factor_stride_ = kernels::Padded(head_dim + NumPairs(num_directions));
   rows_ = layout->Take(kWidth * stride_);
   x_ = layout->Take(head_dim * kWidth);
   scores_ = layout->Take(kernels::PanelRowCount(num_anchors) * kWidth);
   offsets_ = layout->Take(kWidth * stride_);
+  directed_ = layout->Take(kWidth * kernels::Padded(num_directions));
+  factors_ = num_directions == 0 ? offsets_ : layout->Take(kWidth * factor_stride_);
   sums_ = layout->Take(kWidth * value_stride_);
   ones_ = layout->Take(kWidth);
   nearest_ = TakeIntegers(kWidth, layout);
@@ -44,6 +45,7 @@ absl::Status AnchorQueryTile::Load(const AnchorSet& anchors, const kernels::Rows
   if (finite < count_) return NotFiniteError("queries", queries, finite, where.batch, where.head, where.position);
   kernels::Transpose(rows_, stride_, count_, head_dim_, x_, kWidth);
   Assign(anchors.head(where.key_head));
+  MakePairs(anchors.head(where.key_head));
   return absl::OkStatus();
 }
 
@@ -60,13 +62,31 @@ void AnchorQueryTile::Assign(const AnchorSet::Head& anchors) {
   }
 }
 
-void AnchorQueryTile::Read(const AnchorState& state) {
+void AnchorQueryTile::MakePairs(const AnchorSet::Head& anchors) {
+  const int64_t num_directions = anchors.num_directions, directed_stride = kernels::Padded(num_directions);
+  if (num_directions == 0) return;
+  kernels::MatMul({offsets_, stride_, 1}, {anchors.query_directions, directed_stride}, directed_, directed_stride,
+                  count_, head_dim_, directed_stride, /*accumulate=*/false);
+  for (int64_t t = 0; t < count_; ++t) {
+    float* factors = factors_ + t * factor_stride_;
+    std::copy_n(offsets_ + t * stride_, head_dim_, factors);
+    factors += head_dim_;
+    const float* u = directed_ + t * directed_stride;
+    for (int64_t a = 0; a < num_directions; ++a) {
+      *factors++ = 0.5f * u[a] * u[a];
+      for (int64_t b = a + 1; b < num_directions; ++b) *factors++ = u[a] * u[b];
+    }
+  }
+}
+
+void AnchorQueryTile::Read(const AnchorState& state, int64_t first, int64_t last) {
+  if (first == last) std::fill_n(sums_, count_ * value_stride_, 0.0f);
   for (int64_t c = 0; c < state.num_anchors(); ++c) {
     const int64_t begin = c == 0 ? 0 : begin_[c - 1], rows = begin_[c] - begin;
-    if (rows == 0) continue;
-    kernels::MatMul({offsets_ + begin * stride_, stride_, 1},
-                    {state.products + c * head_dim_ * value_stride_, value_stride_}, sums_ + begin * value_stride_,
-                    value_stride_, rows, head_dim_, value_stride_, /*accumulate=*/false);
+    if (rows == 0 || first == last) continue;
+    kernels::MatMul({factors_ + begin * factor_stride_ + first, factor_stride_, 1},
+                    {state.product(c, first), value_stride_}, sums_ + begin * value_stride_, value_stride_, rows,
+                    last - first, value_stride_, /*accumulate=*/false);
   }
 }
 

@@ -19,20 +19,21 @@ class AnchorQueryTile {
  public:
   static constexpr int64_t kWidth = kernels::kFoldTile;  // queries at most
 
-  AnchorQueryTile(int64_t num_anchors, int64_t head_dim, int64_t value_dim, ScratchLayout* layout);
+  AnchorQueryTile(const FeatureSpec& spec, int64_t head_dim, int64_t value_dim, ScratchLayout* layout);
 
   // Packs rows of queries, as QueryTile::Load does, and finds the anchor that each is nearest to.
   absl::Status Load(const AnchorSet& anchors, const kernels::Rows& queries, const QueryTile::Origin& where);
 
-  // The two parts of every output, of a finished state: E_w[v] at the anchor, and (x - b)' Cov_w(y, v) beyond it.
-  // Flops 2de a query.
-  void Read(const AnchorState& state);
+  // What is beyond E_w[v] at the anchor in every output, of a finished state: rows [first, last) of its products. Of
+  // first order are head_dim of them, of second order the others. Flops 2e (last - first) a query.
+  void Read(const AnchorState& state, int64_t first, int64_t last);
   const float* at_anchor(int64_t t, const AnchorState& state) const {
     return state.values + nearest_[t] * value_stride_;
   }
   const float* beyond(int64_t t) const { return sums_ + slot_[t] * value_stride_; }
 
-  // Writes the sum of both parts to rows of the output. Returns how many rows became zeros since they are not finite.
+  // Writes the sum of that and of E_w[v] to rows of the output. Returns how many rows became zeros since they are not
+  // finite.
   int64_t Store(const AnchorState& state, const kernels::MutableRows& out);
 
   // What is known of every row without computing it exactly, after Store(): the error of first-order softmax grows with
@@ -41,13 +42,17 @@ class AnchorQueryTile {
 
  private:
   void Assign(const AnchorSet::Head& anchors);
+  void MakePairs(const AnchorSet::Head& anchors);
 
-  int64_t head_dim_, value_dim_, value_stride_, stride_;
+  int64_t head_dim_, value_stride_, stride_;
+  int64_t factor_stride_;
   int64_t count_ = 0;
   float* rows_;       // [kWidth][stride]
   float* x_;          // [head_dim][kWidth]
   float* scores_;     // [PanelRowCount(num_anchors)][kWidth]
   float* offsets_;    // [kWidth][stride]: x - b, those of one anchor together
+  float* directed_;   // [kWidth][Padded(num_directions)]: their coordinates u in the directions
+  float* factors_;    // [kWidth][factor_stride]: x - b, then u_a u_b, halves on the diagonal: what products are read by
   float* sums_;       // [kWidth][value_stride], in the same order; after Store() the outputs
   float* ones_;       // [kWidth]
   int32_t* nearest_;  // [kWidth] anchor

@@ -5,8 +5,10 @@
 #include <memory>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "favor/base/aligned_buffer.h"
+#include "favor/feature_map/feature_spec.h"
 #include "favor/feature_map/statistics.h"
 #include "favor/kernels/panels.h"
 
@@ -23,16 +25,23 @@ class AnchorSet {
     kernels::Panels metric;            // G'G b
     const float* offsets = nullptr;    // b'G'G b / 2: x is nearest to the b of the largest (G'G b).x less its offset
     const float* key_shift = nullptr;  // sqrt(scale) c [Padded(head_dim)]
+    // Directions of second order: with coordinates z = U G^-T y of a key and u = U G (x - b) of a query, u.z is the
+    // part of (x - b).y in them.
+    int64_t num_directions = 0;
+    kernels::Panels key_directions;           // U G^-T
+    const float* key_rows = nullptr;          // the same, rows Padded(head_dim) floats apart
+    const float* query_directions = nullptr;  // (U G)' [head_dim][Padded(num_directions)]
   };
 
   // Room for heads of up to num_anchors that are to be set. ResourceExhaustedError when there is no memory.
-  static absl::StatusOr<std::shared_ptr<AnchorSet>> Create(int64_t num_anchors, double scale, int64_t head_dim,
+  static absl::StatusOr<std::shared_ptr<AnchorSet>> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
                                                            int64_t num_key_heads);
-  static int64_t Bytes(int64_t num_anchors, int64_t head_dim, int64_t num_key_heads);
+  static int64_t Bytes(const FeatureSpec& spec, int64_t head_dim, int64_t num_key_heads);
 
-  // Sets a head, once, from statistics that have passed CheckStatistics(). Heads may be set at once by different
-  // threads. O(num_anchors head_dim^2).
-  void Set(int64_t key_head, const HeadStatistics& statistics);
+  // Sets a head, once, from statistics that have passed CheckStatistics(). InvalidArgumentError, naming the field,
+  // where there are directions and G cannot be inverted. Heads may be set at once by different threads. O((num_anchors
+  // + head_dim) head_dim^2).
+  absl::Status Set(int64_t key_head, const HeadStatistics& statistics);
 
   double multiplier() const { return multiplier_; }  // sqrt(scale)
   int64_t num_key_heads() const { return heads_.size(); }
@@ -42,7 +51,7 @@ class AnchorSet {
   AnchorSet() = default;
 
   double multiplier_ = 1;
-  int64_t num_anchors_ = 0;
+  FeatureSpec spec_;
   int64_t head_dim_ = 0;
   AlignedBuffer<float> memory_;
   std::vector<Head> heads_;

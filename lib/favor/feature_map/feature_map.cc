@@ -112,6 +112,10 @@ absl::Status CheckAnchors(const FeatureSpec& spec) {
     return absl::InvalidArgumentError(
         absl::StrCat("num_anchors is ", spec.num_anchors, ", must be from 1 to ", kMaxAnchors));
   }
+  if (spec.num_directions < 0 || spec.num_directions > kMaxDirections) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("num_directions is ", spec.num_directions, ", must be from 0 to ", kMaxDirections));
+  }
   if (spec.num_fit_rows < 0 || spec.num_fit_rows > kMaxFitRows) {
     return absl::InvalidArgumentError(
         absl::StrCat("num_fit_rows is ", spec.num_fit_rows, ", must be from 0 to ", kMaxFitRows));
@@ -148,12 +152,13 @@ ProjectionUse ProjectionUseOf(const FeatureSpec& spec) {
   return UsesEstimator(spec.kernel) && !UsesAnchors(spec) ? ProjectionUse::kRequired : ProjectionUse::kNone;
 }
 
-int64_t DefaultNumAnchors(int64_t num_features, int64_t head_dim) {
-  // 8md a token against C(2dd + 5d) a key and 2Cd + 2dd a query. Less of it, since finding the anchors and fitting
-  // their parts takes time too.
+int64_t DefaultNumAnchors(int64_t num_features, int64_t head_dim, int64_t num_directions) {
+  // 8md a token against C(2Dd + 5d) a key and 2Cd + 2Dd a query, with D coordinates and pairs of directions. Less of
+  // it, since finding the anchors and fitting their parts takes time too.
   constexpr double kShare = 0.75;
   const double d = static_cast<double>(head_dim), favor = 8 * static_cast<double>(num_features) * d;
-  const double anchors = (kShare * favor - 2 * d * d) / (2 * d * d + 7 * d);
+  const double coordinates = static_cast<double>(head_dim + NumPairs(std::min(num_directions, head_dim)));
+  const double anchors = (kShare * favor - 2 * coordinates * d) / (2 * coordinates * d + 7 * d);
   return std::clamp<int64_t>(static_cast<int64_t>(anchors), 1, kMaxAnchors);
 }
 

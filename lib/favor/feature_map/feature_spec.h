@@ -36,6 +36,8 @@ enum class Estimator : uint8_t {
 
 // Anchors of a head at most.
 constexpr int64_t kMaxAnchors = 256;
+// Directions of second order at most.
+constexpr int64_t kMaxDirections = 32;
 // Rows computed exactly for a fit at most.
 constexpr int64_t kMaxFitRows = 1024;
 
@@ -79,9 +81,12 @@ struct FeatureSpec {
   // Queries and keys transformed before their features are made, such that attention stays as it is and estimates vary
   // least: HeadStatistics. kSoftmax only, not kTrigonometric.
   bool precondition = false;
-  int64_t num_anchors = 0;  // kAnchors: 1 to kMaxAnchors. A call that samples fewer queries takes as many.
-  int64_t num_fit_rows =
-      0;  // kAnchors: rows of each sequence and key head that weigh its parts (anchor_fit.h); 0: none
+  // kAnchors: 1 to kMaxAnchors. A call that samples fewer queries takes as many.
+  int64_t num_anchors = 0;
+  // kAnchors: directions of second order, 0 to kMaxDirections; no more are taken than head_dim.
+  int64_t num_directions = 0;
+  // kAnchors: rows of each sequence and key head that weigh its parts (anchor_fit.h); 0: none.
+  int64_t num_fit_rows = 0;
   // Where UsesStatistics(). Null: those that a call measures itself.
   std::shared_ptr<const Statistics> statistics;
 };
@@ -108,7 +113,10 @@ constexpr bool UsesAnchors(const FeatureSpec& spec) {
 }
 
 // As many anchors as cost about what FAVOR+ costs with num_features, where values have head_dim; 1 to kMaxAnchors.
-int64_t DefaultNumAnchors(int64_t num_features, int64_t head_dim);
+int64_t DefaultNumAnchors(int64_t num_features, int64_t head_dim, int64_t num_directions = 0);
+
+// Products of two of so many directions.
+constexpr int64_t NumPairs(int64_t num_directions) { return num_directions * (num_directions + 1) / 2; }
 
 // Whether features depend on statistics of queries and keys.
 bool UsesStatistics(const FeatureSpec& spec);

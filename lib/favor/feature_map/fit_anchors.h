@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "favor/feature_map/feature_spec.h"
 #include "favor/feature_map/fit_statistics.h"
 #include "favor/feature_map/statistics.h"
 
@@ -15,7 +16,8 @@ struct QuerySample {
   int64_t count;
 };
 
-// Statistics of kAnchors: up to num_anchors cluster centres of the queries in the metric of the keys' covariance Sk,
+// Statistics of kAnchors: up to spec.num_anchors cluster centres of the queries in the metric of the keys' covariance
+// Sk,
 //   |G (q - b)|^2 = (q - b)' Sk (q - b),
 // which is the variance over keys of what is left of q.k beside b.k: to that, squared, the error of first-order softmax
 // about b is proportional where attention is weak. c is the mean of the keys.
@@ -23,8 +25,9 @@ struct QuerySample {
 // Centres are seeded by the query nearest to the mean, then again and again by the one that is farthest from all
 // centres, and moved three times to the mean of what is nearest to them (on trained models as good as k-means++, and
 // there is nothing random in it). As many as the sample has rows at most; at least one, the origin where there is no
-// row. float32 products, means in float64. O(head_dim^2 count + 4 num_anchors head_dim count).
-HeadStatistics FitAnchors(int64_t num_anchors, const QuerySample& queries, const RowMoments& keys);
+// row. The directions of second order are those in which queries are farthest from their centres.
+// float32 products, means in float64. O(2 head_dim^2 count + 4 num_anchors head_dim count).
+HeadStatistics FitAnchors(const FeatureSpec& spec, const QuerySample& queries, const RowMoments& keys);
 
 }  // namespace favor
 

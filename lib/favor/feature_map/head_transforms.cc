@@ -7,12 +7,13 @@
 #include <Eigen/Dense>
 
 #include "absl/strings/str_cat.h"
+#include "favor/feature_map/inverse_transposed.h"
 #include "favor/kernels/tile.h"
 
 namespace favor {
 namespace {
 
-using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+using RowMajor = internal::RowMajorMatrix;
 using Floats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 constexpr double kLog2E = 1.4426950408889634;
@@ -44,22 +45,6 @@ struct Matrices {
   RowMajor keys;     // B G^-T
 };
 
-absl::Status NotInvertible(const std::string& name) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(name, ".query_transform is singular, or close to it: its inverse must have entries from ",
-                   -kMaxTransformEntry, " to ", kMaxTransformEntry));
-}
-
-// G^-T. Whether it is one is seen from the product.
-absl::StatusOr<RowMajor> InverseTransposed(const RowMajor& g, const std::string& name) {
-  RowMajor inverse = g.partialPivLu().inverse();
-  const RowMajor residual = g * inverse - RowMajor::Identity(g.rows(), g.cols());
-  const bool good = residual.cwiseAbs().maxCoeff() <= 1e-6 && inverse.cwiseAbs().maxCoeff() <= kMaxTransformEntry;
-  if (!good) return NotInvertible(name);  // NaN is not good either
-  inverse.transposeInPlace();
-  return inverse;
-}
-
 absl::Status CheckOrthogonal(const RowMajor& u, const std::string& name) {
   const RowMajor residual = u.transpose() * u - RowMajor::Identity(u.rows(), u.cols());
   const double largest = residual.cwiseAbs().maxCoeff();
@@ -75,7 +60,7 @@ absl::StatusOr<Matrices> DenseMatrices(const HeadStatistics& statistics, const E
   Matrices matrices{RowMajor::Identity(d, d), RowMajor::Identity(d, d)};
   if (!statistics.query_transform.empty()) {
     matrices.queries = Eigen::Map<const RowMajor>(statistics.query_transform.data(), d, d);
-    absl::StatusOr<RowMajor> inverse = InverseTransposed(matrices.queries, name);
+    absl::StatusOr<RowMajor> inverse = internal::InverseTransposed(matrices.queries, name);
     if (!inverse.ok()) return inverse.status();
     matrices.keys = *std::move(inverse);
   }
@@ -150,7 +135,7 @@ absl::Status HeadTransforms::Set(int64_t key_head, const HeadStatistics& statist
     const bool balanced = !statistics.query_transform.empty();
     for (int64_t l = 0; l < d; ++l) {
       const double g = balanced ? statistics.query_transform[l] : 1;
-      if (!(std::abs(g) >= 1 / kMaxTransformEntry)) return NotInvertible(name);
+      if (!(std::abs(g) >= 1 / kMaxTransformEntry)) return internal::NotInvertible(name);
       memory[layout.query_factors + l] = static_cast<float>(b[l] * g);
       memory[layout.key_factors + l] = static_cast<float>(b[l] / g);
     }

@@ -1,5 +1,6 @@
 #include "favor/feature_map/statistics.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "absl/strings/str_cat.h"
@@ -51,6 +52,8 @@ absl::Status CheckSizes(const FeatureSpec& spec, int64_t head_dim, const std::st
     const int64_t size = UsesProposal(spec.estimator) ? 1 : 0;
     status.Update(CheckSize(name + ".proposal", head.proposal, {size}));
   }
+  const int64_t directions = UsesAnchors(spec) ? std::min(spec.num_directions, head_dim) * head_dim : 0;
+  status.Update(CheckSize(name + ".directions", head.directions, {directions}));
   status.Update(UsesAnchors(spec) ? CheckNumAnchors(spec, head_dim, name + ".anchors", head.anchors)
                                   : CheckSize(name + ".anchors", head.anchors, {0}));
   return status;
@@ -59,13 +62,14 @@ absl::Status CheckSizes(const FeatureSpec& spec, int64_t head_dim, const std::st
 absl::Status CheckHead(const FeatureSpec& spec, int64_t head_dim, const std::string& name, const HeadStatistics& head) {
   absl::Status status = CheckSizes(spec, head_dim, name, head);
   if (!status.ok()) return status;
+  constexpr double kMaxBasisEntry = 1.001;  // an orthogonal matrix has none above 1
   const absl::Span<const double> proposal = head.proposal;
   const int64_t diagonal_size = spec.estimator == Estimator::kSderf ? head_dim : head.proposal.size();
   status.Update(CheckEntries(name + ".key_shift", head.key_shift, -kMaxKeyShift, kMaxKeyShift));
   status.Update(CheckEntries(name + ".query_transform", head.query_transform, -kMaxTransformEntry, kMaxTransformEntry));
+  status.Update(CheckEntries(name + ".directions", head.directions, -kMaxBasisEntry, kMaxBasisEntry));
   status.Update(CheckEntries(name + ".anchors", head.anchors, -kMaxKeyShift, kMaxKeyShift));
   status.Update(CheckEntries(name + ".proposal", proposal.first(diagonal_size), kMinProposal, kMaxProposal));
-  constexpr double kMaxBasisEntry = 1.001;  // an orthogonal matrix has none above 1
   status.Update(
       CheckEntries(name + ".proposal of its basis", proposal.subspan(diagonal_size), -kMaxBasisEntry, kMaxBasisEntry));
   return status;

@@ -30,6 +30,9 @@ struct HeadStatistics {
   // are relative to, and G the metric: a query belongs to the anchor for which |G (q - b)| is least. Empty for other
   // estimators.
   std::vector<double> anchors = {};
+  // kAnchors: the directions of second order, orthonormal rows in the coordinates G (q - b), [num_directions,
+  // head_dim].
+  std::vector<double> directions = {};
 
   friend bool operator==(const HeadStatistics&, const HeadStatistics&) = default;
 };

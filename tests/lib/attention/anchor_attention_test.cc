@@ -18,11 +18,12 @@ namespace {
 
 using ::testing::HasSubstr;
 
-AttentionSpec Anchors(int64_t num_anchors, int64_t num_fit_rows = 0) {
+AttentionSpec Anchors(int64_t num_anchors, int64_t num_fit_rows = 0, int64_t num_directions = 0) {
   AttentionSpec spec;
   spec.features.estimator = Estimator::kAnchors;
   spec.features.num_anchors = num_anchors;
   spec.features.num_fit_rows = num_fit_rows;
+  spec.features.num_directions = num_directions;
   return spec;
 }
 
@@ -51,7 +52,8 @@ DoubleTensor Exact(AttentionCase attention_case) {
 TEST(AnchorAttention, IsItsFormulaForAnyShape) {
   Random random(1);
   for (int i = 0; i < 60; ++i) {
-    AttentionSpec spec = Anchors(random.Integer(1, 20), i % 3 == 0 ? random.Integer(2, 40) : 0);
+    AttentionSpec spec =
+        Anchors(random.Integer(1, 20), i % 3 == 0 ? random.Integer(2, 40) : 0, i % 2 == 0 ? random.Integer(0, 12) : 0);
     const AttentionShape shape = RandomShape(random, spec);
     AttentionCase attention_case = Unmeasured(spec, shape, i, 0.5 * static_cast<double>(random.Integer(1, 4)));
     if (i % 4 == 1) {
@@ -70,7 +72,7 @@ TEST(AnchorAttention, IsItsFormulaForAnyShape) {
 
 TEST(AnchorAttention, IsItsFormulaWhereAHeadIsFoldedInSegments) {
   for (const int64_t num_fit_rows : {0, 32}) {
-    AttentionCase attention_case = Unmeasured(Anchors(5, num_fit_rows), {1, 2, 1, 300, 4000, 16, 24}, 3);
+    AttentionCase attention_case = Unmeasured(Anchors(5, num_fit_rows, 4), {1, 2, 1, 300, 4000, 16, 24}, 3);
     const DoubleTensor output = Measured(&attention_case);
     EXPECT_LT(RelativeError(output, AnchorOracle(attention_case)), 2e-5);
   }
@@ -90,7 +92,7 @@ TEST(AnchorAttention, IsExactAtTheAnchors) {
 
 TEST(AnchorAttention, GivesAConstantValueBack) {
   for (const int64_t num_fit_rows : {0, 16}) {
-    AttentionCase attention_case = Unmeasured(Anchors(4, num_fit_rows), {1, 3, 3, 90, 200, 20, 8}, 7, 2);
+    AttentionCase attention_case = Unmeasured(Anchors(4, num_fit_rows, 3), {1, 3, 3, 90, 200, 20, 8}, 7, 2);
     for (double& value : attention_case.values.values) value = 3.25;
     const DoubleTensor output = Measured(&attention_case);
     for (const double value : output.values) EXPECT_NEAR(value, 3.25, 2e-5);
@@ -100,7 +102,7 @@ TEST(AnchorAttention, GivesAConstantValueBack) {
 TEST(AnchorAttention, HasTheSameBitsForAnyNumberOfThreads) {
   for (const AttentionShape& shape :
        {AttentionShape{3, 4, 2, 200, 170, 16, 8}, AttentionShape{1, 1, 1, 500, 5000, 16, 8}}) {
-    AttentionCase attention_case = Unmeasured(Anchors(7, 32), shape, 9);
+    AttentionCase attention_case = Unmeasured(Anchors(7, 32, 5), shape, 9);
     const AttentionResult one = Compute(LibraryAttention(), attention_case).value();
     for (const int threads : {2, 5}) {
       const AttentionResult many = Compute(LibraryAttentionOnPool(threads), attention_case).value();
@@ -116,7 +118,7 @@ TEST(AnchorAttention, HasTheSameBitsForAnyNumberOfThreads) {
 
 TEST(AnchorAttention, TheFitKeepsItAtLeastAsGoodAsTheMeanOfTheValues) {
   for (const double scale : {1.0, 3.0, 10.0}) {
-    AttentionCase attention_case = Unmeasured(Anchors(4, 32), {1, 1, 1, 600, 600, 32, 16}, 11, scale);
+    AttentionCase attention_case = Unmeasured(Anchors(4, 32, 8), {1, 1, 1, 600, 600, 32, 16}, 11, scale);
     const DoubleTensor exact = Exact(attention_case);
     DoubleTensor mean(exact.shape);
     for (int64_t i = 0; i < exact.shape.length; ++i) {
@@ -128,6 +130,15 @@ TEST(AnchorAttention, TheFitKeepsItAtLeastAsGoodAsTheMeanOfTheValues) {
     }
     EXPECT_LT(FrobeniusError(Measured(&attention_case), exact), 1.02 * FrobeniusError(mean, exact)) << scale;
   }
+}
+
+TEST(AnchorAttention, SecondOrderInAllDirectionsIsTheNextTerm) {
+  // Weak attention: first order leaves the square, second order the cube of what is left of a score.
+  AttentionCase first = Unmeasured(Anchors(2), {1, 1, 1, 200, 300, 8, 8}, 19, 0.5);
+  AttentionCase second = first;
+  second.spec = Anchors(2, 0, 8);
+  const DoubleTensor exact = Exact(first);
+  EXPECT_LT(FrobeniusError(Measured(&second), exact), 0.4 * FrobeniusError(Measured(&first), exact));
 }
 
 TEST(AnchorAttention, KeysThatAreLoudStayFinite) {
@@ -162,6 +173,7 @@ TEST(AnchorAttention, RefusesWhatItCannotDo) {
   EXPECT_THAT(refusal([](auto* c) { c->spec.causal = true; }), HasSubstr("causal is true"));
   EXPECT_THAT(refusal([](auto* c) { c->spec.features.num_anchors = 0; }), HasSubstr("num_anchors is 0"));
   EXPECT_THAT(refusal([](auto* c) { c->spec.features.num_anchors = 257; }), HasSubstr("num_anchors is 257"));
+  EXPECT_THAT(refusal([](auto* c) { c->spec.features.num_directions = 33; }), HasSubstr("num_directions is 33"));
   EXPECT_THAT(refusal([](auto* c) { c->spec.features.num_fit_rows = 1025; }), HasSubstr("num_fit_rows is 1025"));
   EXPECT_THAT(refusal([](auto* c) { c->spec.features.antithetic = true; }), HasSubstr("antithetic is true"));
   EXPECT_THAT(refusal([](auto* c) { c->spec.features.kernel = Kernel::kGaussian; }),
@@ -174,6 +186,15 @@ TEST(AnchorAttention, RefusesWhatItCannotDo) {
         c->spec.features.statistics = statistics;
       }),
       HasSubstr("statistics.heads[0].anchors has 20 entries, must have a multiple of 8 of them, up to 24"));
+  EXPECT_THAT(
+      refusal([](auto* c) {
+        c->spec.features.num_directions = 2;
+        auto statistics = std::make_shared<Statistics>();
+        statistics->heads.push_back(
+            {std::vector<double>(8), std::vector<double>(64), {}, std::vector<double>(8), std::vector<double>(16)});
+        c->spec.features.statistics = statistics;
+      }),
+      HasSubstr("statistics.heads[0].query_transform is singular"));
   EXPECT_THAT(DescribeState(Anchors(3), {1, 1, 8, 8}, nullptr).status().message(), HasSubstr("estimator is anchors"));
 }
 

@@ -1,19 +1,21 @@
 #include "tests/lib/attention/anchor_oracle.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
-#include <utility>
 #include <vector>
+
+#include <Eigen/Dense>
 
 namespace favor::testing {
 namespace {
 
 using Row = std::vector<double>;
 
-// The two parts of an output, and what it should be.
+// What an output is made of.
 struct Parts {
-  Row at_anchor, beyond;
+  Row at_anchor, first, second;
 };
 
 class Head {
@@ -56,17 +58,19 @@ class Head {
     return average;
   }
 
-  Parts FirstOrder(const Row& query) const {
+  Parts Of(const Row& query) const {
     const Row anchor = Nearest(query), weights = Weights(anchor);
-    Parts parts{Average(weights), Row(mean_.size(), 0.0)};
+    Parts parts{Average(weights), Row(mean_.size(), 0.0), Row(mean_.size(), 0.0)};
     Row offset(dim());
     for (int64_t l = 0; l < dim(); ++l) offset[l] = query[l] - anchor[l];
-    double mean_score = 0;
-    for (size_t j = 0; j < keys_.size(); ++j) mean_score += weights[j] * scale_ * Dot(offset, keys_[j]);
+    const Row scores = Centred(weights, offset);
+    // The part of a score in the directions is that of a query whose offset has been projected onto them.
+    const Row second = Centred(weights, Projected(offset));
     for (size_t j = 0; j < keys_.size(); ++j) {
-      const double score = scale_ * Dot(offset, keys_[j]) - mean_score;
       for (size_t n = 0; n < mean_.size(); ++n) {
-        parts.beyond[n] += weights[j] * score * (values_[j][n] - parts.at_anchor[n]);
+        const double value = weights[j] * (values_[j][n] - parts.at_anchor[n]);
+        parts.first[n] += scores[j] * value;
+        parts.second[n] += second[j] * second[j] / 2 * value;
       }
     }
     return parts;
@@ -77,6 +81,29 @@ class Head {
     double sum = 0;
     for (size_t l = 0; l < a.size(); ++l) sum += a[l] * b[l];
     return sum;
+  }
+
+  // scale offset.k_j less its mean.
+  Row Centred(const Row& weights, const Row& offset) const {
+    Row scores;
+    double mean = 0;
+    for (size_t j = 0; j < keys_.size(); ++j) {
+      scores.push_back(scale_ * Dot(offset, keys_[j]));
+      mean += weights[j] * scores[j];
+    }
+    for (double& score : scores) score -= mean;
+    return scores;
+  }
+
+  // G^-1 U'U G offset.
+  Row Projected(const Row& offset) const {
+    using Matrix = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+    const int64_t count = static_cast<int64_t>(statistics_.directions.size()) / dim();
+    const Eigen::Map<const Matrix> g(statistics_.query_transform.data(), dim(), dim());
+    const Eigen::Map<const Matrix> u(statistics_.directions.data(), count, dim());
+    const Eigen::VectorXd in_metric = g * Eigen::Map<const Eigen::VectorXd>(offset.data(), dim());
+    const Eigen::VectorXd projected = g.partialPivLu().solve(u.transpose() * (u * in_metric));
+    return {projected.begin(), projected.end()};
   }
 
   Row Nearest(const Row& query) const {
@@ -107,24 +134,30 @@ class Head {
   Row mean_;
 };
 
-std::pair<double, double> FitWeights(const Head& head, const std::vector<Row>& queries, int64_t num_rows) {
-  const int64_t count = std::min<int64_t>(num_rows, queries.size());
-  double aa = 0, ab = 0, bb = 0, at = 0, bt = 0;
+std::array<double, 3> FitWeights(const Head& head, const std::vector<Row>& queries, int64_t num_rows) {
+  const int64_t count = std::min<int64_t>(num_rows, queries.size()), dim = head.mean().size();
+  Eigen::MatrixXd parts(count * dim, 3);
+  Eigen::VectorXd rest(count * dim);
   for (int64_t i = 0; i < count; ++i) {
     const Row& query = queries[(2 * i + 1) * queries.size() / (2 * count)];
-    const Parts parts = head.FirstOrder(query);
+    const Parts of = head.Of(query);
     const Row exact = head.Average(head.Weights(query));
-    for (size_t n = 0; n < exact.size(); ++n) {
-      const double a = parts.at_anchor[n] - head.mean()[n], b = parts.beyond[n], t = exact[n] - head.mean()[n];
-      aa += a * a, ab += a * b, bb += b * b, at += a * t, bt += b * t;
+    for (int64_t n = 0; n < dim; ++n) {
+      const int64_t row = i * dim + n;
+      parts.row(row) << of.at_anchor[n] - head.mean()[n], of.first[n], of.second[n];
+      rest[row] = exact[n] - head.mean()[n] - parts.row(row).sum();
     }
   }
-  const double determinant = aa * bb - ab * ab, both = aa + 2 * ab + bb;
-  if (determinant <= 1e-9 * aa * bb) {  // one part alone
-    const double weight = both > 1e-9 * (aa + bb) ? (at + bt) / both : 1;
-    return {weight, weight};
+  const Eigen::VectorXd norms = parts.colwise().norm();
+  for (int i = 0; i < 3; ++i) {
+    if (norms[i] > 0) parts.col(i) /= norms[i];
   }
-  return {(at * bb - bt * ab) / determinant, (bt * aa - at * ab) / determinant};
+  Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXd> solver;
+  solver.setThreshold(std::sqrt(1e-9));
+  const Eigen::VectorXd change = solver.compute(parts).solve(rest);
+  std::array<double, 3> weights;
+  for (int i = 0; i < 3; ++i) weights[i] = 1 + (norms[i] > 0 ? change[i] / norms[i] : 0);
+  return weights;
 }
 
 }  // namespace
@@ -146,12 +179,14 @@ DoubleTensor AnchorOracle(const AttentionCase& attention_case) {
           queries.emplace_back(query.begin(), query.end());
         }
       }
-      const auto [w1, w2] = num_fit_rows > 0 ? FitWeights(head, queries, num_fit_rows) : std::pair(1.0, 1.0);
+      const auto [w1, w2, w3] =
+          num_fit_rows > 0 ? FitWeights(head, queries, num_fit_rows) : std::array<double, 3>{1, 1, 1};
       for (size_t q = 0; q < queries.size(); ++q) {
-        const Parts parts = head.FirstOrder(queries[q]);
+        const Parts parts = head.Of(queries[q]);
         const auto row = output.Row(batch, key_head * group + q / length, q % length);
         for (size_t n = 0; n < row.size(); ++n) {
-          row[n] = head.mean()[n] + w1 * (parts.at_anchor[n] - head.mean()[n]) + w2 * parts.beyond[n];
+          row[n] =
+              head.mean()[n] + w1 * (parts.at_anchor[n] - head.mean()[n]) + w2 * parts.first[n] + w3 * parts.second[n];
         }
       }
     }

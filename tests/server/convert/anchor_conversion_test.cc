@@ -32,6 +32,17 @@ const Refused kRefused[] = {
      "spec.features.num_anchors is 257, must be from 1 to 256"},
     {"TooManyFitRows", [](auto& r) { Anchors(r).set_num_fit_rows(1025); }, "spec.features.num_fit_rows",
      "spec.features.num_fit_rows is 1025, must be from 0 to 1024"},
+    {"TooManyDirections", [](auto& r) { Anchors(r).set_num_directions(33); }, "spec.features.num_directions",
+     "spec.features.num_directions is 33, must be from 0 to 32"},
+    {"DirectionsOfFeatures", [](auto& r) { Features(r).set_num_directions(2); }, "spec.features.num_directions",
+     "spec.features.num_directions is 2, ESTIMATOR_ANCHORS alone takes it"},
+    {"DirectionsOfFirstOrder",
+     [](auto& r) {
+       Anchors(r).set_estimator(v1::ESTIMATOR_FIRST_ORDER);
+       Features(r).set_num_directions(2);
+     },
+     "spec.features.num_directions",
+     "spec.features.num_directions is 2, ESTIMATOR_FIRST_ORDER has none of second order"},
     {"FeaturesToo",
      [](auto& r) {
        Anchors(r).set_num_anchors(3);
@@ -93,6 +104,16 @@ TEST(AnchorConversion, FirstOrderIsOneAnchor) {
   ASSERT_TRUE(work.ok()) << work.status();
   EXPECT_EQ(work->spec.features.estimator, Estimator::kAnchors);
   EXPECT_EQ(work->spec.features.num_anchors, 1);
+  EXPECT_EQ(work->spec.features.num_directions, 0);
+}
+
+TEST(AnchorConversion, TheSecondCumulantIsOneAnchorWithDirections) {
+  v1::AttendRequest request = GoodRequest();
+  Features(request).set_estimator(v1::ESTIMATOR_SECOND_CUMULANT);
+  EXPECT_EQ(Convert(request)->spec.features.num_anchors, 1);
+  EXPECT_EQ(Convert(request)->spec.features.num_directions, 16);
+  Features(request).set_num_directions(3);
+  EXPECT_EQ(Convert(request)->spec.features.num_directions, 3);
 }
 
 TEST(AnchorConversion, BestIsAnchorsWithAFitWhereTheyCanRunAndFavorPlusElsewhere) {
@@ -102,7 +123,8 @@ TEST(AnchorConversion, BestIsAnchorsWithAFitWhereTheyCanRunAndFavorPlusElsewhere
   absl::StatusOr<AttendWork> work = Convert(request);
   ASSERT_TRUE(work.ok()) << work.status();
   EXPECT_EQ(work->spec.features.estimator, Estimator::kAnchors);
-  EXPECT_EQ(work->spec.features.num_anchors, DefaultNumAnchors(64, 8));
+  EXPECT_EQ(work->spec.features.num_directions, 8);
+  EXPECT_EQ(work->spec.features.num_anchors, DefaultNumAnchors(64, 8, 8));
   EXPECT_EQ(work->spec.features.num_fit_rows, 32);
   request.mutable_spec()->set_causal(true);
   work = Convert(request);

@@ -192,9 +192,6 @@ const BadInput kFeatures[] = {
      "spec.features.kernel is 99, which is no Kernel"},
     {"Estimator", [](auto& r) { Features(r).set_estimator(static_cast<v1::Estimator>(99)); }, kInvalid,
      "spec.features.estimator", "spec.features.estimator is 99, which is no Estimator"},
-    {"SecondCumulant", [](auto& r) { Features(r).set_estimator(v1::ESTIMATOR_SECOND_CUMULANT); }, kUnserved,
-     "spec.features.estimator",
-     "spec.features.estimator is ESTIMATOR_SECOND_CUMULANT, which favord 0.1.0 does not serve"},
     {"GaussianOprf",
      [](auto& r) {
        Features(r).set_kernel(v1::KERNEL_GAUSSIAN);
