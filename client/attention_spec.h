@@ -91,6 +91,8 @@ struct Statistics {
     std::vector<double> key_shift;        // [head_dim]
     std::vector<double> query_transform;  // [head_dim, head_dim]
     std::vector<double> proposal;
+    std::vector<double> anchors = {};     // [num_anchors, head_dim]
+    std::vector<double> directions = {};  // [num_directions, head_dim]
   };
   std::vector<Head> heads = {};  // one per key head
 };
@@ -110,6 +112,7 @@ struct FeatureSpec {
   int64_t num_exact_keys = 0;
   int64_t num_anchors = 0;
   int64_t num_fit_rows = 0;
+  int64_t num_directions = 0;
 };
 
 // Softmax attention itself, at quadratic cost.

@@ -10,9 +10,10 @@ namespace {
 
 // Flags that mean nothing outside their mode; a call that would ignore one is refused.
 constexpr std::array kFeatureFlags = {
-    "kernel",       "estimator",         "num-features",   "projection",      "row-norms",      "seed",
-    "nonlinearity", "polynomial-offset", "epsilon-parity", "feature-epsilon", "causal-epsilon", "statistics",
-    "antithetic",   "precondition",      "num-exact-keys", "num-anchors",     "num-fit-rows",   "projection-matrix"};
+    "kernel",         "estimator",      "num-features",      "projection",       "row-norms",
+    "seed",           "nonlinearity",   "polynomial-offset", "epsilon-parity",   "feature-epsilon",
+    "causal-epsilon", "statistics",     "antithetic",        "precondition",     "num-exact-keys",
+    "num-anchors",    "num-directions", "num-fit-rows",      "projection-matrix"};
 constexpr std::array kAutoFlags = {"max-relative-error", "time-budget", "when-missed"};
 
 template <typename Names>
@@ -73,7 +74,10 @@ void AddFeatureFlags(SpecFlags* target, bool whole_calls, FlagSet* flags) {
   flags->Add("precondition", "Exact preconditioning.", &spec.precondition);
   flags->Add("num-exact-keys", "N", "Heaviest keys to treat exactly.", &spec.num_exact_keys);
   flags->Add("num-anchors", "N", "Cluster centres of the anchors estimator.", &spec.num_anchors);
-  flags->Add("num-fit-rows", "N", "Rows computed exactly to fit a combination of estimators.", &spec.num_fit_rows);
+  flags->Add("num-fit-rows", "N", "Rows computed exactly to weigh the parts of the anchors estimator.",
+             &spec.num_fit_rows);
+  flags->Add("num-directions", "N", "Directions in which the anchors estimator is of second order.",
+             &spec.num_directions);
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ Json ToJson(const client::FeatureSpec& spec) {
   PutIfNotZero(&json, "num_exact_keys", spec.num_exact_keys);
   PutIfNotZero(&json, "num_anchors", spec.num_anchors);
   PutIfNotZero(&json, "num_fit_rows", spec.num_fit_rows);
+  PutIfNotZero(&json, "num_directions", spec.num_directions);
   return json;
 }
 

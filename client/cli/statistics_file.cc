@@ -25,8 +25,11 @@ bool ReadNumbers(const Json& head, const char* name, std::vector<double>* number
 Json StatisticsToJson(const client::Statistics& statistics) {
   Json heads = Json::array();
   for (const client::Statistics::Head& head : statistics.heads) {
-    heads.push_back(
-        {{"key_shift", head.key_shift}, {"query_transform", head.query_transform}, {"proposal", head.proposal}});
+    heads.push_back({{"key_shift", head.key_shift},
+                     {"query_transform", head.query_transform},
+                     {"proposal", head.proposal},
+                     {"anchors", head.anchors},
+                     {"directions", head.directions}});
   }
   return {{"heads", heads}};
 }
@@ -43,7 +46,8 @@ absl::StatusOr<client::Statistics> ReadStatistics(const std::string& path) {
     client::Statistics::Head head;
     if (!entry.is_object() || !ReadNumbers(entry, "key_shift", &head.key_shift) ||
         !ReadNumbers(entry, "query_transform", &head.query_transform) ||
-        !ReadNumbers(entry, "proposal", &head.proposal)) {
+        !ReadNumbers(entry, "proposal", &head.proposal) || !ReadNumbers(entry, "anchors", &head.anchors) ||
+        !ReadNumbers(entry, "directions", &head.directions)) {
       return malformed;
     }
     statistics.heads.push_back(std::move(head));

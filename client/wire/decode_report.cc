@@ -37,6 +37,7 @@ FeatureSpec Decode(const v1::FeatureSpec& wire) {
   spec.num_exact_keys = wire.num_exact_keys();
   spec.num_anchors = wire.num_anchors();
   spec.num_fit_rows = wire.num_fit_rows();
+  spec.num_directions = wire.num_directions();
   return spec;
 }
 
@@ -53,8 +54,8 @@ AutoSpec Decode(const v1::AutoSpec& wire) {
 Statistics DecodeStatistics(const v1::Statistics& wire) {
   Statistics statistics;
   for (const v1::Statistics::Head& head : wire.heads()) {
-    statistics.heads.push_back(
-        {ToVector(head.key_shift()), ToVector(head.query_transform()), ToVector(head.proposal())});
+    statistics.heads.push_back({ToVector(head.key_shift()), ToVector(head.query_transform()), ToVector(head.proposal()),
+                                ToVector(head.anchors()), ToVector(head.directions())});
   }
   return statistics;
 }

@@ -36,6 +36,8 @@ void Encode(const Statistics& statistics, v1::Statistics* wire) {
     wire_head->mutable_key_shift()->Add(head.key_shift.begin(), head.key_shift.end());
     wire_head->mutable_query_transform()->Add(head.query_transform.begin(), head.query_transform.end());
     wire_head->mutable_proposal()->Add(head.proposal.begin(), head.proposal.end());
+    wire_head->mutable_anchors()->Add(head.anchors.begin(), head.anchors.end());
+    wire_head->mutable_directions()->Add(head.directions.begin(), head.directions.end());
   }
 }
 
@@ -57,6 +59,7 @@ MessageBuilder Encode(const FeatureSpec& spec) {
   wire.set_num_exact_keys(spec.num_exact_keys);
   wire.set_num_anchors(spec.num_anchors);
   wire.set_num_fit_rows(spec.num_fit_rows);
+  wire.set_num_directions(spec.num_directions);
   MessageBuilder builder;
   builder.AppendFields(wire.SerializeAsString());
   // Kernels without a projection refuse one, so an empty message is not sent.

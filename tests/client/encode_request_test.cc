@@ -127,12 +127,13 @@ TEST_F(EncodeRequest, EveryFieldOfTheFeatureSpecIsSent) {
   features.nonlinearity = Nonlinearity::kGelu;
   features.polynomial_offset = 0.0;
   features.epsilon_parity = EpsilonParity{1e-3, 0.0};
-  features.statistics = Statistics{{{{1, 2}, {3, 4, 5, 6}, {7}}, {}}};
+  features.statistics = Statistics{{{{1, 2}, {3, 4, 5, 6}, {7}, {8, 9}, {10}}, {}}};
   features.antithetic = true;
   features.precondition = true;
   features.num_exact_keys = 9;
   features.num_anchors = 8;
   features.num_fit_rows = 7;
+  features.num_directions = 6;
   options_.spec.mode = features;
 
   v1::FeatureSpec* expected = expected_.mutable_spec()->mutable_features();
@@ -151,12 +152,15 @@ TEST_F(EncodeRequest, EveryFieldOfTheFeatureSpecIsSent) {
   for (const double value : {1, 2}) head->add_key_shift(value);
   for (const double value : {3, 4, 5, 6}) head->add_query_transform(value);
   head->add_proposal(7);
+  for (const double value : {8, 9}) head->add_anchors(value);
+  head->add_directions(10);
   expected->mutable_statistics()->add_heads();
   expected->set_antithetic(true);
   expected->set_precondition(true);
   expected->set_num_exact_keys(9);
   expected->set_num_anchors(8);
   expected->set_num_fit_rows(7);
+  expected->set_num_directions(6);
   ExpectSame();
 }
 

@@ -99,8 +99,8 @@ class AsyncClient:
         **options: Unpack[CalibrateOptions],
     ) -> Statistics:
         """Statistics of a sample of queries and keys, for calls that cannot measure their own (causal ones, streams) or
-        need not: pass them on as `statistics`. estimator is "oprf", "sderf" or "saderf", or precondition is true; the same
-        then goes to `attend`."""
+        need not: pass them on as `statistics`. estimator is "oprf", "sderf", "saderf" or "anchors", or precondition is
+        true; the same then goes to `attend`."""
         request = _attention.calibrate_request(queries, keys, **options)
         response = await self._transport.call(_methods.CALIBRATE, request, deadline)
         return _attention.statistics_from_wire(response.statistics)

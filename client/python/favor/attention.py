@@ -26,7 +26,18 @@ Kernel = Literal[
     "taylor2",
     "polynomial2",
 ]
-Estimator = Literal["positive", "hyperbolic", "trigonometric", "oprf", "sderf", "saderf"]
+Estimator = Literal[
+    "positive",
+    "hyperbolic",
+    "trigonometric",
+    "oprf",
+    "sderf",
+    "saderf",
+    "first_order",
+    "second_cumulant",
+    "anchors",
+    "best",
+]
 Nonlinearity = Literal["relu", "squared_relu", "exp", "abs", "gelu", "sigmoid", "gelu_tanh", "silu", "softplus", "leaky_relu"]
 ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structured", "simplex"]
 RowNorms = Literal["chi", "sqrt_dim"]
@@ -50,6 +61,8 @@ class HeadStatistics:
     key_shift: Array
     query_transform: Array
     proposal: Array
+    anchors: Array = field(default_factory=lambda: np.empty(0))
+    directions: Array = field(default_factory=lambda: np.empty(0))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -81,9 +94,15 @@ class Features:
     """Rows in pairs, w and -w: two features of each."""
     precondition: bool = False
     """Queries and keys transformed such that attention stays as it is and its estimate varies least."""
+    num_anchors: int | None = None
+    """Of estimator "anchors": cluster centres of the queries. None: as many as cost what num_features would."""
+    num_directions: int | None = None
+    """Of estimator "anchors": directions in which it is of second order."""
+    num_fit_rows: int | None = None
+    """Of estimator "anchors": rows computed exactly to weigh its parts."""
     statistics: Statistics | None = field(default=None, repr=False)
-    """For estimators "oprf", "sderf", "saderf" and for `precondition`. None: a bidirectional call measures its own, any
-    other runs FAVOR+."""
+    """For estimators "oprf", "sderf", "saderf", "anchors" and for `precondition`. None: a bidirectional call measures
+    its own, any other runs FAVOR+."""
 
 
 class AttendOptions(TypedDict, total=False):
@@ -115,6 +134,9 @@ class AttendOptions(TypedDict, total=False):
     polynomial_offset: float | None
     epsilon_parity: EpsilonParity | None
     antithetic: bool
+    num_anchors: int | None
+    num_directions: int | None
+    num_fit_rows: int | None
     precondition: bool
     statistics: Statistics | None
 
@@ -126,6 +148,8 @@ class CalibrateOptions(TypedDict, total=False):
     layout: Layout | None
     estimator: Estimator | None
     precondition: bool
+    num_anchors: int | None
+    num_directions: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,7 +196,11 @@ def _statistics_to_wire(statistics: Statistics) -> attention_pb2.Statistics:
     return attention_pb2.Statistics(
         heads=[
             attention_pb2.Statistics.Head(
-                key_shift=head.key_shift, query_transform=head.query_transform, proposal=head.proposal
+                key_shift=head.key_shift,
+                query_transform=head.query_transform,
+                proposal=head.proposal,
+                anchors=head.anchors,
+                directions=head.directions,
             )
             for head in statistics.heads
         ]
@@ -187,6 +215,8 @@ def statistics_from_wire(wire: attention_pb2.Statistics) -> Statistics:
                 key_shift=np.array(head.key_shift),
                 query_transform=np.array(head.query_transform),
                 proposal=np.array(head.proposal),
+                anchors=np.array(head.anchors),
+                directions=np.array(head.directions),
             )
             for head in wire.heads
         )
@@ -207,6 +237,9 @@ def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
         polynomial_offset=features.polynomial_offset,
         antithetic=features.antithetic,
         precondition=features.precondition,
+        num_anchors=features.num_anchors,
+        num_directions=features.num_directions,
+        num_fit_rows=features.num_fit_rows,
         statistics=None if features.statistics is None else _statistics_to_wire(features.statistics),
     )
     projection = attention_pb2.Projection(

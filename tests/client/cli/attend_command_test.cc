@@ -138,7 +138,7 @@ TEST_F(AttendCommand, SafetensorsOutputSaysWhatRan) {
 
 TEST_F(AttendCommand, EveryFlagReachesTheRequest) {
   const std::string matrix = WriteNpyFile("w.npy", std::vector<float>(8 * 32, 1.0f), {8, 32});
-  std::ofstream(Path("s.json")) << R"({"heads": [{"key_shift": [1, 2.5], "proposal": [3]}]})";
+  std::ofstream(Path("s.json")) << R"({"heads": [{"key_shift": [1, 2.5], "proposal": [3], "anchors": [4]}]})";
   const FavorRun run = Run({"--input",
                             kRealInput,
                             "--causal",
@@ -204,7 +204,7 @@ TEST_F(AttendCommand, EveryFlagReachesTheRequest) {
             "projection { kind: PROJECTION_KIND_SUPPLIED row_norms: ROW_NORMS_SQRT_DIM seed: 18446744073709551615 "
             "matrix { } } nonlinearity: NONLINEARITY_GELU polynomial_offset: 2 "
             "epsilon_parity { feature_epsilon: 0.001 causal_epsilon: 0 } "
-            "statistics { heads { key_shift: 1 key_shift: 2.5 proposal: 3 } } antithetic: true precondition: true "
+            "statistics { heads { key_shift: 1 key_shift: 2.5 proposal: 3 anchors: 4 } } antithetic: true precondition: true "
             "num_exact_keys: 1 num_anchors: 2 num_fit_rows: 3 } precision: PRECISION_BF16 } "
             "query_lengths: 5 key_lengths: 6 query_offsets: 0 query_offsets: 5 key_offsets: 0 key_offsets: 6 "
             "output_type: DATA_TYPE_F16 measure_error_rows: 32");

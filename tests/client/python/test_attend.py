@@ -149,7 +149,9 @@ def test_unknown_options_are_refused(client):
 
 
 def test_statistics_travel_as_they_came(server, client):
-    head = attention_pb2.Statistics.Head(key_shift=[0.1, 2.0], query_transform=[1.0, 0.5, 0.25, 1.5], proposal=[-0.125])
+    head = attention_pb2.Statistics.Head(
+        key_shift=[0.1, 2.0], query_transform=[1.0, 0.5, 0.25, 1.5], proposal=[-0.125], anchors=[1.5], directions=[0.5]
+    )
     wire = attention_pb2.Statistics(heads=[head, head])
     server.on(_methods.CALIBRATE, lambda request: attention_pb2.CalibrateResponse(statistics=wire))
     queries, keys, values = arrays()
@@ -161,6 +163,13 @@ def test_statistics_travel_as_they_came(server, client):
     client.attend(queries, keys, values, estimator="oprf", precondition=True, antithetic=True, statistics=statistics)
     features = server.requests[-1].spec.features
     assert features.statistics == wire and features.antithetic and features.precondition
+
+
+def test_anchors_are_asked_for_by_number(server, client):
+    client.attend(*arrays(), estimator="anchors", num_anchors=5, num_directions=3, num_fit_rows=32)
+    features = server.requests[-1].spec.features
+    assert features.estimator == attention_pb2.ESTIMATOR_ANCHORS
+    assert (features.num_anchors, features.num_directions, features.num_fit_rows) == (5, 3, 32)
 
 
 def test_statistics_that_a_call_measured_are_in_its_report(server, client):

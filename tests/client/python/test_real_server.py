@@ -111,3 +111,17 @@ def test_statistics_of_a_sample_serve_a_causal_call(client):
         for each in (statistics, None)
     ]
     assert errors[0] < 0.7 * errors[1]  # None: FAVOR+
+
+
+def test_the_best_estimator_is_far_closer_than_favor_plus(client):
+    _, tensors = load(DATA / "qkv_rxnmapper_layer11.safetensors")
+    queries, keys, values = (tensors[name].astype(np.float32) for name in ("queries", "keys", "values"))
+    exact = client.attend(queries / 2, keys / 2, values, mode="exact").output
+    best = client.attend(queries / 2, keys / 2, values, estimator="best", num_features=256)
+    favor_plus = client.attend(queries / 2, keys / 2, values, num_features=256)
+    assert best.report.spec["features"]["estimator"] == "ESTIMATOR_ANCHORS"
+    assert relative_error(best.output, exact) < 0.25 * relative_error(favor_plus.output, exact)
+    features = best.report.spec["features"]
+    sizes = {name: int(features[name]) for name in ("num_anchors", "num_directions", "num_fit_rows")}
+    again = client.attend(queries / 2, keys / 2, values, estimator="anchors", statistics=best.report.statistics, **sizes)
+    np.testing.assert_array_equal(again.output, best.output)
