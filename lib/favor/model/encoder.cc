@@ -1,5 +1,7 @@
 #include "favor/model/encoder.h"
 
+#include <string>
+
 #include "absl/strings/str_cat.h"
 
 namespace favor {
@@ -34,9 +36,13 @@ absl::StatusOr<EncoderStateDescription> Encoder::DescribeState() const {
 
 absl::Status Encoder::CheckChunk(absl::Span<const int32_t> ids, const EncoderState& state) const {
   const int64_t num_tokens = static_cast<int64_t>(ids.size());
-  if (max_tokens() > 0 && num_tokens > max_tokens() - state.num_tokens()) {
-    return absl::InvalidArgumentError(absl::StrCat("there are ", num_tokens, " tokens behind ", state.num_tokens(),
-                                                   ", the model has ", max_tokens(), " positions"));
+  const bool has_positions = max_tokens() > 0;
+  const int64_t most = has_positions ? max_tokens() : kMaxStateKeys;
+  if (num_tokens > most - state.num_tokens()) {
+    const std::string bound = has_positions ? absl::StrCat("the model has ", most, " positions")
+                                            : absl::StrCat("a state counts no more than ", most);
+    return absl::InvalidArgumentError(
+        absl::StrCat("there are ", num_tokens, " tokens behind ", state.num_tokens(), ", ", bound));
   }
   return CheckIds(ids);
 }

@@ -73,7 +73,7 @@ class Encoder {
   // way, when there is no such thing.
   virtual absl::StatusOr<EncoderStateDescription> DescribeState() const;
   // InvalidArgumentError, naming position, value and bound, for what PlanChunk() does not take: more tokens than the
-  // model has positions for, an id outside the vocabulary.
+  // model has positions for or a state can count, an id outside the vocabulary.
   absl::Status CheckChunk(absl::Span<const int32_t> ids, const EncoderState& state) const;
   // Plans the sequence's next tokens, any number of them, behind those that made the state, of this encoder; adds them
   // to it. vectors is [ids.size()][dimensions()]. Up to rounding they are those of the whole sequence in one piece,

@@ -17,6 +17,10 @@ float Sinusoid(int64_t position, int64_t l, int64_t dim) {
   return static_cast<float>(l < dim / 2 ? std::sin(angle) : std::cos(angle));
 }
 
+// Rows that there are of a table. A position is compared with them, never multiplied first: a state from outside may
+// stand at 2^53.
+int64_t NumRows(const AlignedBuffer<float>& table, int64_t dim) { return dim > 0 ? table.size() / dim : 0; }
+
 }  // namespace
 
 PerformerPositions PerformerPositions::Read(const PerformerConfig& config, Weights* weights) {
@@ -55,7 +59,7 @@ void PerformerPositions::AddTo(int64_t position, float* row) const {
       const float* vector = axial_[axis].data() + rest % axes_[axis] * dim_;
       for (int64_t l = 0; l < dim_; ++l) row[l] += vector[l];
     }
-  } else if ((position + 1) * dim_ <= rows_.size()) {
+  } else if (position < NumRows(rows_, dim_)) {
     const float* vector = rows_.data() + position * dim_;
     for (int64_t l = 0; l < dim_; ++l) row[l] += vector[l];
   } else if (kind_ == PerformerConfig::Positions::kRotary) {
@@ -65,7 +69,7 @@ void PerformerPositions::AddTo(int64_t position, float* row) const {
 
 void PerformerPositions::Angles(int64_t position, float* sines, float* cosines) const {
   const int64_t half = head_dim_ / 2;
-  const bool known = (position + 1) * head_dim_ <= head_rows_.size();
+  const bool known = position < NumRows(head_rows_, head_dim_);
   const float* row = head_rows_.data() + (known ? position * head_dim_ : 0);
   for (int64_t j = 0; j < half; ++j) {
     sines[j] = known ? row[j] : Sinusoid(position, j, head_dim_);

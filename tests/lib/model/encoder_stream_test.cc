@@ -38,6 +38,22 @@ TEST(EncoderStream, PositionsRunOutAtTheModelsLastOne) {
   EXPECT_EQ(state.num_tokens(), most);
 }
 
+TEST(EncoderStream, WithoutPositionsASequenceEndsWhereAStateStopsCounting) {
+  const auto encoder = Load("causal");
+  EncoderState state = StartSequence(*encoder).value();
+  ASSERT_TRUE(EncodeChunk(*encoder, {1, 2}, &state).ok());
+  EncodedEncoderState encoded = EncodeState(*encoder, state).value();
+  encoded.header.num_tokens = kMaxStateKeys - 1;  // as anybody may claim
+  encoded.header.checksum = EncoderStateChecksum(encoded.header, encoded.payload);
+  EncoderState late = DecodeState(*encoder, encoded).value();
+  EXPECT_EQ(
+      EncodeChunk(*encoder, {1, 2}, &late).status().message(),
+      absl::StrCat("there are 2 tokens behind ", kMaxStateKeys - 1, ", a state counts no more than ", kMaxStateKeys));
+  EXPECT_TRUE(late.usable()) << "what is refused changes nothing";
+  EXPECT_TRUE(EncodeChunk(*encoder, {1}, &late).ok());
+  EXPECT_EQ(late.num_tokens(), kMaxStateKeys);
+}
+
 TEST(EncoderStream, AnIdOutsideTheVocabularyIsNamed) {
   const auto encoder = Load("causal");
   EncoderState state = StartSequence(*encoder).value();
