@@ -17,6 +17,7 @@
 #include "server/config/settings.h"
 #include "server/observability/grpc_log.h"
 #include "server/observability/log.h"
+#include "server/observability/protobuf_log.h"
 #include "server/server.h"
 #include "server/stop_signals.h"
 #include "server/supervisor.h"
@@ -80,6 +81,7 @@ int ServeUntilStopped(Server* server, const Log& log, StopSignals* signals) {
 int Serve(const CommandLine& command_line, StopSignals* signals) {
   static const Log log(STDERR_FILENO, command_line.config.log_level);  // gRPC's threads may log to the very end
   SendGrpcLogTo(&log);
+  SendProtobufLogTo(&log);
   for (const std::string& variable : command_line.unknown_variables) {
     log.Write(LogLevel::kWarning, "unknown_variable", {{"name", variable}});
   }
