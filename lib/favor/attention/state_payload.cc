@@ -124,6 +124,16 @@ absl::Status TakeMaximum(float stored, float first, int64_t r, const HeadChecks&
   return absl::OkStatus();
 }
 
+// Of sums of powers. Their compensation is what rounding lost, some 2^-23 of them: one that is not would make a
+// negative sum with the next keys, and so a state that is refused here.
+absl::Status CheckPositive(const HeadState& state, int64_t r, absl::string_view where) {
+  const float sum = state.key_sums[r], compensation = state.key_compensation[r];
+  if (sum < 0) return Error(where, absl::StrCat("key_sums[", r, "]"), sum, "at least 0 for this kernel");
+  if (std::abs(compensation) <= sum / 2) return absl::OkStatus();
+  return Error(where, absl::StrCat("key_compensation[", r, "]"), compensation,
+               absl::StrCat("at most half of key_sums[", r, "], which is ", sum));
+}
+
 }  // namespace
 
 HeadLayout::HeadLayout(int64_t num_features, int64_t value_dim, StateEncoding encoding)
@@ -182,9 +192,7 @@ absl::Status TakeFeatures(const char* bytes, const HeadLayout& layout, int64_t b
     float stored;
     TakeFloats(bytes + layout.maximum(r), 1, &stored);
     status.Update(TakeMaximum(stored, first, r, checks, where, state->maxima + r));
-    if (checks.exponents == FeatureExponents::kOfFeatures && state->key_sums[r] < 0) {
-      status.Update(Error(where, absl::StrCat("key_sums[", r, "]"), state->key_sums[r], "at least 0 for this kernel"));
-    }
+    if (checks.exponents == FeatureExponents::kOfFeatures) status.Update(CheckPositive(*state, r, where));
     TakeSums(bytes + layout.value_sums(r), value_dim, layout, state->value_sums + r * stride);
     status.Update(CheckSums(state->value_sums + r * stride, value_dim, checks, where, "value_sums", r * value_dim));
     if (!layout.compensated()) continue;

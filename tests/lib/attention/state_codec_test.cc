@@ -166,6 +166,8 @@ TEST(StateCodec, RefusesHostileNumbersByName) {
       {kValueSum + 4, kInf, "value_sums[1] is inf"},
       {kTotal, kNaN, "total[0] is nan"},
       {kKeyCompensation, kNaN, "key_compensation[0] is nan"},
+      {kKeyCompensation, 1e9f, "key_compensation[0] is 1e+09, must be at most half of key_sums[0]"},
+      {kKeyCompensation, -1e9f, "key_compensation[0] is -1e+09, must be at most half of key_sums[0]"},
       {kHead + kValueSum, -kInf, "sequence 0, head 1: value_sums[0] is -inf"},
   };
   const EncodedState encoded = *Encode(Small::Folded(Small::Spec()));
