@@ -2,7 +2,6 @@
 
 #include <string>
 
-#include "absl/strings/match.h"
 #include "google/protobuf/stubs/common.h"
 
 // From 22 on Protobuf logs by Abseil, and nothing about text that is not UTF-8 in what it parses.
@@ -18,8 +17,8 @@ namespace {
 const Log* receiver = nullptr;  // Protobuf's callback carries no context
 
 void Forward(google::protobuf::LogLevel level, const char* file, int line, const std::string& message) {
-  const bool is_ours = level == google::protobuf::LOGLEVEL_FATAL || absl::StrContains(message, "serializing");
-  receiver->Write(is_ours ? LogLevel::kError : LogLevel::kDebug, "protobuf",
+  const bool is_fatal = level == google::protobuf::LOGLEVEL_FATAL;
+  receiver->Write(is_fatal ? LogLevel::kError : LogLevel::kDebug, "protobuf",
                   {{"message", message}, {"file", file}, {"line", line}});
 }
 
