@@ -37,20 +37,28 @@ from favor.errors import (
     UnknownError,
 )
 from favor.options import ClientOptions, RetryOptions, TlsOptions
+from favor.resuming import AsyncResumingStream, ResumeOptions, ResumingStream
 from favor.sequence import GET_STATE, SequenceState
 from favor.server import ModelInfo, ServerInfo, ServingStatus
+from favor.states import AttentionState
+from favor.streams import END_OF_KEYS, AsyncAttendStream, AttendStream, StreamAnswer
 
 __all__ = [
     "AbortedError",
     "AlreadyExistsError",
+    "AsyncAttendStream",
     "AsyncClient",
+    "AsyncResumingStream",
     "AttendReport",
     "AttendResult",
+    "AttendStream",
+    "AttentionState",
     "CancelledError",
     "Client",
     "ClientOptions",
     "DataLossError",
     "DeadlineExceededError",
+    "END_OF_KEYS",
     "EmbedInputsError",
     "EmbedReport",
     "EmbedResult",
@@ -69,11 +77,14 @@ __all__ = [
     "OutOfRangeError",
     "PermissionDeniedError",
     "ResourceExhaustedError",
+    "ResumeOptions",
+    "ResumingStream",
     "RetryOptions",
     "SequenceState",
     "ServerInfo",
     "ServingStatus",
     "Statistics",
+    "StreamAnswer",
     "TlsOptions",
     "Tokens",
     "UnauthenticatedError",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from typing import cast
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -14,6 +14,25 @@ from favor._methods import Method, Response
 from favor._retry import Attempts
 from favor.errors import FailedCall, from_call
 from favor.options import ClientOptions, channel_arguments, credentials, metadata
+
+
+class _PatientCall:
+    """A call of grpcio whose own words do not hide the server's. When a message cannot be sent since the call has
+    ended, grpcio 1.85 takes "Internal error from Core" for the status if the server's has not been read yet; here that
+    has some seconds to come, as it had in earlier ones."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+    def set_internal_error(self, error: str) -> None:
+        def set_if_nothing_came() -> None:
+            if not self._call.done():
+                self._call.set_internal_error(error)
+
+        asyncio.get_running_loop().call_later(5, set_if_nothing_came)
 
 
 class AsyncTransport:
@@ -65,9 +84,14 @@ class AsyncTransport:
             raise
 
     async def stream(
-        self, method: Method[Response], requests: AsyncIterator[bytes], deadline: float | None
+        self,
+        method: Method[Response],
+        requests: AsyncIterator[bytes],
+        deadline: float | None,
+        on_open: Callable[[Callable[[], object]], None] | None = None,
     ) -> AsyncGenerator[Response, None]:
-        """The answers to a stream of requests, as they come; never tried again. FavorError, or what `requests` raises."""
+        """The answers to a stream of requests, as they come; never tried again. FavorError, or what `requests` raises.
+        `on_open` is told how to cancel the call."""
         failures: list[BaseException] = []
 
         async def guarded() -> AsyncIterator[bytes]:
@@ -81,6 +105,10 @@ class AsyncTransport:
         callable_ = self._open().stream_stream(method.path, request_serializer=None, response_deserializer=None)
         timeout = self._options.deadline if deadline is None else deadline
         call = callable_(guarded(), timeout=timeout, metadata=self._metadata)
+        if hasattr(call, "_cython_call"):
+            call._cython_call = _PatientCall(call._cython_call)
+        if on_open is not None:
+            on_open(call.cancel)
         try:
             async for answer in call:
                 yield method.parse(cast(bytes, answer))

@@ -115,9 +115,14 @@ class BlockingTransport:
                 pool.shutdown(wait=False, cancel_futures=True)
 
     def stream(
-        self, method: Method[Response], requests: Iterable[bytes], deadline: float | None
+        self,
+        method: Method[Response],
+        requests: Iterable[bytes],
+        deadline: float | None,
+        on_open: Callable[[Callable[[], object]], None] | None = None,
     ) -> Generator[Response, None, None]:
-        """The answers to a stream of requests, as they come; never tried again. FavorError, or what `requests` raises."""
+        """The answers to a stream of requests, as they come; never tried again. FavorError, or what `requests` raises.
+        `on_open` is told how to cancel the call, from any thread."""
         failures: list[BaseException] = []
 
         def guarded() -> Iterator[bytes]:
@@ -129,7 +134,9 @@ class BlockingTransport:
 
         callable_ = self._channel.stream_stream(method.path, request_serializer=None, response_deserializer=None)
         timeout = self._options.deadline if deadline is None else deadline
-        call = callable_(guarded(), timeout=timeout, metadata=self._metadata)
+        call: Any = callable_(guarded(), timeout=timeout, metadata=self._metadata)
+        if on_open is not None:
+            on_open(call.cancel)
         try:
             for answer in call:
                 yield method.parse(answer)

@@ -22,6 +22,10 @@ class Method(Generic[Response]):
 
 
 ATTEND = Method("/favor.v1.AttentionService/Attend", attention_pb2.AttendResponse.FromString)
+ATTEND_STREAM = Method("/favor.v1.AttentionService/AttendStream", attention_pb2.AttendStreamResponse.FromString)
+FOLD = Method("/favor.v1.AttentionService/Fold", attention_pb2.FoldResponse.FromString)
+MERGE = Method("/favor.v1.AttentionService/Merge", attention_pb2.MergeResponse.FromString)
+READ = Method("/favor.v1.AttentionService/Read", attention_pb2.ReadResponse.FromString)
 CALIBRATE = Method("/favor.v1.AttentionService/Calibrate", attention_pb2.CalibrateResponse.FromString)
 EMBED = Method("/favor.v1.EmbeddingService/Embed", embedding_pb2.EmbedResponse.FromString)
 EMBED_STREAM = Method("/favor.v1.EmbeddingService/EmbedStream", embedding_pb2.EmbedStreamResponse.FromString)

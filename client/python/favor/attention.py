@@ -105,24 +105,15 @@ class Features:
     its own, any other runs FAVOR+."""
 
 
-class AttendOptions(TypedDict, total=False):
-    """What `attend` can be told beyond its tensors. What is left out or None is the server's to choose."""
+class SpecOptions(TypedDict, total=False):
+    """What attention to compute: of a call, a stream or a state. What is left out or None is the server's to choose."""
 
     causal: bool
-    mode: Mode
-    """"features" (the default) is FAVOR+, or what the arguments that favor.Features describes make of it; "exact" is
-    softmax attention itself, at quadratic cost."""
     scale: float | None
     """Left out: 1 / sqrt(head_dim)."""
     layout: Layout | None
     """Order of the axes of all tensors."""
     precision: Precision | None
-    query_lengths: Sequence[int] | None
-    """Valid queries of each sequence, [batch]; left out: all. Rows past it are zero in the output."""
-    key_lengths: Sequence[int] | None
-    """Valid keys of each sequence, [batch]; left out: all."""
-    output_dtype: DTypeLike
-    """Left out: the queries'."""
     kernel: Kernel | None
     estimator: Estimator | None
     num_features: int | None
@@ -139,6 +130,20 @@ class AttendOptions(TypedDict, total=False):
     num_fit_rows: int | None
     precondition: bool
     statistics: Statistics | None
+
+
+class AttendOptions(SpecOptions, total=False):
+    """What `attend` can be told beyond its tensors. What is left out or None is the server's to choose."""
+
+    mode: Mode
+    """"features" (the default) is FAVOR+, or what the arguments that favor.Features describes make of it; "exact" is
+    softmax attention itself, at quadratic cost."""
+    query_lengths: Sequence[int] | None
+    """Valid queries of each sequence, [batch]; left out: all. Rows past it are zero in the output."""
+    key_lengths: Sequence[int] | None
+    """Valid keys of each sequence, [batch]; left out: all."""
+    output_dtype: DTypeLike
+    """Left out: the queries'."""
 
 
 class CalibrateOptions(TypedDict, total=False):
@@ -278,44 +283,54 @@ def attention_mode(argument: str, mode: Mode | Features | None) -> attention_pb2
     raise ValueError(f'{argument} is {mode!r}, and must be "features", "exact" or a favor.Features')
 
 
+def attention_spec(
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+    layout: Layout | None = None,
+    precision: Precision | None = None,
+    **features: Any,
+) -> attention_pb2.AttentionSpec:
+    """SpecOptions on the wire; ValueError or TypeError naming the argument."""
+    spec = attention_pb2.AttentionSpec(features=feature_spec(Features(**features)), causal=causal, scale=scale)
+    spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
+    spec.precision = _enums.value(  # type: ignore[assignment]
+        "precision", attention_pb2.Precision, "PRECISION_", precision
+    )
+    return spec
+
+
 def attend_request(
     queries: ArrayLike,
     keys: ArrayLike,
     values: ArrayLike,
     *,
-    causal: bool = False,
     mode: Mode = "features",
-    scale: float | None = None,
-    layout: Layout | None = None,
-    precision: Precision | None = None,
     query_lengths: Sequence[int] | None = None,
     key_lengths: Sequence[int] | None = None,
     output_dtype: DTypeLike | None = None,
-    **features: Any,
+    **options: Any,
 ) -> bytes:
     """The encoded request of `attend`, of AttendOptions."""
-    given = [name for name, value in features.items() if value is not None and value is not False]
-    if mode == "exact" and given:
-        raise ValueError(f'{given[0]} is given, and means nothing with mode="exact"')
-    spec = attention_mode("mode", Features(**features) if mode == "features" else mode)
-    spec.causal = causal
-    if scale is not None:
-        spec.scale = scale
-    spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
-    spec.precision = _enums.value(  # type: ignore[assignment]
-        "precision", attention_pb2.Precision, "PRECISION_", precision
-    )
+    spec = attention_spec(**options)
+    if mode != "features":
+        if spec.features.ByteSize() > 0:
+            fields = Features.__dataclass_fields__
+            given = [key for key in options if key in fields and options[key] is not None and options[key] is not False]
+            raise ValueError(f'{given[0]} is given, and means nothing with mode="{mode}"')
+        spec.MergeFrom(attention_mode("mode", mode))
     request = attention_pb2.AttendRequest(spec=spec, query_lengths=query_lengths, key_lengths=key_lengths)
     if output_dtype is not None:
         request.output_type = _tensors.data_type("output_dtype", output_dtype)
-    pieces: list[bytes | memoryview] = [request.SerializeToString()]
-    for number, argument, tensor in (
-        (attention_pb2.AttendRequest.QUERIES_FIELD_NUMBER, "queries", queries),
-        (attention_pb2.AttendRequest.KEYS_FIELD_NUMBER, "keys", keys),
-        (attention_pb2.AttendRequest.VALUES_FIELD_NUMBER, "values", values),
-    ):
-        pieces += _tensors.encode_field(number, argument, tensor)
-    return b"".join(pieces)
+    numbers = attention_pb2.AttendRequest
+    return b"".join(
+        [
+            request.SerializeToString(),
+            *_tensors.encode_field(numbers.QUERIES_FIELD_NUMBER, "queries", queries),
+            *_tensors.encode_field(numbers.KEYS_FIELD_NUMBER, "keys", keys),
+            *_tensors.encode_field(numbers.VALUES_FIELD_NUMBER, "values", values),
+        ]
+    )
 
 
 def calibrate_request(
@@ -327,30 +342,32 @@ def calibrate_request(
     **features: Any,
 ) -> bytes:
     """The encoded request of `calibrate`, of CalibrateOptions."""
-    spec = attention_mode("mode", Features(**features))
-    if scale is not None:
-        spec.scale = scale
-    spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
-    pieces: list[bytes | memoryview] = [attention_pb2.CalibrateRequest(spec=spec).SerializeToString()]
-    pieces += _tensors.encode_field(attention_pb2.CalibrateRequest.QUERIES_FIELD_NUMBER, "queries", queries)
-    pieces += _tensors.encode_field(attention_pb2.CalibrateRequest.KEYS_FIELD_NUMBER, "keys", keys)
-    return b"".join(pieces)
-
-
-def attend_result(response: attention_pb2.AttendResponse) -> AttendResult:
-    """The answer of `attend`."""
-    report = response.report
-    return AttendResult(
-        output=_tensors.from_wire(response.output),
-        report=AttendReport(
-            spec=as_dict(report.spec),
-            projection_id=report.projection_id,
-            num_features=report.num_features,
-            degenerate_rows=report.degenerate_rows,
-            queue_time=seconds(report.queue_time),
-            compute_time=seconds(report.compute_time),
-            server_version=report.server_version,
-            cpu_target=report.cpu_target,
-            statistics=statistics_from_wire(report.statistics) if report.HasField("statistics") else None,
-        ),
+    request = attention_pb2.CalibrateRequest(spec=attention_spec(scale=scale, layout=layout, **features))
+    numbers = attention_pb2.CalibrateRequest
+    return b"".join(
+        [
+            request.SerializeToString(),
+            *_tensors.encode_field(numbers.QUERIES_FIELD_NUMBER, "queries", queries),
+            *_tensors.encode_field(numbers.KEYS_FIELD_NUMBER, "keys", keys),
+        ]
     )
+
+
+def attend_report(report: attention_pb2.AttendReport) -> AttendReport:
+    """What ran."""
+    return AttendReport(
+        spec=as_dict(report.spec),
+        projection_id=report.projection_id,
+        num_features=report.num_features,
+        degenerate_rows=report.degenerate_rows,
+        queue_time=seconds(report.queue_time),
+        compute_time=seconds(report.compute_time),
+        server_version=report.server_version,
+        cpu_target=report.cpu_target,
+        statistics=statistics_from_wire(report.statistics) if report.HasField("statistics") else None,
+    )
+
+
+def attend_result(response: attention_pb2.AttendResponse | attention_pb2.ReadResponse) -> AttendResult:
+    """The answer of `attend`, or of `read`."""
+    return AttendResult(output=_tensors.from_wire(response.output), report=attend_report(response.report))

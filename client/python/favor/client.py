@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, Unpack, overload
 
 from numpy.typing import ArrayLike, DTypeLike
@@ -17,15 +17,19 @@ from favor import attention as _attention
 from favor import embedding as _embedding
 from favor import sequence as _sequence
 from favor import server as _server
+from favor import states as _states
+from favor import streams as _streams
 from favor._blocking import BlockingTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
 from favor._tensors import Array
-from favor.attention import AttendOptions, AttendResult, CalibrateOptions, Statistics
+from favor.attention import AttendOptions, AttendResult, CalibrateOptions, SpecOptions, Statistics
 from favor.embedding import EmbedOptions, EmbedResult, EmbedResults, Input, InputStream, Pooling, Tokens
 from favor.errors import FavorError
 from favor.options import ClientOptions, RetryOptions, TlsOptions
 from favor.sequence import Chunks, SequenceState
 from favor.server import ModelInfo, ServerInfo, ServingStatus
+from favor.states import AttentionState, StateEncoding
+from favor.streams import AttendStream, AttentionChunks, StreamOptions
 
 
 class Client:
@@ -89,7 +93,8 @@ class Client:
         what the server chose wherever the options left the choice.
         """
         request = _attention.attend_request(queries, keys, values, **options)
-        return _attention.attend_result(self._transport.call(_methods.ATTEND, request, deadline))
+        response = self._transport.call(_methods.ATTEND, request, deadline)
+        return _attention.attend_result(response)
 
     def calibrate(
         self,
@@ -104,6 +109,71 @@ class Client:
         true; the same then goes to `attend`."""
         request = _attention.calibrate_request(queries, keys, **options)
         return _attention.statistics_from_wire(self._transport.call(_methods.CALIBRATE, request, deadline).statistics)
+
+    def fold(
+        self,
+        keys: ArrayLike,
+        values: ArrayLike,
+        *,
+        state: AttentionState | None = None,
+        key_lengths: Sequence[int] | None = None,
+        encoding: StateEncoding | None = None,
+        deadline: float | None = None,
+        **options: Unpack[SpecOptions],
+    ) -> AttentionState:
+        """Folds keys and values into a state, on top of `state` if there is one: then the options may be left out, and
+        what the state is for is what it was for. keys [batch, key heads, key_length, head_dim], values [batch, key heads,
+        key_length, value_dim]; `key_lengths` as in `attend`."""
+        request = _states.fold_request(
+            keys, values, state=state, key_lengths=key_lengths, encoding=encoding, **options
+        )
+        return _states.state_from_wire(self._transport.call(_methods.FOLD, request, deadline).state)
+
+    def merge(
+        self,
+        states: Iterable[AttentionState],
+        *,
+        encoding: StateEncoding | None = None,
+        deadline: float | None = None,
+    ) -> AttentionState:
+        """The state of all keys together, of states of disjoint parts of one sequence: made by any servers, with the same
+        options. Commutative bit for bit, associative up to rounding."""
+        request = _states.merge_request(states, encoding)
+        return _states.state_from_wire(self._transport.call(_methods.MERGE, request, deadline).state)
+
+    def read(
+        self,
+        queries: ArrayLike,
+        state: AttentionState,
+        *,
+        output_dtype: DTypeLike | None = None,
+        deadline: float | None = None,
+    ) -> AttendResult:
+        """What queries [batch, heads, query_length, head_dim] see of a state: all of its keys."""
+        request = _states.read_request(queries, state, output_dtype)
+        response = self._transport.call(_methods.READ, request, deadline)
+        return _attention.attend_result(response)
+
+    def attend_stream(
+        self,
+        chunks: AttentionChunks,
+        *,
+        report_every_chunk: bool = False,
+        deadline: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> AttendStream:
+        """Attention of one sequence of any length, at constant memory here and there: any iterable of chunks, which
+        another thread reads. Each is a tuple of arrays, as they would go to `attend`.
+
+            causal          (queries, keys, values), answered with the output, which is that of the whole however cut
+            bidirectional   (keys, values), any number of them; favor.END_OF_KEYS; then queries, each with its output
+            either          favor.GET_STATE: answered with the state after all before
+
+        Answers (favor.StreamAnswer) come in the order of the chunks. The server takes two chunks more than it has
+        answered. The options are favor.streams.StreamOptions; with report_every_chunk each chunk has a report, and chunks
+        of keys have an answer for it. A stream that breaks is not tried again: see favor.ResumingStream."""
+        opening = _streams.opening(report_every_chunk=report_every_chunk, **options)
+        return AttendStream(self._transport, chunks, deadline, opening)
 
     @overload
     def embed(

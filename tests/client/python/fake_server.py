@@ -16,6 +16,10 @@ METHODS = {
     method.path: (method, request)
     for method, request in [
         (_methods.ATTEND, _methods.attention_pb2.AttendRequest),
+        (_methods.ATTEND_STREAM, _methods.attention_pb2.AttendStreamRequest),
+        (_methods.FOLD, _methods.attention_pb2.FoldRequest),
+        (_methods.MERGE, _methods.attention_pb2.MergeRequest),
+        (_methods.READ, _methods.attention_pb2.ReadRequest),
         (_methods.CALIBRATE, _methods.attention_pb2.CalibrateRequest),
         (_methods.EMBED, embedding_pb2.EmbedRequest),
         (_methods.EMBED_STREAM, embedding_pb2.EmbedStreamRequest),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import signal
 import struct
 import subprocess
 import time
@@ -18,15 +19,24 @@ DATA = Path(__file__).resolve().parents[2] / "data"
 
 
 @contextlib.contextmanager
-def running_favord(folder: Path, *flags: str) -> Iterator[str]:
-    """The endpoint of a server that runs meanwhile."""
+def favord_process(folder: Path, *flags: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The endpoint of a server that runs meanwhile, and the process, which may be stopped or killed."""
     port_file, log = folder / "port", folder / "log"
+    port_file.unlink(missing_ok=True)
     command = [BINARY, "--address", "127.0.0.1:0", "--metrics-address", "", "--port-file", str(port_file), *flags]
     with log.open("w") as errors, subprocess.Popen([*command, "--drain-delay", "0s"], stderr=errors) as process:
         try:
-            yield _await_serving(process, port_file, log)
+            yield _await_serving(process, port_file, log), process
         finally:
+            process.send_signal(signal.SIGCONT)
             process.terminate()
+
+
+@contextlib.contextmanager
+def running_favord(folder: Path, *flags: str) -> Iterator[str]:
+    """The endpoint of a server that runs meanwhile."""
+    with favord_process(folder, *flags) as (endpoint, _):
+        yield endpoint
 
 
 def _await_serving(process: subprocess.Popen[bytes], port_file: Path, log: Path) -> str:

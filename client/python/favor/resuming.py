@@ -1,0 +1,459 @@
+"""Streams over replicas, which go on elsewhere when a server dies, drains, is full or falls silent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import threading
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Unpack
+
+import grpc
+
+from favor import _methods
+from favor._proto import attention_pb2
+from favor._replay import ReplayLog, is_break, with_text
+from favor.aio import AsyncClient
+from favor.attention import AttendReport
+from favor.client import Client
+from favor.errors import DeadlineExceededError, FavorError, UnavailableError
+from favor.streams import (
+    AnswerIterator,
+    AsyncAnswerIterator,
+    AsyncAttentionChunks,
+    AttentionChunks,
+    StreamAnswer,
+    StreamOptions,
+    as_async,
+    opening,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResumeOptions:
+    """When a resuming stream goes on elsewhere, and what it keeps for that."""
+
+    checkpoint_every: int = 16
+    """The state is asked for, as a checkpoint, after so many chunks, and earlier after half of max_kept_bytes. What was
+    sent since the last one is kept: at most twice as many chunks, and max_kept_bytes and a chunk."""
+    max_kept_bytes: int = 256 << 20
+    give_checkpoints: bool = False
+    """Checkpoints are among the answers too, each behind those to all chunks it holds."""
+    answer_timeout: float | None = 60.0
+    """Seconds that a server may owe an answer before it counts as gone; None: any time. It must be more than a chunk
+    takes on a busy server."""
+    max_attempts: int = 20
+    """Attempts one after the other that may fail without bringing anything new."""
+    initial_backoff: float = 0.1
+    """Once all servers have failed, round n (from 0) waits `initial_backoff * 2**n` seconds, `max_backoff` at most,
+    times a random factor between 0.5 and 1. A server that says when to come back is left alone until then."""
+    max_backoff: float = 5.0
+    on_break: Callable[[FavorError], None] | None = None
+    """Told why a stream broke that is about to be gone on with."""
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_every", "max_kept_bytes", "max_attempts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}, the least is 1")
+        if self.answer_timeout is not None and self.answer_timeout <= 0:
+            raise ValueError(f"answer_timeout is {self.answer_timeout} s, and must be above 0")
+
+
+class _Course:
+    """Which server is next, and when."""
+
+    def __init__(
+        self, clients: Sequence[Client] | Sequence[AsyncClient], options: ResumeOptions, deadline: float | None
+    ) -> None:
+        if not clients:
+            raise ValueError("clients is empty")
+        self.server = 0
+        self.num_resumes = 0
+        self._endpoints = [client.options.endpoint for client in clients]
+        self._options = options
+        deadline = clients[0].options.deadline if deadline is None else deadline
+        self._end = None if deadline is None else time.monotonic() + deadline
+        self._not_before = [0.0] * len(clients)
+        self._failures = 0  # since something new came
+
+    def left(self) -> float | None:
+        """Seconds that the whole stream still has."""
+        return None if self._end is None else max(self._end - time.monotonic(), 0.001)
+
+    def delay_after(self, error: FavorError, brought_something: bool) -> float:
+        """Moves on to the next server; seconds to wait before it is asked. Raises the error when this was the end."""
+        now = time.monotonic()
+        here = self._endpoints[self.server]
+        if not is_break(error) or (self._end is not None and now >= self._end):
+            raise with_text(error, here)
+        self._failures = 1 if brought_something else self._failures + 1
+        if self._failures >= self._options.max_attempts:
+            raise with_text(error, f"{here}, after {self._failures} attempts that brought nothing new")
+        if self._options.on_break is not None:
+            self._options.on_break(with_text(error, here))
+        self.num_resumes += 1
+        self._not_before[self.server] = now + (error.retry_delay or 0.0)
+        self.server = (self.server + 1) % len(self._endpoints)
+        rounds, rest = divmod(self._failures, len(self._endpoints))
+        if rest == 0:
+            full = min(self._options.initial_backoff * 2.0 ** min(rounds - 1, 60), self._options.max_backoff)
+            after = now + full * random.uniform(0.5, 1.0)
+            self._not_before = [max(time_, after) for time_ in self._not_before]
+        delay = max(self._not_before[self.server] - now, 0.0)
+        if self._end is not None and now + delay >= self._end:
+            raise with_text(error, here)
+        return delay
+
+
+class _Shared:
+    """What those who feed, send, read and watch have in common. Guarded by a lock, or of one event loop."""
+
+    def __init__(self, log: ReplayLog, answer_timeout: float | None) -> None:
+        self.log = log
+        self.no_more = False  # will be appended to the log
+        self.failure: Exception | None = None  # of the caller's chunks
+        self.closed = False
+        self._answer_timeout = answer_timeout
+        self._call = 0  # the number of the one under way
+        self._cancel: Callable[[], object] | None = None
+        self._reading = False
+        self.is_silent = False  # the call was cancelled for it
+        self._heard = 0.0  # when the server last took or gave something
+
+    def begin_call(self) -> tuple[int, list[bytes]]:
+        """The number of a new call, and the messages it begins with."""
+        self._call += 1
+        self._cancel, self.is_silent = None, False
+        return self._call, self.log.rewind()
+
+    def on_open(self, cancel: Callable[[], object]) -> None:
+        self._cancel = cancel
+
+    def begin_reading(self) -> None:
+        self._reading, self._heard = True, time.monotonic()
+
+    def take(self, wire: attention_pb2.AttendStreamResponse) -> StreamAnswer | None:
+        """What the caller gets of an answer."""
+        self._reading = False
+        if self.no_more and self.log.all_read:
+            return None  # the report of the whole: it counts what was sent again, and nothing from before a break
+        return self.log.on_answer(wire)
+
+    def is_over(self, call: int) -> bool:
+        return self.closed or self._call != call
+
+    def has_news(self, call: int) -> bool:
+        """Whether `next_message` has something to tell."""
+        return self.is_over(call) or self.no_more or not self.log.all_sent
+
+    def next_message(self, call: int) -> bytes | None:
+        """The next one of a call; None: nothing any more. Raises what the caller's chunks raised."""
+        if self.is_over(call):
+            return None
+        if self.failure is not None:
+            raise self.failure
+        self._heard = time.monotonic()
+        return self.log.next_to_send()
+
+    def patience(self) -> float | None:
+        """Seconds that the server still has to answer; None: nothing is due."""
+        if self._answer_timeout is None or self._cancel is None or not self._reading or not self.log.is_due:
+            return None
+        return self._heard + self._answer_timeout - time.monotonic()
+
+    def give_up(self) -> None:
+        """Cancels the call of a silent server."""
+        assert self._cancel is not None
+        self._cancel()
+        self._cancel, self.is_silent = None, True
+
+    def end_call(self, failure: FavorError | None) -> FavorError | None:
+        """Why the stream is to go on elsewhere; None: it is at its end. Raises what the caller's chunks raised."""
+        self._call += 1
+        self._cancel, self._reading = None, False
+        if self.failure is not None:
+            raise self.failure
+        if self.no_more and self.log.all_answered and (failure is None or self.log.num_answers > 0):
+            return None
+        if self.is_silent:
+            text = f"the server owed an answer for {self._answer_timeout} s"
+            return DeadlineExceededError(grpc.StatusCode.DEADLINE_EXCEEDED, text)
+        early = "the server ended the stream before its last answer"
+        return failure or UnavailableError(grpc.StatusCode.UNAVAILABLE, early)
+
+
+# What works for a stream knows nothing of the object that the caller holds: once that is dropped, everything ends.
+
+
+class _Blocking:
+    """One thread feeds the log, gRPC's own sends from it, one watches, and the caller's reads."""
+
+    def __init__(self, shared: _Shared, clients: Sequence[Client], course: _Course) -> None:
+        self._shared = shared
+        self._clients = clients
+        self._course = course
+        self._changed = threading.Condition()
+
+    def run(self, chunks: AttentionChunks) -> Generator[StreamAnswer, None, None]:
+        threading.Thread(target=self._feed, args=(chunks,), daemon=True).start()
+        threading.Thread(target=self._watch, daemon=True).start()
+        try:
+            while True:
+                before = self._shared.log.num_answers
+                failure = yield from self._call(self._clients[self._course.server])
+                with self._changed:
+                    why = self._shared.end_call(failure)
+                    self._changed.notify_all()
+                if why is None:
+                    return
+                time.sleep(self._course.delay_after(why, self._shared.log.num_answers > before))
+        finally:
+            with self._changed:
+                self._shared.closed = True
+                self._changed.notify_all()
+
+    def _feed(self, chunks: AttentionChunks) -> None:
+        try:
+            for chunk in chunks:
+                message = self._shared.log.message(chunk)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._shared.closed or self._shared.log.has_room())
+                    if self._shared.closed:
+                        return
+                    self._shared.log.append(*message)
+                    self._changed.notify_all()
+        except Exception as failure:  # raised where answers are read
+            self._shared.failure = failure
+        with self._changed:
+            self._shared.no_more = True
+            self._changed.notify_all()
+
+    def _watch(self) -> None:
+        with self._changed:
+            while not self._shared.closed:
+                patience = self._shared.patience()
+                if patience is not None and patience <= 0:
+                    self._shared.give_up()
+                else:
+                    self._changed.wait(patience)
+
+    def _requests(self) -> Iterator[bytes]:
+        with self._changed:
+            call, first = self._shared.begin_call()
+
+        def messages() -> Iterator[bytes]:
+            yield from first
+            while True:
+                with self._changed:
+                    self._changed.wait_for(lambda: self._shared.has_news(call))
+                    message = self._shared.next_message(call)
+                    self._changed.notify_all()
+                if message is None:
+                    return
+                yield message
+
+        return messages()
+
+    def _on_open(self, cancel: Callable[[], object]) -> None:
+        with self._changed:
+            self._shared.on_open(cancel)
+            self._changed.notify_all()
+
+    def _call(self, client: Client) -> Generator[StreamAnswer, None, FavorError | None]:
+        """The new answers of one call; returns how it ended."""
+        requests = self._requests()
+        wire = client._transport.stream(_methods.ATTEND_STREAM, requests, self._course.left(), self._on_open)
+        with contextlib.closing(wire):
+            while True:
+                with self._changed:
+                    self._shared.begin_reading()
+                    self._changed.notify_all()
+                try:
+                    message = next(wire, None)
+                except FavorError as failure:
+                    return failure
+                if message is None:
+                    return None
+                with self._changed:
+                    answer = self._shared.take(message)
+                    self._changed.notify_all()
+                if answer is not None:
+                    yield answer
+
+
+class _Asynchronous:
+    """The same for asyncio: tasks in the place of threads."""
+
+    def __init__(self, shared: _Shared, clients: Sequence[AsyncClient], course: _Course) -> None:
+        self._shared = shared
+        self._clients = clients
+        self._course = course
+        self._changed = asyncio.Condition()
+
+    async def run(self, chunks: AsyncAttentionChunks) -> AsyncGenerator[StreamAnswer, None]:
+        tasks = [asyncio.ensure_future(self._feed(chunks)), asyncio.ensure_future(self._watch())]
+        try:
+            while True:
+                before = self._shared.log.num_answers
+                failure: FavorError | None = None
+                async with contextlib.aclosing(self._call(self._clients[self._course.server])) as answers:
+                    try:
+                        async for answer in answers:
+                            yield answer
+                    except FavorError as error:
+                        failure = error
+                async with self._changed:
+                    why = self._shared.end_call(failure)
+                    self._changed.notify_all()
+                if why is None:
+                    return
+                await asyncio.sleep(self._course.delay_after(why, self._shared.log.num_answers > before))
+        finally:
+            self._shared.closed = True
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _feed(self, chunks: AsyncAttentionChunks) -> None:
+        try:
+            async for chunk in as_async(chunks):
+                message = self._shared.log.message(chunk)
+                async with self._changed:
+                    await self._changed.wait_for(self._shared.log.has_room)
+                    self._shared.log.append(*message)
+                    self._changed.notify_all()
+        except Exception as failure:  # raised where answers are read
+            self._shared.failure = failure
+        async with self._changed:
+            self._shared.no_more = True
+            self._changed.notify_all()
+
+    async def _watch(self) -> None:
+        async with self._changed:
+            while True:
+                patience = self._shared.patience()
+                if patience is not None and patience <= 0:
+                    self._shared.give_up()
+                    continue
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(patience):  # wait_for may forget that it was cancelled
+                        await self._changed.wait()
+
+    def _requests(self) -> AsyncIterator[bytes]:
+        call, first = self._shared.begin_call()
+
+        async def messages() -> AsyncIterator[bytes]:
+            for message in first:
+                yield message
+            while True:
+                async with self._changed:
+                    await self._changed.wait_for(lambda: self._shared.has_news(call))
+                    next_message = self._shared.next_message(call)
+                    self._changed.notify_all()
+                if next_message is None:
+                    return
+                yield next_message
+
+        return messages()
+
+    async def _call(self, client: AsyncClient) -> AsyncGenerator[StreamAnswer, None]:
+        """The new answers of one call; raises how it failed."""
+        requests = self._requests()
+        wire = client._transport.stream(_methods.ATTEND_STREAM, requests, self._course.left(), self._shared.on_open)
+        async with contextlib.aclosing(wire):
+            while True:
+                async with self._changed:
+                    self._shared.begin_reading()
+                    self._changed.notify_all()
+                try:
+                    message = await anext(wire, None)
+                except asyncio.CancelledError:  # which is how grpcio tells of a call that was cancelled, too
+                    task = asyncio.current_task()
+                    if not self._shared.is_silent or (task is not None and task.cancelling() > 0):
+                        raise
+                    return
+                if message is None:
+                    return
+                async with self._changed:
+                    answer = self._shared.take(message)
+                    self._changed.notify_all()
+                if answer is not None:
+                    yield answer
+
+
+def _shared(options: ResumeOptions, stream: StreamOptions) -> _Shared:
+    log = ReplayLog(
+        opening(report_every_chunk=True, **stream),
+        checkpoint_every=options.checkpoint_every,
+        max_kept_bytes=options.max_kept_bytes,
+        give_checkpoints=options.give_checkpoints,
+    )
+    return _Shared(log, options.answer_timeout)
+
+
+class ResumingStream(AnswerIterator):
+    """`attend_stream` over replicas: when a server dies, drains, has no room or falls silent, the next of the list goes
+    on from the last checkpoint. What came since then is sent again, answers that the caller has had are dropped, and
+    the others are the same bits as without the break, as long as the servers have CPUs of the same kind.
+
+        clients = [favor.Client("a:50051"), favor.Client("b:50051")]
+        for answer in favor.ResumingStream(clients, chunks, causal=True):
+            answer.output
+
+    Every chunk has an answer, chunks of keys too, each with its report. A break is UNAVAILABLE, RESOURCE_EXHAUSTED with
+    a delay, a server that cancels or gives up waiting, a connection that is reset, or ResumeOptions.answer_timeout; any
+    other error ends the stream. `deadline` is that of the whole.
+    """
+
+    def __init__(
+        self,
+        clients: Sequence[Client],
+        chunks: AttentionChunks,
+        *,
+        resume: ResumeOptions = ResumeOptions(),
+        deadline: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None:
+        self._shared = _shared(resume, options)
+        self._course = _Course(clients, resume, deadline)
+        super().__init__(_Blocking(self._shared, clients, self._course).run(chunks))
+
+    @property
+    def report(self) -> AttendReport | None:
+        """What ran last, with rows and times of all so far."""
+        return self._shared.log.report
+
+    @property
+    def num_resumes(self) -> int:
+        """How often another call went on so far."""
+        return self._course.num_resumes
+
+
+class AsyncResumingStream(AsyncAnswerIterator):
+    """ResumingStream for asyncio, over AsyncClients."""
+
+    def __init__(
+        self,
+        clients: Sequence[AsyncClient],
+        chunks: AsyncAttentionChunks,
+        *,
+        resume: ResumeOptions = ResumeOptions(),
+        deadline: float | None = None,
+        **options: Unpack[StreamOptions],
+    ) -> None:
+        self._shared = _shared(resume, options)
+        self._course = _Course(clients, resume, deadline)
+        super().__init__(_Asynchronous(self._shared, clients, self._course).run(chunks))
+
+    @property
+    def report(self) -> AttendReport | None:
+        """What ran last, with rows and times of all so far."""
+        return self._shared.log.report
+
+    @property
+    def num_resumes(self) -> int:
+        """How often another call went on so far."""
+        return self._course.num_resumes
