@@ -1,6 +1,9 @@
 """deploy/k8s and deploy/helm render, fit Kubernetes' schemas, and hold what the rest of the project promises."""
 
+import hashlib
+import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -8,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 from harness import metrics
-from harness.tools import DEPLOY, ROOT, find_tool, tool
+from harness.processes import Process, await_true, free_ports
+from harness.tools import DEPLOY, ROOT, bin_folder, find_tool, tool
 
 OVERLAYS = ["base", "overlays/trial", "overlays/production"]
 CHART = DEPLOY / "helm/favord"
@@ -65,7 +69,13 @@ def check_pod(deployment: dict[str, Any]) -> None:
     delay, timeout = (int(settings[f"FAVORD_DRAIN_{name}"].removesuffix("s")) for name in ("DELAY", "TIMEOUT"))
     assert spec["terminationGracePeriodSeconds"] >= delay + timeout + 5
     ready, live = container["readinessProbe"], container["livenessProbe"]
-    assert ready["grpc"].get("service", "") == "" and live["grpc"]["service"] == "liveness"
+    if "exec" in ready:  # with TLS, which gRPC probes do not speak
+        assert "grpc" not in ready and "grpc" not in live
+        assert "FAVORD_TLS_CERTIFICATE" in settings
+        assert "--service" not in ready["exec"]["command"]
+        assert live["exec"]["command"] == [*ready["exec"]["command"], "--service", "liveness"]
+    else:
+        assert ready["grpc"].get("service", "") == "" and live["grpc"]["service"] == "liveness"
     # A pod that drains is found not ready while it still serves.
     assert ready["periodSeconds"] * ready["failureThreshold"] + ready["timeoutSeconds"] < delay
 
@@ -75,6 +85,82 @@ def test_overlay_renders_and_fits_the_schemas(overlay: str, tmp_path: Path) -> N
     rendered = kustomized(overlay)
     validate(rendered, tmp_path)
     check_pod(objects(rendered)["Deployment/favord"])
+
+
+def secured(folder: Path) -> str:
+    """Overlay `production` with the component that turns on TLS and API keys."""
+    folder.mkdir()
+    resource, component = (
+        os.path.relpath(DEPLOY / "k8s" / path, folder.resolve()) for path in ("overlays/production", "components/secured")
+    )
+    overlay = {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": [resource],
+        "components": [component],
+    }
+    (folder / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    return kustomized(str(folder))
+
+
+def test_secured_component_goes_on_an_overlay_and_takes_nothing_from_it(tmp_path: Path) -> None:
+    rendered = secured(tmp_path / "overlay")
+    validate(rendered, tmp_path)
+    deployment = objects(rendered)["Deployment/favord"]
+    check_pod(deployment)
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    assert {volume["name"] for volume in spec["volumes"]} == {"models", "tls", "api-keys"}
+    assert {mount["name"] for mount in container["volumeMounts"]} == {"models", "tls", "api-keys"}
+    assert {"FAVORD_MODEL", "FAVORD_API_KEYS"} <= {one["name"] for one in container["env"]}
+
+
+def make_secrets(folder: Path, server_name: str) -> None:
+    """What the two secrets hold, where they would be mounted below `folder`."""
+    (folder / "tls").mkdir(parents=True), (folder / "api-keys").mkdir()
+    key, certificate = folder / "tls/tls.key", folder / "tls/tls.crt"
+    request = [tool("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+    run([*request, "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=favord", "-addext",
+         f"subjectAltName=DNS:{server_name}"])  # fmt: skip
+    (folder / "tls/ca.crt").write_bytes(certificate.read_bytes())
+    (folder / "api-keys/favord.keys").write_text(f"alice {hashlib.sha256(b'secret').hexdigest()}\n")
+
+
+@pytest.mark.parametrize("source", ["kustomize", "helm"])
+def test_probes_of_a_secured_pod_reach_a_server_with_its_settings(source: str, tmp_path: Path) -> None:
+    rendered = secured(tmp_path / "overlay") if source == "kustomize" else charted([*EVERYTHING, "--namespace", "favord"])
+    (container,) = objects(rendered)["Deployment/favord"]["spec"]["template"]["spec"]["containers"]
+    secrets = tmp_path / "secrets"
+    make_secrets(secrets, "favord.favord.svc")
+
+    def here(text: str) -> str:
+        return text.replace("/secrets", str(secrets))
+
+    (port,) = free_ports(1)
+    flags = ["--address", f"127.0.0.1:{port}", "--metrics-address", ""]
+    for one in container["env"]:
+        if "/secrets" in one["value"]:
+            flags += ["--" + one["name"].removeprefix("FAVORD_").lower().replace("_", "-"), here(one["value"])]
+    assert len(flags) == 4 + 2 * 3
+    process = Process([str(bin_folder() / "favord"), *flags], tmp_path / "favord.log")
+    environment = {**os.environ, "FAVOR_ENDPOINT": f"127.0.0.1:{port}"}
+
+    def passes(probe: str) -> bool:
+        program, *arguments = map(here, container[probe]["exec"]["command"])
+        command = [str(bin_folder() / program), *arguments]
+        return subprocess.run(command, env=environment, capture_output=True).returncode == 0
+
+    try:
+        await_true("readiness", lambda: passes("readinessProbe"), 20, process)
+        assert passes("livenessProbe")
+        bare = [str(bin_folder() / "favor"), "info", "--ca", here("/secrets/tls/ca.crt"), "--server-name", "favord.favord.svc"]
+        refused = subprocess.run(bare, env=environment, capture_output=True, text=True)
+        assert refused.returncode == 1 and "UNAUTHENTICATED" in refused.stdout + refused.stderr
+        process.signal(signal.SIGTERM)  # which drains: not ready, and alive
+        await_true("not ready", lambda: not passes("readinessProbe"), 4, process)
+        assert passes("livenessProbe")
+    finally:
+        process.kill()
 
 
 @pytest.mark.parametrize("values", [[], EVERYTHING], ids=["defaults", "everything"])
@@ -108,7 +194,7 @@ def test_chart_passes_settings_and_models_on() -> None:
     settings = {one["name"]: one["value"] for one in container["env"]}
     assert settings["FAVORD_MAX_CALLS"] == "64"
     assert settings["FAVORD_MODEL"] == "minilm=/models/all-MiniLM-L6-v2"
-    assert "FAVORD_MODEL" not in charted([])
+    assert not {"FAVORD_MODEL", "FAVORD_API_KEYS", "/secrets"} & set(re.findall(r"FAVORD_[A-Z_]+|/secrets", charted([])))
 
 
 def test_chart_refuses_values_it_does_not_know() -> None:
