@@ -19,8 +19,8 @@ def format_value(value: float, unit: str) -> str:
         return f"{value * 100:.3g} %"
     if unit == "s":
         return f"{value:.3g} s" if value >= 1 or value == 0 else f"{value * 1e3:.3g} ms"
-    if unit == "bytes":
-        return f"{value / 2**20:.3g} MiB"
+    if unit in ("bytes", "Bps"):
+        return f"{value / 2**20:.3g} MiB" + ("/s" if unit == "Bps" else "")
     return (f"{value / 1000:.3g} k" if value >= 10000 else f"{value:.4g}") + ("/s" if unit == "reqps" else "")
 
 
