@@ -43,8 +43,9 @@ struct TlsOptions {
   std::string server_name = "";  // the name the certificate must have; empty: the endpoint's host
 };
 
-// A call is tried again when the server was UNAVAILABLE, or was RESOURCE_EXHAUSTED and said when to come back
-// (google.rpc.RetryInfo); never otherwise. Every call of favord can be repeated without harm.
+// A call is tried again when the server was UNAVAILABLE, when it cancelled the call (which gRPC does to those that arrive
+// in the instant of its end), or was RESOURCE_EXHAUSTED and said when to come back (google.rpc.RetryInfo); never
+// otherwise. Every call of favord can be repeated without harm.
 struct RetryOptions {
   int max_retries = 3;  // attempts after the first; 0: none
   // Before retry n (from 0) the client waits initial_backoff * 2^n, max_backoff at most, times a random factor between
@@ -52,6 +53,10 @@ struct RetryOptions {
   absl::Duration initial_backoff = absl::Milliseconds(100);
   absl::Duration max_backoff = absl::Seconds(5);
 };
+
+// Who is refused and who waits when a server has too much to do. A server with API keys gives no more than the key
+// allows.
+enum class Priority { kLow, kNormal, kHigh };
 
 struct ClientOptions {
   // host:port, a name that gRPC resolves (dns:///host:port), or a unix socket (unix:/path).
@@ -61,6 +66,8 @@ struct ClientOptions {
   // Sent as "authorization: Bearer <api_key>" with every call; empty: nothing is sent. Without TLS it can be read on
   // the way.
   std::string api_key = "";
+  // Of every call; a program with calls of two kinds makes two clients. Unset: what the API key has, or normal.
+  std::optional<Priority> priority = std::nullopt;
   // From the start of a call to its end, retries included.
   absl::Duration deadline = absl::InfiniteDuration();
   RetryOptions retries = {};

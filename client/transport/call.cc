@@ -32,10 +32,23 @@ class CallQueue {
   grpc::CompletionQueue queue_;
 };
 
+const char* NameOf(Priority priority) {
+  switch (priority) {
+    case Priority::kLow:
+      return "low";
+    case Priority::kNormal:
+      return "normal";
+    case Priority::kHigh:
+      return "high";
+  }
+  return "normal";
+}
+
 }  // namespace
 
 void Apply(const CallSettings& settings, grpc::ClientContext* context) {
   if (settings.deadline != absl::InfiniteFuture()) context->set_deadline(absl::ToChronoTime(settings.deadline));
+  if (settings.priority) context->AddMetadata("favor-priority", NameOf(*settings.priority));
   if (!settings.api_key.empty()) context->AddMetadata("authorization", absl::StrCat("Bearer ", settings.api_key));
 }
 

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include <grpcpp/channel.h>
@@ -10,12 +11,14 @@
 #include <grpcpp/support/byte_buffer.h>
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "client/client.h"
 
 namespace favor::client {
 
 // What every call of a client carries.
 struct CallSettings {
   std::string api_key;
+  std::optional<Priority> priority = std::nullopt;
   absl::Time deadline = absl::InfiniteFuture();
 };
 

@@ -24,7 +24,7 @@ Client::Impl::Impl(ClientOptions options, std::shared_ptr<grpc::Channel> channel
     : options_(std::move(options)), channel_(std::move(channel)) {}
 
 CallSettings Client::Impl::Settings(std::optional<absl::Duration> deadline) const {
-  return {options_.api_key, absl::Now() + deadline.value_or(options_.deadline)};
+  return {options_.api_key, options_.priority, absl::Now() + deadline.value_or(options_.deadline)};
 }
 
 absl::Status Client::Impl::Call(

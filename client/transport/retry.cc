@@ -13,7 +13,10 @@ std::optional<absl::Duration> DelayBeforeRetry(const RetryOptions& options, cons
                                                double uniform) {
   if (retry >= options.max_retries) return std::nullopt;
   const std::optional<absl::Duration> asked_for = RetryDelayOf(status);
-  if (!absl::IsUnavailable(status) && !(absl::IsResourceExhausted(status) && asked_for)) return std::nullopt;
+  // Nothing here cancels unary calls: it was the server's gRPC, at the instant in which it shuts down.
+  const bool is_retriable = absl::IsUnavailable(status) || absl::IsCancelled(status) ||
+                            (absl::IsResourceExhausted(status) && asked_for.has_value());
+  if (!is_retriable) return std::nullopt;
   // Random, or all clients of a server that failed would come back together.
   const absl::Duration full = std::min(options.initial_backoff * std::exp2(std::min(retry, 60)), options.max_backoff);
   const absl::Duration backoff = full * (0.5 + 0.5 * uniform);

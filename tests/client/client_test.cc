@@ -197,6 +197,18 @@ TEST(Client, SendsKeyAndUserAgent) {
   EXPECT_THAT(server.last_metadata(), Not(Contains(Key("authorization"))));
 }
 
+TEST(Client, SendsItsPriorityAndNoneUnlessTold) {
+  FakeServer server;
+  const std::pair<Priority, std::string> names[] = {
+      {Priority::kLow, "low"}, {Priority::kNormal, "normal"}, {Priority::kHigh, "high"}};
+  for (const auto& [priority, name] : names) {
+    ASSERT_TRUE(ConnectTo(server, {.priority = priority}).Attend(SmallInputs()).ok());
+    EXPECT_THAT(server.last_metadata(), Contains(Pair("favor-priority", name)));
+  }
+  ASSERT_TRUE(ConnectTo(server).Attend(SmallInputs()).ok());
+  EXPECT_THAT(server.last_metadata(), Not(Contains(Key("favor-priority"))));
+}
+
 TEST(Client, ReportsAnAbsentServerAsUnavailable) {
   std::string endpoint;
   {

@@ -36,10 +36,12 @@ TEST(DelayBeforeRetry, IsSpreadOverHalfOfItself) {
   EXPECT_EQ(DelayBeforeRetry(kOptions, absl::UnavailableError(""), 0, 0.0), absl::Milliseconds(50));
 }
 
-TEST(DelayBeforeRetry, OnlyUnavailableIsRetried) {
+TEST(DelayBeforeRetry, OnlyUnavailableAndCancelledAreRetried) {
   for (int code = 1; code <= 16; ++code) {
     const absl::Status status(static_cast<absl::StatusCode>(code), "");
-    EXPECT_EQ(DelayBeforeRetry(kOptions, status, 0, 0.5).has_value(), absl::IsUnavailable(status)) << status;
+    EXPECT_EQ(DelayBeforeRetry(kOptions, status, 0, 0.5).has_value(),
+              absl::IsUnavailable(status) || absl::IsCancelled(status))
+        << status;
   }
 }
 

@@ -42,9 +42,11 @@ class AsyncTransport:
         self._options = options
         self._metadata = metadata(options)
         self._credentials = credentials(options)
+        self._closed = False
         self._channel: grpc.aio.Channel | None = None
 
     async def close(self) -> None:
+        self._closed = True
         if self._channel is not None:
             await self._channel.close(None)
 
@@ -130,5 +132,7 @@ class AsyncTransport:
                 answer = await callable_(request, timeout=attempts.timeout(), metadata=self._metadata)
                 return method.parse(cast(bytes, answer))
             except grpc.aio.AioRpcError as failure:
+                if self._closed:  # by another task, which cancels what is under way
+                    attempts.give_up()
                 delay = attempts.delay_after(from_call(cast(FailedCall, failure)))
             await asyncio.sleep(delay)

@@ -55,6 +55,7 @@ class BlockingTransport:
     def __init__(self, options: ClientOptions) -> None:
         self._options = options
         self._metadata = metadata(options)
+        self._closed = False
         self._callables: dict[str, grpc.UnaryUnaryMultiCallable[bytes, bytes]] = {}
         secrets = credentials(options)
         arguments = channel_arguments(options)
@@ -64,6 +65,7 @@ class BlockingTransport:
             self._channel = grpc.secure_channel(options.endpoint, secrets, arguments)
 
     def close(self) -> None:
+        self._closed = True
         self._channel.close()
 
     def call(self, method: Method[Response], request: bytes, deadline: float | None) -> Response:
@@ -154,8 +156,8 @@ class BlockingTransport:
             self._callables[path] = callable_
         return callable_
 
-    @staticmethod
     def _repeat(
+        self,
         method: Method[Response],
         request: bytes,
         attempts: Attempts,
@@ -167,5 +169,7 @@ class BlockingTransport:
             try:
                 return method.parse(attempt(request, timeout))
             except grpc.RpcError as failure:
+                if self._closed:  # by another thread, which cancels what is under way
+                    attempts.give_up()
                 delay = attempts.delay_after(from_call(cast(FailedCall, failure)))
             sleep(delay)

@@ -15,7 +15,7 @@ def delay_before_retry(options: RetryOptions, error: FavorError, retry: int, uni
     """Seconds to wait before retry `retry` (from 0), for a random number in [0, 1); None if there is to be none."""
     if retry >= options.max_retries:
         return None
-    retriable = error.code == grpc.StatusCode.UNAVAILABLE or (
+    retriable = error.code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED) or (
         error.code == grpc.StatusCode.RESOURCE_EXHAUSTED and error.retry_delay is not None
     )
     if not retriable:
@@ -32,6 +32,10 @@ class Attempts:
         self._options = options
         self._end = None if deadline is None else time.monotonic() + deadline
         self._retries = 0
+
+    def give_up(self) -> None:
+        """No more of them: the client is closed."""
+        self._retries = self._options.max_retries
 
     def timeout(self) -> float | None:
         """Seconds left for the next attempt; DeadlineExceededError when there are none."""

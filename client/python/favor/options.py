@@ -28,8 +28,9 @@ class TlsOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryOptions:
-    """A call is tried again when the server was UNAVAILABLE, or was RESOURCE_EXHAUSTED and said when to come back
-    (google.rpc.RetryInfo); never otherwise. Every call of favord can be repeated without harm.
+    """A call is tried again when the server was UNAVAILABLE, when it cancelled the call (which gRPC does to those that
+    arrive in the instant of its end), or was RESOURCE_EXHAUSTED and said when to come back (google.rpc.RetryInfo); never
+    otherwise. Every call of favord can be repeated without harm.
 
     Before retry n (from 0) the client waits `initial_backoff * 2**n`, `max_backoff` at most, times a random factor
     between 0.5 and 1, on top of what the server asked for. It gives up when the wait would pass the deadline.
@@ -111,7 +112,8 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, int | str]]:
         ("grpc.keepalive_timeout_ms", 20 * 1000),
         # Between two attempts to connect; gRPC's own default of 1 s would fail quicker retries without trying.
         ("grpc.initial_reconnect_backoff_ms", 100),
-        ("grpc.min_reconnect_backoff_ms", 100),
+        # How long one attempt may take, whatever its name says: round trips to the other side of the world, or a busy server.
+        ("grpc.min_reconnect_backoff_ms", 5000),
         ("grpc.max_reconnect_backoff_ms", 5000),
         # Names are not asked for a service configuration, which we would not use.
         ("grpc.service_config_disable_resolution", 1),

@@ -57,8 +57,9 @@ def test_requests_are_under_way_at_once_and_come_back_in_order(server):
     np.testing.assert_array_equal(asyncio.run(run())[:, 0], [1, 2, 3, 1, 2, 3])
 
 
-def test_retries(server):
-    failures = [Failure(grpc.StatusCode.UNAVAILABLE, "draining")]
+@pytest.mark.parametrize("code", [grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED])
+def test_retries(server, code):
+    failures = [Failure(code, "draining")]
 
     def answer(request):
         if failures:

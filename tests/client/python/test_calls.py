@@ -1,6 +1,9 @@
 """What all calls share: retries, deadlines, errors, keys, TLS."""
 
+import contextlib
 import re
+import socket
+import threading
 import time
 from pathlib import Path
 
@@ -40,6 +43,7 @@ def unavailable() -> Failure:
         (grpc.StatusCode.UNAVAILABLE, None, 0, 1.0, 0.1),
         (grpc.StatusCode.UNAVAILABLE, None, 2, 0.0, 0.2),
         (grpc.StatusCode.UNAVAILABLE, 2.0, 0, 0.0, 2.05),
+        (grpc.StatusCode.CANCELLED, None, 0, 0.0, 0.05),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, 0.0, 0, 0.0, 0.05),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, None, 0, 0.0, None),
         (grpc.StatusCode.INTERNAL, 1.0, 0, 0.0, None),
@@ -63,6 +67,32 @@ def test_unavailable_servers_are_asked_again(server):
     with favor.Client(server.endpoint, retries=FAST) as client:
         assert client.info().version == "1.2.3"
     assert len(server.requests) == 3
+
+
+def test_calls_that_the_server_cancelled_are_made_again(server):
+    server.on(_methods.GET_SERVER_INFO, failing([Failure(grpc.StatusCode.CANCELLED)]))
+    with favor.Client(server.endpoint, retries=FAST) as client:
+        assert client.info().version == "1.2.3"
+    assert len(server.requests) == 2
+
+
+def test_closing_a_client_ends_its_calls(server):
+    arrived, released = threading.Event(), threading.Event()
+
+    def answer(request):
+        arrived.set()
+        released.wait(20)
+        return info_pb2.GetServerInfoResponse()
+
+    server.on(_methods.GET_SERVER_INFO, answer)
+    client = favor.Client(server.endpoint, retries=FAST)
+    closer = threading.Thread(target=lambda: (arrived.wait(20), client.close()))
+    closer.start()
+    with pytest.raises(favor.CancelledError):
+        client.info()
+    closer.join()
+    released.set()
+    assert len(server.requests) == 1
 
 
 def test_a_call_gives_up_after_its_retries(server):
@@ -89,6 +119,29 @@ def test_a_wait_past_the_deadline_is_not_begun(server):
             client.info()
     assert caught.value.retry_delay == 3600
     assert time.monotonic() - begin < 20
+
+
+def test_a_server_that_is_slow_to_connect_to_is_reached(server):
+    """By way of a relay that takes half a second for a connection."""
+    server.on(_methods.GET_SERVER_INFO, failing([]))
+
+    def pump(source, target):
+        with contextlib.suppress(OSError):  # one of them went
+            while data := source.recv(65536):
+                target.sendall(data)
+
+    def relay():
+        client_side, _ = listener.accept()
+        time.sleep(0.5)
+        server_side = socket.create_connection(("127.0.0.1", server.port))
+        threading.Thread(target=pump, args=(client_side, server_side), daemon=True).start()
+        pump(server_side, client_side)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=relay, daemon=True).start()
+        endpoint = f"127.0.0.1:{listener.getsockname()[1]}"
+        with favor.Client(endpoint, retries=favor.RetryOptions(max_retries=0)) as client:
+            assert client.info().version == "1.2.3"
 
 
 def test_the_deadline_of_a_call_counts(server):
