@@ -1,5 +1,5 @@
 """draw_dashboard.py <SVG file>: draws the dashboard from what a Prometheus saw of three favords behind HAProxy, while load
-came and went, a replica was restarted and a burst was refused. Takes four minutes; needs FAVOR_BIN. Not a test."""
+came and went, a replica was restarted and a burst was refused, of low priority first. Takes three minutes; needs FAVOR_BIN. Not a test."""
 
 import os
 import subprocess
@@ -37,6 +37,16 @@ def embed(address: str, seconds: int) -> subprocess.Popen[bytes]:
     )
 
 
+def stream(address: str) -> subprocess.Popen[bytes]:
+    """A stream that is open and says nothing more, until its standard input is closed."""
+    command = [os.environ["FAVOR_BIN"] + "/favor", "stream", "--endpoint", address, "--input", "-", "--head-dim", "16"]
+    one = subprocess.Popen([*command, "--chunk", "8"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    assert one.stdin is not None
+    one.stdin.write(bytes(8 * 3 * 16 * 4))
+    one.stdin.flush()
+    return one
+
+
 def main(target: Path) -> None:
     folder = Path(tempfile.mkdtemp())
     model = make_performer(folder / "performer")
@@ -51,17 +61,21 @@ def main(target: Path) -> None:
     prometheus = Prometheus(folder, replicas, "127.0.0.1:1")
     time.sleep(10)
     start = time.time()
-    texts = embed(balancer.address, 220)
-    Load(balancer.address, 60, ["--rate", "20", "--length", "64"]).finish(200)
-    busy = Load(balancer.address, 90, ["--rate", "60", "--length", "64", "--connections", "4"])
-    time.sleep(30)
+    texts = embed(balancer.address, 145)
+    Load(balancer.address, 30, ["--rate", "20", "--length", "64"]).finish(200)
+    busy = Load(balancer.address, 60, ["--rate", "60", "--length", "64", "--connections", "4"])
+    time.sleep(20)
     replicas[0].drain()
     replicas[0].start()
+    streams = [stream(balancer.address) for _ in range(5)]
     busy.finish(200)
-    Load(
-        balancer.address, 30, ["--rate", "300", "--length", "128", "--concurrency", "200", "--connections", "4"]
-    ).finish(200)
-    Load(balancer.address, 30, ["--rate", "20", "--length", "64"]).finish(200)
+    for one in streams:
+        one.communicate()
+    burst = ["--length", "128", "--concurrency", "100", "--connections", "4", "--priority"]
+    low = Load(balancer.address, 30, ["--rate", "150", *burst, "low"])
+    Load(balancer.address, 30, ["--rate", "150", *burst, "normal"]).finish(200)
+    low.finish(200)
+    Load(balancer.address, 25, ["--rate", "20", "--length", "64"]).finish(200)
     names = {f"127.0.0.1:{replica.metrics_port}": replica.name for replica in replicas}
     target.write_text(picture.draw(prometheus.port, start, time.time(), names))
     texts.wait()
