@@ -66,7 +66,7 @@ void Measure(const CallPointer& calibrate) {
 }  // namespace
 
 void Calibrate(const AttentionDependencies& dependencies, std::shared_ptr<UnaryCall> call) {
-  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request");
+  auto admitted = dependencies.admission->Admit(call->request_bytes(), "the request", call->priority());
   if (!admitted.ok()) return call->Fail(admitted.status());
   auto calibrate = std::make_shared<CalibrateCall>(dependencies, call, *std::move(admitted));
   ReceiveWire(call->TakeRequest(),

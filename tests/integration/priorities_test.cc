@@ -5,8 +5,10 @@
 #include <thread>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "client/client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
@@ -20,6 +22,7 @@ namespace favor::testing {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
@@ -133,6 +136,47 @@ TEST(Priorities, AKeyBoundsWhatItsHolderMayAskFor) {
   EXPECT_EQ(priority_of("alice", ""), "normal");
   EXPECT_EQ(priority_of("alice", "high"), "normal");
   EXPECT_EQ(priority_of("batch", "normal"), "low");
+}
+
+TEST(Priorities, EveryUnaryCallIsAdmittedByThatOfItsCaller) {
+  // Nothing of low priority at all.
+  Favord favord({.flags = {"--low-priority-share", "0"}});
+  const std::vector<float> numbers(2 * 16 * 8, 0.5f);
+  const client::TensorView tensor = client::Float32View(numbers, {1, 2, 16, 8});
+  const auto statuses = [&](client::Priority priority) {
+    const auto client =
+        client::Client::Connect({.endpoint = favord.address(), .priority = priority, .retries = {.max_retries = 0}});
+    EXPECT_TRUE(client.ok()) << client.status();
+    const client::AttentionSpec fitted = {.mode = client::FeatureSpec{.estimator = client::Estimator::kSderf}};
+    std::vector<std::pair<std::string, absl::StatusCode>> codes;
+    codes.emplace_back("Attend", client->Attend({tensor, tensor, tensor}).status().code());
+    codes.emplace_back("Fold", client->Fold({tensor, tensor}).status().code());
+    codes.emplace_back("Calibrate", client->Calibrate({tensor, tensor}, fitted).status().code());
+    return codes;
+  };
+  for (const auto& [method, code] : statuses(client::Priority::kLow)) {
+    EXPECT_EQ(code, absl::StatusCode::kResourceExhausted) << method;
+  }
+  for (const auto& [method, code] : statuses(client::Priority::kNormal)) {
+    EXPECT_EQ(code, absl::StatusCode::kOk) << method;
+  }
+}
+
+TEST(Priorities, TheCommandAsksForTheOneOfItsFlagOrOfItsEnvironment) {
+  Favord favord;
+  const auto logged = [&](const std::vector<std::string>& flags, const std::vector<std::string>& environment) {
+    std::vector<std::string> arguments = {"info", "--endpoint", favord.address()};
+    arguments.insert(arguments.end(), flags.begin(), flags.end());
+    const size_t before = favord.process().err().text().size();
+    const Finished run = RunFavor(arguments, environment);
+    EXPECT_EQ(run.exit_code, 0) << run.err;
+    EXPECT_TRUE(Eventually(
+        [&] { return favord.process().err().text().find("\"event\":\"call\"", before) != std::string::npos; }));
+    return favord.process().err().text().substr(before);
+  };
+  EXPECT_THAT(logged({"--priority", "high"}, {}), HasSubstr("\"priority\":\"high\""));
+  EXPECT_THAT(logged({}, {"FAVOR_PRIORITY=low"}), HasSubstr("\"priority\":\"low\""));
+  EXPECT_THAT(logged({}, {}), Not(HasSubstr("\"priority\"")));
 }
 
 TEST(Priorities, AnUnknownOneIsAnErrorThatTellsWhichThereAre) {
