@@ -24,6 +24,8 @@ void ConnectionFlags::AddTo(FlagSet* flags) {
   flags->Add("server-name", "NAME", "Name that the server's certificate must have. Default: the endpoint's host.",
              &tls_options.server_name);
   flags->Add("api-key-file", "FILE", "Send the key in this file as authorization: Bearer.", &api_key_file);
+  flags->Add("priority", "P", "Who is refused and who waits when the server is busy. Default: normal, or the key's.",
+             &priority);
   flags->Add("deadline", "TIME",
              absl::StrCat("Give up after this long, retries included; inf: never. Default ",
                           absl::FormatDuration(deadline), "."),
@@ -52,6 +54,7 @@ absl::StatusOr<client::ClientOptions> ToClientOptions(const ConnectionFlags& fla
     }
     options.api_key = std::string(absl::StripAsciiWhitespace(text.str()));
   }
+  options.priority = flags.priority;
   options.deadline = flags.deadline;
   options.retries.max_retries = static_cast<int>(std::min<uint32_t>(flags.retries, INT32_MAX));
   options.user_agent = absl::StrCat("favor/", kVersion);

@@ -2,6 +2,7 @@
 #define FAVOR_CLIENT_CLI_CONNECTION_FLAGS_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ struct ConnectionFlags {
   bool tls = false;
   client::TlsOptions tls_options;
   std::string api_key_file;
+  std::optional<client::Priority> priority;
   absl::Duration deadline = absl::Seconds(30);
   uint32_t retries = client::RetryOptions().max_retries;
   bool json = false;

@@ -10,6 +10,7 @@ using client::Nonlinearity;
 using client::OverLength;
 using client::Pooling;
 using client::Precision;
+using client::Priority;
 using client::ProjectionKind;
 using client::RowNorms;
 using client::ServingStatus;
@@ -107,6 +108,13 @@ absl::Span<const Named<DataType>> NamesOf<DataType>() {
 }
 
 // As the health protocol spells them.
+template <>
+absl::Span<const Named<Priority>> NamesOf<Priority>() {
+  static constexpr Named<Priority> kNames[] = {
+      {Priority::kLow, "low"}, {Priority::kNormal, "normal"}, {Priority::kHigh, "high"}};
+  return kNames;
+}
+
 template <>
 absl::Span<const Named<ServingStatus>> NamesOf<ServingStatus>() {
   static constexpr Named<ServingStatus> kNames[] = {{ServingStatus::kUnknown, "UNKNOWN"},

@@ -46,6 +46,8 @@ absl::Span<const Named<client::WhenMissed>> NamesOf<client::WhenMissed>();
 template <>
 absl::Span<const Named<DataType>> NamesOf<DataType>();
 template <>
+absl::Span<const Named<client::Priority>> NamesOf<client::Priority>();
+template <>
 absl::Span<const Named<client::ServingStatus>> NamesOf<client::ServingStatus>();
 template <>
 absl::Span<const Named<client::Pooling>> NamesOf<client::Pooling>();

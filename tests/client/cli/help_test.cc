@@ -101,6 +101,9 @@ TEST(Usage, MistakesGoToStandardErrorWithCodeTwo) {
   EXPECT_EQ(flag.exit_code, kExitUsage);
   EXPECT_THAT(flag.error, HasSubstr("favor info: there is no flag --endpont; did you mean --endpoint?"));
   EXPECT_EQ(RunFavor({"info", "--retries", "-1"}).exit_code, kExitUsage);
+  const FavorRun priority = RunFavor({"info", "--priority", "urgent"});
+  EXPECT_EQ(priority.exit_code, kExitUsage);
+  EXPECT_THAT(priority.error, HasSubstr("--priority is \"urgent\", it must be one of low, normal, high"));
   EXPECT_EQ(RunFavor({"version", "--what"}).exit_code, kExitUsage);
 }
 
