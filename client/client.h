@@ -43,8 +43,8 @@ struct TlsOptions {
   std::string server_name = "";  // the name the certificate must have; empty: the endpoint's host
 };
 
-// A call is tried again when the server was UNAVAILABLE, when it cancelled the call (which gRPC does to those that arrive
-// in the instant of its end), or was RESOURCE_EXHAUSTED and said when to come back (google.rpc.RetryInfo); never
+// A call is tried again when the server was UNAVAILABLE, when it cancelled the call (which gRPC does to those that
+// arrive in the instant of its end), or was RESOURCE_EXHAUSTED and said when to come back (google.rpc.RetryInfo); never
 // otherwise. Every call of favord can be repeated without harm.
 struct RetryOptions {
   int max_retries = 3;  // attempts after the first; 0: none
