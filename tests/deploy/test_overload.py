@@ -1,7 +1,6 @@
 """Overload: what is admitted keeps its latency, the rest is refused at once, memory stays bounded, and it passes."""
 
 import os
-import re
 import threading
 import time
 from collections.abc import Iterator
@@ -53,11 +52,11 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
         return Load(replica.address, seconds, [*CALLS, *flags], cpu=CORES[-1])
 
     def measured(running: Load) -> tuple[Outcome, float, float]:
-        """The outcome, calls answered per CPU second of favord, and the share of its core that favord had: on a machine
-        that others use too, calls per second alone say little."""
-        began, before = time.monotonic(), counters(replica)
+        """The outcome, calls answered per CPU second of favord, and the share of its core that favord had."""
+        began, before = time.monotonic(), metrics.answered_and_cpu_seconds(replica.metrics_port, "Attend")
         outcome = running.finish(300)
-        answered, seconds = (now - then for now, then in zip(counters(replica), before, strict=True))
+        after = metrics.answered_and_cpu_seconds(replica.metrics_port, "Attend")
+        answered, seconds = (now - then for now, then in zip(after, before, strict=True))
         return outcome, answered / seconds, seconds / (time.monotonic() - began)
 
     full, per_cpu_second, _ = measured(load(6, "--closed-loop", "--concurrency", "4"))
@@ -90,16 +89,6 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
     assert resident[0] <= MEMORY_BUDGET + MEMORY_OVERHEAD
     # Others may take the core for a moment here too.
     assert after.succeeded >= 0.95 * after.sent and after.p50 <= 2 * busy.p50, "recovery"
-
-
-def counters(replica: Replica) -> tuple[float, float]:
-    """Attend calls answered, CPU seconds."""
-    text = metrics.scrape(replica.metrics_port)
-    (answered,) = re.findall(
-        r'^grpc_server_handled_total\{.*grpc_code="OK".*grpc_method="Attend".* ([0-9.e+]+)$', text, re.M
-    )
-    (seconds,) = re.findall(r"^process_cpu_seconds_total ([0-9.e+]+)$", text, re.M)
-    return float(answered), float(seconds)
 
 
 def test_idle_and_dribbling_connections_disturb_nobody(replica: Replica) -> None:

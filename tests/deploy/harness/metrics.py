@@ -16,6 +16,17 @@ def scrape(port: int) -> str:
         return answer.read().decode()
 
 
+def answered_and_cpu_seconds(port: int, method: str) -> tuple[float, float]:
+    """Calls of the method that were answered, and CPU seconds of the process: on a machine that others use too, calls per
+    second alone say little."""
+    text = scrape(port)
+    answered = re.findall(
+        rf'^grpc_server_handled_total\{{.*grpc_code="OK".*grpc_method="{method}".* ([0-9.e+]+)$', text, re.M
+    )
+    (seconds,) = re.findall(r"^process_cpu_seconds_total ([0-9.e+]+)$", text, re.M)
+    return float(answered[0]) if answered else 0.0, float(seconds)
+
+
 def exported(exposition: str) -> set[str]:
     """Names as queries use them: a histogram by its buckets, sum and count."""
     names = set()
