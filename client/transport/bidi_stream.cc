@@ -30,7 +30,11 @@ BidiStream::~BidiStream() {
 }
 
 bool BidiStream::Write(const MessageBuilder& message) {
-  if (!CheckMessageSize(message.size_bytes()).ok()) {
+  if (absl::Status status = CheckMessageSize(message.size_bytes()); !status.ok()) {
+    {
+      absl::MutexLock lock(&mutex_);
+      refused_ = std::move(status);
+    }
     Cancel();
     return false;
   }
@@ -46,6 +50,8 @@ absl::Status BidiStream::Finish() {
   if (!finished_) {
     finished_ = true;
     status_ = FromGrpc(stream_->Finish());
+    absl::MutexLock lock(&mutex_);
+    if (absl::IsCancelled(status_) && !refused_.ok()) status_ = refused_;
   }
   return status_;
 }

@@ -10,8 +10,10 @@
 #include <grpcpp/client_context.h>
 #include <grpcpp/support/byte_buffer.h>
 #include <grpcpp/support/sync_stream.h>
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
 #include "client/transport/call.h"
 #include "client/wire/message_builder.h"
 
@@ -27,8 +29,8 @@ class BidiStream {
   // Cancels the call if it has not ended.
   ~BidiStream();
 
-  // False when the call has ended; a message that is too large for gRPC ends it. Memory that the message borrows is no
-  // longer read after the return.
+  // False when the call has ended; a message that is too large for gRPC ends it, and Read() says so. Memory that the
+  // message borrows is no longer read after the return.
   bool Write(const MessageBuilder& message);
   void WriteNoMore() { stream_->WritesDone(); }
   // What decode(grpc::ByteBuffer*), an absl::StatusOr of something, makes of the next message; nothing after the last.
@@ -57,6 +59,8 @@ class BidiStream {
   std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> stream_;
   bool finished_ = false;
   absl::Status status_;
+  absl::Mutex mutex_;
+  absl::Status refused_ ABSL_GUARDED_BY(mutex_);  // why the writing thread has cancelled the call
 };
 
 }  // namespace favor::client

@@ -1,4 +1,7 @@
 // States and streams of the C++ client, against real servers.
+#include <sys/mman.h>
+
+#include <cstddef>
 #include <random>
 #include <string>
 #include <thread>
@@ -209,6 +212,24 @@ TEST_F(ClientStates, StreamsEndWithTheServersErrorOrWhenCancelled) {
   EXPECT_TRUE(absl::IsCancelled(stream.Read().status()));
   canceller.join();
   EXPECT_TRUE(absl::IsDeadlineExceeded(client_.AttendStream({.deadline = absl::Milliseconds(50)}).Read().status()));
+}
+
+TEST_F(ClientStates, StreamsEndAtAMessageThatNothingCanCarryAndSayWhy) {
+  // Never touched, so it takes no memory.
+  constexpr size_t kBytes = size_t{5} << 30;
+  void* pages = mmap(nullptr, kBytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  ASSERT_NE(pages, MAP_FAILED);
+  const client::TensorView huge{.type = DataType::kFloat32,
+                                .shape = {1, 4, kBytes / 256, 16},
+                                .bytes = {static_cast<const std::byte*>(pages), kBytes}};
+  const client::Tensor rows = RowsTensor(case_.keys, 0, 5);
+  AttentionStream stream = client_.AttendStream({.spec = FavorSpec(true)});
+  EXPECT_FALSE(stream.Send({.queries = huge, .keys = rows.view(), .values = rows.view()}));
+  const absl::Status status = stream.Read().status();
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("bytes, a message has at most 4294967295"));
+  EXPECT_EQ(stream.Read().status(), status);
+  munmap(pages, kBytes);
 }
 
 }  // namespace
