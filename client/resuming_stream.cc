@@ -198,6 +198,7 @@ class ResumingStream::Impl {
       if (ended_) return absl::OkStatus();
       stream_ = &stream;
       broken_ = false;
+      silent_ = false;
       keys_ended = log_.keys_ended();
     }
     absl::Status status;
@@ -207,11 +208,34 @@ class ResumingStream::Impl {
       absl::MutexLock lock(&mutex_);
       broken_ = true;
     });
+    std::thread watcher([this, &stream] { Watch(&stream); });
     if (!keys_ended || stream.EndOfKeys()) WriteAll(&stream);
     reader.join();
+    watcher.join();
     absl::MutexLock lock(&mutex_);
     stream_ = nullptr;
-    return status;
+    if (!silent_) return status;
+    return absl::DeadlineExceededError(
+        absl::StrCat("the server owed an answer for ", absl::FormatDuration(options_.answer_timeout)));
+  }
+
+  // When our patience ends, if it owes an answer.
+  absl::Time AnswerLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    return reading_ && log_.is_due() ? heard_ + options_.answer_timeout : absl::InfiniteFuture();
+  }
+
+  // Cancels the stream of a server that says nothing, whether or not it takes what is sent.
+  void Watch(AttentionStream* stream) {
+    absl::MutexLock lock(&mutex_);
+    while (!broken_) {
+      const absl::Time limit = AnswerLimit();
+      const auto changed = [this, limit]()
+                               ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) { return broken_ || AnswerLimit() != limit; };
+      if (mutex_.AwaitWithDeadline(absl::Condition(&changed), limit)) continue;
+      silent_ = true;
+      stream->Cancel();
+      return;
+    }
   }
 
   void WriteAll(AttentionStream* stream) {
@@ -239,14 +263,22 @@ class ResumingStream::Impl {
       return broken_ || ended_ || no_more_ || !log_.all_sent();
     };
     mutex_.Await(absl::Condition(&something));
-    return broken_ || ended_ ? nullptr : log_.NextToSend();
+    if (broken_ || ended_) return nullptr;
+    heard_ = absl::Now();
+    return log_.NextToSend();
   }
 
   absl::Status ReadAll(AttentionStream* stream) {
     while (true) {
+      {
+        absl::MutexLock lock(&mutex_);
+        reading_ = true;
+        heard_ = absl::Now();
+      }
       absl::StatusOr<std::optional<StreamAnswer>> answer = stream->Read();
-      if (!answer.ok()) return answer.status();
       absl::MutexLock lock(&mutex_);
+      reading_ = false;
+      if (!answer.ok()) return answer.status();
       if (!answer->has_value()) {
         saw_end_ = true;
         return absl::OkStatus();
@@ -276,6 +308,9 @@ class ResumingStream::Impl {
   size_t answers_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   AttentionStream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;  // under way
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;                // the stream under way
+  bool silent_ ABSL_GUARDED_BY(mutex_) = false;                // it was cancelled, since its server was
+  bool reading_ ABSL_GUARDED_BY(mutex_) = false;               // an answer is waited for
+  absl::Time heard_ ABSL_GUARDED_BY(mutex_);                   // when one began to be, or something was sent last
   bool saw_end_ ABSL_GUARDED_BY(mutex_) = false;               // of a stream that went well
   int64_t num_resumes_ ABSL_GUARDED_BY(mutex_) = 0;
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;

@@ -20,6 +20,9 @@ void StreamFlags::AddTo(FlagSet* flags) {
   flags->Add("checkpoint-every", "N",
              absl::StrCat("Chunks after which the state is fetched, to go on from. Default ", checkpoint_every, "."),
              &checkpoint_every);
+  flags->Add("answer-timeout", "TIME",
+             "A server that owes an answer for so long is left for the next; more than a chunk takes. Default 1m.",
+             &answer_timeout);
   flags->Add("checkpoint", "FILE", "Write it to FILE each time, for --resume.", &checkpoint_file);
   flags->Add("resume", "Go on from --checkpoint, if it is there, with the rest of the same input.", &resume);
   spec.AddTo(flags, SpecFlags::Use::kPieces);
@@ -35,6 +38,10 @@ absl::Status StreamFlags::Validate(const FlagSet& flags) const {
   if (resume && checkpoint_file.empty()) return absl::InvalidArgumentError("--resume needs --checkpoint");
   if (checkpoint_every < 1) {
     return absl::InvalidArgumentError(absl::StrCat("--checkpoint-every is ", checkpoint_every, ", the least is 1"));
+  }
+  if (answer_timeout <= absl::ZeroDuration()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--answer-timeout is ", absl::FormatDuration(answer_timeout), ", it must be above 0"));
   }
   return spec.Validate(flags);
 }
@@ -72,6 +79,7 @@ absl::StatusOr<client::ResumingStreamOptions> StreamFlags::ToOptions(const FlagS
   chosen->causal = !bidirectional;
   chosen->layout = long_input.rows->layout();
   client::ResumingStreamOptions options;
+  options.answer_timeout = answer_timeout;
   options.stream.spec = *std::move(chosen);
   options.stream.state = beginning.state;
   options.stream.output_type = input.output_type;

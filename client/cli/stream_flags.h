@@ -7,7 +7,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/time/time.h"
 #include "client/cli/connection_flags.h"
+#include "client/cli/console.h"
 #include "client/cli/flags.h"
 #include "client/cli/long_input_flags.h"
 #include "client/cli/spec_flags.h"
@@ -24,11 +26,15 @@ struct StreamFlags {
   std::string state_in, state_out;
   std::string checkpoint_file;
   int64_t checkpoint_every = client::ResumingStreamOptions().checkpoint_every;
+  absl::Duration answer_timeout = client::ResumingStreamOptions().answer_timeout;
   bool resume = false;
 
   void AddTo(FlagSet* flags);
   // InvalidArgumentError for flags that contradict each other.
   absl::Status Validate(const FlagSet& flags) const;
+
+  // Standard output may be taken by the outputs.
+  std::ostream& ReportStream(const Console& console) const { return input.to_pipe() ? console.error : console.out; }
 
   // Where a stream starts.
   struct Beginning {

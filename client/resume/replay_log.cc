@@ -77,6 +77,12 @@ std::shared_ptr<const ReplayLog::Item> ReplayLog::NextToSend() {
   return all_sent() ? nullptr : items_[static_cast<size_t>(sent_++ - begin_)];
 }
 
+bool ReplayLog::is_due() const {
+  const auto begin = items_.begin();
+  return std::any_of(begin + (std::max(read_, begin_) - begin_), begin + (std::max(sent_, begin_) - begin_),
+                     [](const auto& item) { return item->kind != Item::Kind::kEndOfKeys; });
+}
+
 bool ReplayLog::all_read() const {
   return std::all_of(items_.begin() + (std::max(read_, begin_) - begin_), items_.end(),
                      [](const auto& item) { return item->kind == Item::Kind::kEndOfKeys; });

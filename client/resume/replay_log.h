@@ -49,6 +49,8 @@ class ReplayLog {
   // belongs to nothing.
   absl::StatusOr<std::optional<StreamAnswer>> OnAnswer(StreamAnswer answer);
 
+  // Whether the stream under way owes an answer to something it was sent.
+  bool is_due() const;
   bool all_sent() const { return sent_ == end(); }
   bool all_answered() const { return num_unanswered_ == 0; }
   // Whether the stream under way has answered everything.

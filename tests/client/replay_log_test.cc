@@ -102,6 +102,24 @@ TEST(ReplayLog, AsksForACheckpointEverySoManyChunksAndForgetsWhatItHolds) {
   EXPECT_EQ(log.report().degenerate_rows, 4);
 }
 
+TEST(ReplayLog, OwesAnAnswerToWhatWasSentAndNothingToTheEndOfKeys) {
+  ReplayLog log({.checkpoint_every = 100});
+  EXPECT_FALSE(log.is_due());
+  log.AppendChunk(KeyChunk());
+  EXPECT_FALSE(log.is_due());  // it has not been sent
+  EXPECT_EQ(SendAll(&log), "c");
+  EXPECT_TRUE(log.is_due());
+  Gives(&log, ReportAlone());
+  EXPECT_FALSE(log.is_due());
+  log.AppendEndOfKeys();
+  log.NextToSend();
+  EXPECT_FALSE(log.is_due());
+  EXPECT_EQ(SendAll(&log), "s");
+  EXPECT_TRUE(log.is_due());
+  log.Rewind();
+  EXPECT_FALSE(log.is_due());
+}
+
 TEST(ReplayLog, GivesNoAnswerTwiceHoweverOftenItIsReplayed) {
   ReplayLog log({.checkpoint_every = 100});
   for (int i = 0; i < 5; ++i) log.AppendChunk(CausalChunk());

@@ -214,6 +214,29 @@ TEST_F(LongSequences, ThroughPipesAreTheSameRows) {
   EXPECT_THAT(cut.error, HasSubstr("standard input ends within token 17: it has 208 of its 576 bytes"));
 }
 
+TEST_F(LongSequences, GoOnWhenTheServerFallsSilent) {
+  const std::vector<std::string> synthetic = {"--synthetic", "20000", "--heads", "4",
+                                              "--head-dim",  "32",    "--chunk", "100"};
+  ASSERT_EQ(Run("stream", synthetic, {"--output", dir_.File("out.npy")}, Address(1)).exit_code, 0);
+  Favord victim({.flags = {"--threads", "1"}});
+  std::vector<std::string> arguments = {FAVOR_FAVOR_PATH, "stream", "--address",
+                                        absl::StrCat(victim.address(), ",", Address(2))};
+  arguments.insert(arguments.end(), synthetic.begin(), synthetic.end());
+  arguments.insert(arguments.end(), {"--num-features", "40", "--seed", "3", "--json", "--output", dir_.File("got.npy"),
+                                     "--answer-timeout", "1s"});
+  Process command({.arguments = arguments});
+  ASSERT_TRUE(Eventually([&] {
+    return victim.Metrics().Sum("grpc_server_msg_sent_total", {{"grpc_method", "AttendStream"}}) >= 5;
+  })) << command.err().text();
+  victim.process().Signal(SIGSTOP);
+  EXPECT_EQ(command.AwaitExit(absl::Seconds(60)), 0) << command.err().text();
+  victim.process().Signal(SIGCONT);
+  const json report = json::parse(command.out().text());
+  EXPECT_EQ(report["num_resumes"], 1);
+  EXPECT_THAT(report["breaks"].at(0).get<std::string>(), HasSubstr("the server owed an answer for 1s"));
+  EXPECT_TRUE(ReadWholeFile(dir_.File("got.npy")) == ReadWholeFile(dir_.File("out.npy")));
+}
+
 TEST_F(LongSequences, InTwoRunsWithAStateBetweenAreOne) {
   ASSERT_EQ(Run("stream", Files(), {"--output", dir_.File("out.npy"), "--chunk", "50"}).exit_code, 0);
   const FavorRun first = Run("stream", Part(0, 350), {"--chunk", "50", "--state-out", dir_.File("state")});
@@ -340,6 +363,7 @@ TEST_F(LongSequences, ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
   refuses("stream", {"--input", "x.safetensors", "--heads", "3"}, "--heads is given, but the files say that");
   refuses("stream", {"--synthetic", "5", "--address", "a:1,,b:2"}, "addresses with commas between them");
   refuses("stream", {"--synthetic", "5", "--mode", "exact"}, "there is no flag --mode");
+  refuses("stream", {"--synthetic", "5", "--answer-timeout", "0s"}, "--answer-timeout is 0, it must be above 0");
   refuses("shard", {"--synthetic", "5", "--parts", "0"}, "--parts is 0, the least is 1");
   refuses("shard", {"--input", "-"}, "not standard input");
 }

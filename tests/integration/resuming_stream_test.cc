@@ -206,6 +206,38 @@ TEST_F(ResumingStreams, GoOnElsewhereWhenTheServerDrains) {
   }
 }
 
+TEST_F(ResumingStreams, GoOnElsewhereWhenTheServerOwesAnAnswerForTooLong) {
+  Replicas replicas(2);
+  for (const bool causal : {true, false}) {
+    const Outcome expected = RunStream(ResumingStream(Connect({replicas[1].address()}), Options(causal)), causal);
+    ResumingStreamOptions options = Options(causal);
+    options.answer_timeout = absl::Seconds(1);
+    absl::Status why;
+    options.on_break = [&why](const absl::Status& status) { why = status; };
+    const Outcome run = RunStream(ResumingStream(Connect(replicas.addresses()), options), causal, [&](int64_t answers) {
+      if (answers == 10) replicas[0].process().Signal(SIGSTOP);
+    });
+    replicas[0].process().Signal(SIGCONT);
+    ExpectSameBits(run, expected);
+    EXPECT_EQ(run.num_resumes, 1);
+    EXPECT_TRUE(absl::IsDeadlineExceeded(why)) << why;
+    EXPECT_THAT(std::string(why.message()), HasSubstr("the server owed an answer for 1s"));
+  }
+}
+
+TEST_F(ResumingStreams, AreNotSilentWhileNobodySendsOrReads) {
+  Replicas replicas(1);
+  ResumingStreamOptions options = Options(true);
+  options.answer_timeout = absl::Milliseconds(300);
+  ResumingStream stream(Connect(replicas.addresses()), options);
+  for (int64_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(stream.Send(OwnedRows(&case_.queries, &case_.keys, &case_.values, i * kChunk, kChunk)));
+    absl::SleepFor(absl::Milliseconds(500));  // longer than the timeout, and no condition could tell of its passing
+    ASSERT_TRUE(stream.Read().ok());
+  }
+  EXPECT_EQ(stream.num_resumes(), 0);
+}
+
 TEST_F(ResumingStreams, FinishOnAServerThatDrainsForLongEnough) {
   Replicas replicas(2, {"--drain-delay", "0s", "--drain-timeout", "60s"});
   const Outcome run =
