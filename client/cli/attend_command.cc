@@ -9,9 +9,9 @@
 #include "client/cli/attend_outcome.h"
 #include "client/cli/comparison.h"
 #include "client/cli/connection_flags.h"
-#include "client/cli/failure.h"
 #include "client/cli/geometry.h"
 #include "client/cli/progress.h"
+#include "client/cli/server_command.h"
 #include "client/cli/tensor_files.h"
 #include "client/client.h"
 
@@ -89,31 +89,7 @@ absl::Status Attend(const AttendFlags& attend, const FlagSet& flags, const Conne
 }  // namespace
 
 ExitCode RunAttend(absl::Span<const std::string> arguments, const Console& console) {
-  AttendFlags attend;
-  ConnectionFlags connection;
-  FlagSet flags;
-  attend.AddTo(&flags);
-  connection.AddTo(&flags);
-  if (absl::Status status = flags.Parse(arguments); !status.ok()) {
-    return FailUsage(status.message(), "attend", console);
-  }
-  if (flags.help_wanted()) {
-    console.out << kHelp << flags.Help();
-    return kExitOk;
-  }
-  if (absl::Status status = attend.Validate(flags); !status.ok()) {
-    return FailUsage(status.message(), "attend", console);
-  }
-  AttendOutcome outcome;
-  if (absl::Status status = Attend(attend, flags, connection, console, &outcome); !status.ok()) {
-    return Fail(status, "attend", connection, console);
-  }
-  if (connection.json) {
-    console.out << ToText(ToJson(outcome)) << "\n";
-  } else {
-    PrintText(outcome, console.out);
-  }
-  return kExitOk;
+  return RunServerCommand<AttendFlags, AttendOutcome>({.name = "attend", .help = kHelp}, arguments, console, Attend);
 }
 
 }  // namespace favor::cli

@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "client/attend.h"
+#include "client/cli/console.h"
 #include "client/cli/flags.h"
 #include "client/cli/spec_flags.h"
 #include "client/cli/tensor_files.h"
@@ -34,6 +35,8 @@ struct AttendFlags {
 
   // InvalidArgumentError for flags that contradict each other.
   absl::Status Validate(const FlagSet& flags) const;
+
+  std::ostream& ReportStream(const Console& console) const { return console.out; }
 
   // The options of the call. `matrix`, if any, is sent when the call can use it.
   absl::StatusOr<client::AttendOptions> ToOptions(const FlagSet& flags,

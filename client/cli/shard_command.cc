@@ -11,11 +11,11 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/cli/connection_flags.h"
-#include "client/cli/failure.h"
 #include "client/cli/json.h"
 #include "client/cli/long_input_flags.h"
 #include "client/cli/progress.h"
 #include "client/cli/report_text.h"
+#include "client/cli/server_command.h"
 #include "client/cli/spec_flags.h"
 #include "client/sharded_attention.h"
 
@@ -47,6 +47,7 @@ struct ShardFlags {
 
   void AddTo(FlagSet* flags);
   absl::Status Validate(const FlagSet& flags) const;
+  std::ostream& ReportStream(const Console& console) const { return console.out; }
 };
 
 void ShardFlags::AddTo(FlagSet* flags) {
@@ -176,29 +177,10 @@ absl::Status Shard(const ShardFlags& flags, const FlagSet& given, const Connecti
 }  // namespace
 
 ExitCode RunShard(absl::Span<const std::string> arguments, const Console& console) {
-  ShardFlags shard;
-  ConnectionFlags connection;
-  connection.deadline = absl::InfiniteDuration();
-  connection.retries = 9;
-  FlagSet flags;
-  shard.AddTo(&flags);
-  connection.AddTo(&flags);
-  if (absl::Status status = flags.Parse(arguments); !status.ok()) return FailUsage(status.message(), "shard", console);
-  if (flags.help_wanted()) {
-    console.out << kHelp << flags.Help();
-    return kExitOk;
-  }
-  if (absl::Status status = shard.Validate(flags); !status.ok()) return FailUsage(status.message(), "shard", console);
-  Outcome outcome;
-  if (absl::Status status = Shard(shard, flags, connection, console, &outcome); !status.ok()) {
-    return Fail(status, "shard", connection, console);
-  }
-  if (connection.json) {
-    console.out << ToText(ToJson(outcome)) << "\n";
-  } else {
-    PrintText(outcome, console.out);
-  }
-  return kExitOk;
+  ServerCommand command{.name = "shard", .help = kHelp};
+  command.connection.deadline = absl::InfiniteDuration();
+  command.connection.retries = 9;
+  return RunServerCommand<ShardFlags, Outcome>(std::move(command), arguments, console, Shard);
 }
 
 }  // namespace favor::cli

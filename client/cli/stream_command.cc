@@ -11,10 +11,10 @@
 #include "absl/time/clock.h"
 #include "client/cli/attend_outcome.h"
 #include "client/cli/connection_flags.h"
-#include "client/cli/failure.h"
 #include "client/cli/json.h"
 #include "client/cli/progress.h"
 #include "client/cli/report_text.h"
+#include "client/cli/server_command.h"
 #include "client/cli/stream_flags.h"
 #include "client/cli/stream_run.h"
 
@@ -36,7 +36,8 @@ Examples:
   favor stream --synthetic 10000000 --heads 8 --head-dim 64
 
 Standard input (--input -) brings, for each token, queries [heads, head dim], keys [key heads, head dim] and
-values [key heads, value dim], little-endian numbers of --input-type with nothing between them.
+values [key heads, value dim], little-endian numbers of --input-type with nothing between them; or the same as
+an .npy array [tokens, numbers of a token], as numpy.save(sys.stdout.buffer, array) writes it.
 
 Exit code: 0 done, 1 a server or a file failed, 2 the command line makes no sense.
 )";
@@ -167,32 +168,10 @@ absl::Status Stream(const StreamFlags& flags, const FlagSet& given, const Connec
 }  // namespace
 
 ExitCode RunStream(absl::Span<const std::string> arguments, const Console& console) {
-  StreamFlags stream;
-  ConnectionFlags connection;
-  connection.deadline = absl::InfiniteDuration();
-  connection.retries = 19;
-  FlagSet flags;
-  stream.AddTo(&flags);
-  connection.AddTo(&flags);
-  if (absl::Status status = flags.Parse(arguments); !status.ok()) return FailUsage(status.message(), "stream", console);
-  if (flags.help_wanted()) {
-    console.out << kHelp << flags.Help();
-    return kExitOk;
-  }
-  if (absl::Status status = stream.Validate(flags); !status.ok()) {
-    return FailUsage(status.message(), "stream", console);
-  }
-  Outcome outcome;
-  if (absl::Status status = Stream(stream, flags, connection, console, &outcome); !status.ok()) {
-    return Fail(status, "stream", connection, console);
-  }
-  std::ostream& out = stream.input.to_pipe() ? console.error : console.out;
-  if (connection.json) {
-    out << ToText(ToJson(outcome)) << "\n";
-  } else {
-    PrintText(outcome, out);
-  }
-  return kExitOk;
+  ServerCommand command{.name = "stream", .help = kHelp};
+  command.connection.deadline = absl::InfiniteDuration();
+  command.connection.retries = 19;
+  return RunServerCommand<StreamFlags, Outcome>(std::move(command), arguments, console, Stream);
 }
 
 }  // namespace favor::cli
