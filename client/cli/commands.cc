@@ -8,6 +8,7 @@
 #include "client/cli/attend_command.h"
 #include "client/cli/bench_command.h"
 #include "client/cli/bench_embed_command.h"
+#include "client/cli/calibrate_command.h"
 #include "client/cli/closest_name.h"
 #include "client/cli/echo_server_command.h"
 #include "client/cli/embed_command.h"
@@ -36,6 +37,7 @@ constexpr Command kCommands[] = {
     {"attend", "attention of queries, keys and values", RunAttend},
     {"stream", "attention of a sequence of any length, over replicas", RunStream},
     {"shard", "one long sequence over several servers at once", RunShard},
+    {"calibrate", "what an estimator needs to know of queries and keys", RunCalibrate},
     {"embed", "embeddings of texts or token ids", RunEmbed},
     {"tokenize", "how a model cuts texts into tokens", RunTokenize},
     {"models", "the models of a server; loads and unloads them", RunModels},

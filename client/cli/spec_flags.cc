@@ -68,7 +68,7 @@ void AddFeatureFlags(SpecFlags* target, bool whole_calls, FlagSet* flags) {
              &target->parity.feature_epsilon);
   flags->Add("causal-epsilon", "X", "Added to the causal sum of keys; implies --epsilon-parity.",
              &target->parity.causal_epsilon);
-  flags->Add("statistics", "FILE.json", "Statistics as an earlier call's --json report has them.",
+  flags->Add("statistics", "FILE.json", "Statistics of favor calibrate, or as a report of --json has them.",
              &target->statistics_file);
   flags->Add("antithetic", "Antithetic pairs of rows.", &spec.antithetic);
   flags->Add("precondition", "Exact preconditioning.", &spec.precondition);

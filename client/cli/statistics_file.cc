@@ -34,6 +34,13 @@ Json StatisticsToJson(const client::Statistics& statistics) {
   return {{"heads", heads}};
 }
 
+absl::Status WriteStatistics(const std::string& path, const client::Statistics& statistics) {
+  std::ofstream file(path);
+  file << ToText(StatisticsToJson(statistics), -1) << "\n";
+  file.close();
+  return file ? absl::OkStatus() : absl::InternalError(absl::StrCat("--output: cannot write ", path));
+}
+
 absl::StatusOr<client::Statistics> ReadStatistics(const std::string& path) {
   std::ifstream file(path);
   if (!file) return absl::NotFoundError(absl::StrCat("--statistics: cannot read ", path));

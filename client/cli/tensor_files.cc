@@ -41,10 +41,11 @@ absl::StatusOr<client::TensorView> ReadNpy(absl::string_view name, const std::st
 // Where the tensors come from, by name.
 using Source = std::function<absl::StatusOr<client::TensorView>(const std::string& name)>;
 
-absl::Status TakeTensors(const Source& source, client::Layout layout, LoadedInputs* inputs) {
+absl::Status TakeTensors(const Source& source, client::Layout layout, bool needs_values, LoadedInputs* inputs) {
   client::AttendInputs& tensors = inputs->tensors;
   for (const auto& [name, tensor] : {std::pair("queries", &tensors.queries), std::pair("keys", &tensors.keys),
                                      std::pair("values", &tensors.values)}) {
+    if (tensor == &tensors.values && !needs_values) continue;
     absl::StatusOr<client::TensorView> found = source(name);
     if (!found.ok()) return found.status();
     if (tensor == &tensors.queries) inputs->queries_rank = found->shape.size();
@@ -56,7 +57,8 @@ absl::Status TakeTensors(const Source& source, client::Layout layout, LoadedInpu
   return absl::OkStatus();
 }
 
-absl::Status LoadSafetensors(const std::string& path, client::Layout layout, LoadedInputs* inputs) {
+absl::Status LoadSafetensors(const InputFiles& files, client::Layout layout, LoadedInputs* inputs) {
+  const std::string& path = files.combined;
   absl::StatusOr<SafetensorsFile> opened = SafetensorsFile::Open(path);
   if (!opened.ok()) return opened.status();
   const auto file = std::make_shared<const SafetensorsFile>(*std::move(opened));
@@ -66,7 +68,7 @@ absl::Status LoadSafetensors(const std::string& path, client::Layout layout, Loa
     if (stored == nullptr) return absl::InvalidArgumentError(absl::StrCat(path, " has no tensor called ", name));
     return View(name, *stored, inputs);
   };
-  if (absl::Status status = TakeTensors(source, layout, inputs); !status.ok()) return status;
+  if (absl::Status status = TakeTensors(source, layout, files.needs_values, inputs); !status.ok()) return status;
   if (file->Find(kProjectionMatrix) == nullptr) return absl::OkStatus();
   absl::StatusOr<client::TensorView> matrix = source(kProjectionMatrix);
   if (!matrix.ok()) return matrix.status();
@@ -79,7 +81,7 @@ absl::Status LoadNpy(const InputFiles& files, client::Layout layout, LoadedInput
     const std::string& path = name == "queries" ? files.queries : name == "keys" ? files.keys : files.values;
     return ReadNpy(name, path, inputs);
   };
-  return TakeTensors(source, layout, inputs);
+  return TakeTensors(source, layout, files.needs_values, inputs);
 }
 
 }  // namespace
@@ -87,7 +89,7 @@ absl::Status LoadNpy(const InputFiles& files, client::Layout layout, LoadedInput
 absl::StatusOr<LoadedInputs> LoadInputs(const InputFiles& files, client::Layout layout) {
   LoadedInputs inputs;
   const absl::Status status =
-      files.combined.empty() ? LoadNpy(files, layout, &inputs) : LoadSafetensors(files.combined, layout, &inputs);
+      files.combined.empty() ? LoadNpy(files, layout, &inputs) : LoadSafetensors(files, layout, &inputs);
   if (!status.ok()) return status;
   if (!files.projection_matrix.empty()) {
     absl::StatusOr<client::TensorView> matrix = ReadNpy(kProjectionMatrix, files.projection_matrix, &inputs);

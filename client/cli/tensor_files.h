@@ -18,6 +18,7 @@ struct InputFiles {
   // One .npy file each; or `combined`, a .safetensors file with tensors of these names.
   std::string queries = "", keys = "", values = "", projection_matrix = "";
   std::string combined = "";
+  bool needs_values = true;  // without it they are neither looked for nor there
 };
 
 // The tensors of a call, four axes each, and what they lie in. Movable.

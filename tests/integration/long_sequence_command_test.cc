@@ -237,6 +237,58 @@ TEST_F(LongSequences, GoOnWhenTheServerFallsSilent) {
   EXPECT_TRUE(ReadWholeFile(dir_.File("got.npy")) == ReadWholeFile(dir_.File("out.npy")));
 }
 
+TEST_F(LongSequences, TakeTheStatisticsThatCalibrateMeasured) {
+  const std::vector<std::string> fitted = {"--estimator", "sderf", "--precondition"};
+  const auto with = [&](std::vector<std::string> flags) {
+    flags.insert(flags.begin(), fitted.begin(), fitted.end());
+    return flags;
+  };
+  const std::string statistics = dir_.File("statistics.json");
+  std::vector<std::string> calibrate = {"calibrate", "--endpoint",       Address(1), "--queries", dir_.File("q.npy"),
+                                        "--keys",    dir_.File("k.npy"), "--output", statistics};
+  calibrate.insert(calibrate.end(), fitted.begin(), fitted.end());
+  const FavorRun to_file = RunHere(calibrate);
+  ASSERT_EQ(to_file.exit_code, 0) << to_file.error;
+  EXPECT_THAT(to_file.out, HasSubstr("--estimator sderf --precondition"));
+  EXPECT_THAT(to_file.out, HasSubstr("[1, 2, 600, 16]"));
+
+  // They are what a bidirectional call measures itself.
+  const FavorRun measured = Run("attend", Files(), with({}));
+  ASSERT_EQ(measured.exit_code, 0) << measured.error;
+  const json heads = json::parse(measured.out)["report"]["statistics"]["heads"];
+  ASSERT_EQ(heads.size(), 2u);
+  EXPECT_EQ(json::parse(ReadWholeFile(statistics))["heads"], heads);
+  calibrate.resize(7);
+  calibrate.insert(calibrate.end(), fitted.begin(), fitted.end());
+  EXPECT_EQ(json::parse(RunHere(calibrate).out)["heads"], heads);
+  calibrate.push_back("--json");
+  EXPECT_EQ(json::parse(RunHere(calibrate).out)["estimator"], "sderf");
+
+  // And what causal calls and streams take.
+  const FavorRun whole =
+      Run("attend", Files(), with({"--causal", "--statistics", statistics, "--output", dir_.File("whole.npy")}));
+  ASSERT_EQ(whole.exit_code, 0) << whole.error;
+  const FavorRun stream = Run("stream", Files(), with({"--statistics", statistics, "--output", dir_.File("out.npy")}));
+  ASSERT_EQ(stream.exit_code, 0) << stream.error;
+  EXPECT_EQ(json::parse(stream.out)["projection_id"], json::parse(whole.out)["report"]["projection_id"]);
+  EXPECT_LT(RelativeError(Output("out.npy"), Output("whole.npy")), 1e-5);
+  const FavorRun shard = Run("shard", Files(), with({"--statistics", statistics}), AllAddresses());
+  ASSERT_EQ(shard.exit_code, 0) << shard.error;
+  EXPECT_EQ(json::parse(shard.out)["projection_id"], json::parse(measured.out)["report"]["projection_id"]);
+  EXPECT_NE(json::parse(Run("stream", Files(), with({})).out)["projection_id"],
+            json::parse(stream.out)["projection_id"]);
+
+  const FavorRun useless =
+      RunHere({"calibrate", "--endpoint", Address(1), "--queries", dir_.File("q.npy"), "--keys", dir_.File("k.npy")});
+  EXPECT_EQ(useless.exit_code, 1);
+  EXPECT_THAT(useless.error, HasSubstr("INVALID_ARGUMENT"));
+  const FavorRun unwritable =
+      RunHere({"calibrate", "--endpoint", Address(1), "--queries", dir_.File("q.npy"), "--keys", dir_.File("k.npy"),
+               "--precondition", "--output", dir_.File("none/statistics.json")});
+  EXPECT_EQ(unwritable.exit_code, 1);
+  EXPECT_THAT(unwritable.error, HasSubstr("--output: cannot write"));
+}
+
 TEST_F(LongSequences, InTwoRunsWithAStateBetweenAreOne) {
   ASSERT_EQ(Run("stream", Files(), {"--output", dir_.File("out.npy"), "--chunk", "50"}).exit_code, 0);
   const FavorRun first = Run("stream", Part(0, 350), {"--chunk", "50", "--state-out", dir_.File("state")});
@@ -364,6 +416,8 @@ TEST_F(LongSequences, ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
   refuses("stream", {"--synthetic", "5", "--address", "a:1,,b:2"}, "addresses with commas between them");
   refuses("stream", {"--synthetic", "5", "--mode", "exact"}, "there is no flag --mode");
   refuses("stream", {"--synthetic", "5", "--answer-timeout", "0s"}, "--answer-timeout is 0, it must be above 0");
+  refuses("calibrate", {"--queries", "q.npy"}, "give either --queries and --keys, or --input");
+  refuses("calibrate", {"--input", "i.safetensors", "--values", "v.npy"}, "there is no flag --values");
   refuses("shard", {"--synthetic", "5", "--parts", "0"}, "--parts is 0, the least is 1");
   refuses("shard", {"--input", "-"}, "not standard input");
 }

@@ -17,7 +17,7 @@ using ::testing::HasSubstr;
 
 TEST(Help, OfEveryCommandHasExamplesAndGoesToStandardOutput) {
   for (const std::string command :
-       {"attend", "stream", "shard", "embed", "tokenize", "models", "bench", "bench-embed", "info", "health"}) {
+       {"attend", "stream", "shard", "calibrate", "embed", "tokenize", "models", "bench", "bench-embed", "info", "health"}) {
     const FavorRun run = RunFavor({command, "--help"});
     EXPECT_EQ(run.exit_code, kExitOk);
     EXPECT_EQ(run.error, "");
@@ -32,7 +32,7 @@ TEST(Help, OfTheProgramListsTheCommands) {
   for (const char* flag : {"help", "--help", "-h"}) {
     const FavorRun run = RunFavor({flag});
     EXPECT_EQ(run.exit_code, kExitOk);
-    for (const char* command : {"attend", "stream", "shard", "embed", "tokenize", "models", "bench", "bench-embed",
+    for (const char* command : {"attend", "stream", "shard", "calibrate", "embed", "tokenize", "models", "bench", "bench-embed",
                                 "info", "health", "echo-server", "version", "help"})
       EXPECT_THAT(run.out, HasSubstr(command));
   }
