@@ -25,6 +25,7 @@ RowSizes SizesOf(const LongInputFlags& flags) {
   RowSizes sizes = flags.sizes;
   sizes.num_key_heads = flags.num_key_heads > 0 ? flags.num_key_heads : sizes.num_heads;
   sizes.value_dim = flags.value_dim > 0 ? flags.value_dim : sizes.head_dim;
+  sizes.type = flags.pipe_type.value_or(sizes.type);
   return sizes;
 }
 
@@ -41,7 +42,8 @@ void LongInputFlags::AddTo(FlagSet* flags, bool takes_pipes) {
   flags->Add("key-heads", "N", "The same. Default: --heads.", &num_key_heads);
   flags->Add("head-dim", "N", "The same. Default 64.", &sizes.head_dim);
   flags->Add("value-dim", "N", "The same. Default: --head-dim.", &value_dim);
-  if (takes_pipes) flags->Add("input-type", "TYPE", "Of --input -. Default f32.", &sizes.type);
+  if (takes_pipes)
+    flags->Add("input-type", "TYPE", "Of --input -. Default f32, or what an .npy array says.", &pipe_type);
   flags->Add("chunk", "N", "Tokens of a piece. Default 1024, or fewer so that it has 8 MiB.", &chunk);
   flags->BeginSection("Results");
   flags->Add(
@@ -94,7 +96,9 @@ absl::StatusOr<LongInput> OpenInput(const LongInputFlags& flags, const Console& 
     return input;
   }
   if (flags.from_pipe()) {
-    input.rows = PipedRows(&console.in, sizes);
+    absl::StatusOr<std::unique_ptr<RowSource>> piped = PipedRows(&console.in, sizes, flags.pipe_type.has_value());
+    if (!piped.ok()) return piped.status();
+    input.rows = *std::move(piped);
     input.queries_rank = 3;
     return input;
   }

@@ -26,6 +26,7 @@ struct LongInputFlags {
   uint64_t input_seed = 0;
   RowSizes sizes = {.head_dim = 64};         // of what comes from no file
   int64_t num_key_heads = 0, value_dim = 0;  // 0: as heads, as head_dim
+  std::optional<DataType> pipe_type;         // of what comes from standard input
   int64_t chunk = 0;                         // tokens; 0: ChunkLength() chooses
   std::string output;
   std::optional<DataType> output_type;

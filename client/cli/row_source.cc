@@ -1,11 +1,15 @@
 #include "client/cli/row_source.h"
 
+#include <algorithm>
 #include <cstring>
+#include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/cli/geometry.h"
+#include "favor/format/npy.h"
+#include "favor/format/stored_tensor.h"
 
 namespace favor::cli {
 namespace {
@@ -100,14 +104,18 @@ class SyntheticSource : public RowSource {
 
 class PipeSource : public RowSource {
  public:
-  PipeSource(std::istream* in, const RowSizes& sizes) : RowSource(sizes, Layout::kBatchLengthHeadsDim), in_(*in) {}
+  // `start` was read already.
+  PipeSource(std::istream* in, const RowSizes& sizes, std::string start)
+      : RowSource(sizes, Layout::kBatchLengthHeadsDim), in_(*in), start_(std::move(start)) {}
+
+  bool is_sequential() const override { return true; }
 
   absl::StatusOr<client::OwnedChunk> Read(Rows, int64_t begin, int64_t count) override {
     const RowSizes& it = sizes();
     const auto token_bytes = static_cast<size_t>(it.TokenBytes());
+    if (it.key_length >= 0) count = std::min(count, it.key_length - begin);
     buffer_.resize(token_bytes * static_cast<size_t>(count));
-    in_.read(buffer_.data(), static_cast<std::streamsize>(buffer_.size()));
-    const auto num_bytes = static_cast<size_t>(in_.gcount());
+    const size_t num_bytes = Fill();
     if (in_.bad()) return absl::UnknownError("standard input cannot be read");
     if (num_bytes % token_bytes != 0) {
       return absl::InvalidArgumentError(absl::StrCat("standard input ends within token ",
@@ -115,6 +123,10 @@ class PipeSource : public RowSource {
                                                      num_bytes % token_bytes, " of its ", token_bytes, " bytes"));
     }
     const int64_t num_tokens = static_cast<int64_t>(num_bytes / token_bytes);
+    if (it.key_length >= 0 && num_tokens < count) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("standard input ends after ", begin + num_tokens, " tokens, its header says ", it.key_length));
+    }
     client::OwnedChunk chunk;
     size_t offset = 0;
     chunk.queries = Gather(it.num_heads, it.head_dim, num_tokens, &offset);
@@ -124,6 +136,15 @@ class PipeSource : public RowSource {
   }
 
  private:
+  // Reads the buffer full, or to the end. Returns the bytes that came.
+  size_t Fill() {
+    const size_t from_start = std::min(start_.size(), buffer_.size());
+    std::copy_n(start_.data(), from_start, buffer_.data());
+    start_.erase(0, from_start);
+    in_.read(buffer_.data() + from_start, static_cast<std::streamsize>(buffer_.size() - from_start));
+    return from_start + static_cast<size_t>(in_.gcount());
+  }
+
   // One tensor's part of every token in the buffer, which begins `offset` bytes into it.
   client::Tensor Gather(int64_t num_heads, int64_t dim, int64_t num_tokens, size_t* offset) const {
     client::Tensor tensor = MakeTensor(sizes().type, {1, num_tokens, num_heads, dim});
@@ -137,8 +158,29 @@ class PipeSource : public RowSource {
   }
 
   std::istream& in_;
+  std::string start_;
   std::vector<char> buffer_;
 };
+
+// Length and type of piped rows, as the header of their .npy array has them.
+absl::Status TakeHeader(const StoredTensor& header, bool type_is_given, RowSizes* sizes) {
+  const absl::StatusOr<DataType> type = DataTypeOf(header);
+  if (!type.ok()) return absl::InvalidArgumentError(absl::StrCat("standard input: ", type.status().message()));
+  if (type_is_given && *type != sizes->type) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("standard input has numbers of type ", NameOf(*type), ", --input-type is ", NameOf(sizes->type)));
+  }
+  sizes->type = *type;
+  const int64_t needed = sizes->TokenBytes() / SizeOf(*type);
+  int64_t width = 1;
+  for (size_t i = 1; i < header.shape.size(); ++i) width *= header.shape[i];
+  if (header.shape.empty() || width != needed) {
+    return absl::InvalidArgumentError(absl::StrCat("standard input has shape ", ShapeString(header.shape),
+                                                   ", it must be [tokens, ", needed, "] with these heads and sizes"));
+  }
+  sizes->query_length = sizes->key_length = header.shape[0];
+  return absl::OkStatus();
+}
 
 }  // namespace
 
@@ -180,10 +222,19 @@ std::unique_ptr<RowSource> SyntheticRows(const RowSizes& sizes, Layout layout, u
   return std::make_unique<SyntheticSource>(sizes, layout, seed);
 }
 
-std::unique_ptr<RowSource> PipedRows(std::istream* in, RowSizes sizes) {
+absl::StatusOr<std::unique_ptr<RowSource>> PipedRows(std::istream* in, RowSizes sizes, bool type_is_given) {
   sizes.batch_size = 1;
   sizes.query_length = sizes.key_length = -1;
-  return std::make_unique<PipeSource>(in, sizes);
+  std::string start(kNpyMagic.size(), '\0');
+  in->read(start.data(), static_cast<std::streamsize>(start.size()));
+  start.resize(static_cast<size_t>(in->gcount()));
+  if (start == kNpyMagic) {
+    const absl::StatusOr<StoredTensor> header = ReadNpyHeader(start, in, "standard input");
+    if (!header.ok()) return header.status();
+    if (absl::Status status = TakeHeader(*header, type_is_given, &sizes); !status.ok()) return status;
+    start.clear();
+  }
+  return std::unique_ptr<RowSource>(new PipeSource(in, sizes, std::move(start)));
 }
 
 }  // namespace favor::cli

@@ -39,10 +39,12 @@ class RowSource {
   virtual ~RowSource() = default;
 
   const RowSizes& sizes() const { return sizes_; }
+  // Whether all tensors come at once, in the order of their tokens, and only so.
+  virtual bool is_sequential() const { return false; }
   client::Layout layout() const { return layout_; }
 
   // Tokens [begin, begin + count) in four axes of layout(). Of a source whose length is not known there may be fewer:
-  // then it has ended. Thread-safe, but for such sources, which give all tensors, in the order of their tokens.
+  // then it has ended. Thread-safe, but for sequential sources.
   virtual absl::StatusOr<client::OwnedChunk> Read(Rows rows, int64_t begin, int64_t count) = 0;
 
  protected:
@@ -60,8 +62,10 @@ absl::StatusOr<std::unique_ptr<RowSource>> FileRows(const LoadedInputs& inputs, 
 std::unique_ptr<RowSource> SyntheticRows(const RowSizes& sizes, client::Layout layout, uint64_t seed);
 
 // What a pipe brings, to its end: for each token queries [heads, head_dim], keys [key heads, head_dim] and values [key
-// heads, value_dim], little-endian, nothing between. Layout is kBatchLengthHeadsDim. `in` must outlive it.
-std::unique_ptr<RowSource> PipedRows(std::istream* in, RowSizes sizes);
+// heads, value_dim], little-endian, nothing between. Layout is kBatchLengthHeadsDim. `in` must outlive it. An .npy array
+// [tokens, numbers of a token] is told by its first bytes; it says itself how many there are and of what type, which
+// must be that of `sizes` if `type_is_given`. InvalidArgumentError for one that does not fit the sizes.
+absl::StatusOr<std::unique_ptr<RowSource>> PipedRows(std::istream* in, RowSizes sizes, bool type_is_given = false);
 
 // Tokens [begin, begin + count) of a tensor of four axes.
 client::Tensor SliceRows(const client::TensorView& tensor, client::Layout layout, int64_t begin, int64_t count);

@@ -37,7 +37,7 @@ absl::Status StreamRun::SendAll() {
   absl::Status status;
   if (plan_.causal) {
     // A pipe has to be read to where the sequence goes on.
-    if (sizes.key_length < 0) {
+    if (source_.is_sequential()) {
       for (int64_t i = 0; i < plan_.first_token && status.ok(); i += plan_.chunk) {
         const int64_t count = std::min(plan_.chunk, plan_.first_token - i);
         status = source_.Read(RowSource::Rows::kAll, i, count).status();

@@ -214,6 +214,54 @@ TEST_F(LongSequences, ThroughPipesAreTheSameRows) {
   EXPECT_THAT(cut.error, HasSubstr("standard input ends within token 17: it has 208 of its 576 bytes"));
 }
 
+TEST_F(LongSequences, ThroughPipesAsNpyAreTheSameRows) {
+  const std::vector<std::string> pipe = {"--input",    "-",  "--heads",     "4",  "--key-heads", "2",
+                                         "--head-dim", "16", "--value-dim", "24", "--chunk",     "50"};
+  const FavorRun raw = Run("stream", pipe, {"--output", "-"}, Address(1), Piped());
+  ASSERT_EQ(raw.exit_code, 0) << raw.error;
+  const int64_t width = 4 * 16 + 2 * (16 + 24);
+  const auto as_npy = [&](const std::string& dtype, std::vector<int64_t> shape) {
+    return *NpyHeaderBytes(dtype, shape) + Piped();
+  };
+  const FavorRun run = Run("stream", pipe, {"--output", "-"}, Address(1), as_npy("F32", {kLength, width}));
+  ASSERT_EQ(run.exit_code, 0) << run.error;
+  EXPECT_TRUE(run.out == raw.out);
+  EXPECT_EQ(json::parse(run.error)["num_tokens"], kLength);
+  // What comes behind the array is not read.
+  const FavorRun longer = Run("stream", pipe, {"--output", "-"}, Address(1), as_npy("F32", {kLength - 100, width}));
+  EXPECT_TRUE(longer.out == raw.out.substr(0, raw.out.size() / kLength * (kLength - 100)));
+
+  const struct {
+    std::string input, says;
+  } cases[] = {
+      {as_npy("F32", {kLength + 1, width}), "standard input ends after 600 tokens, its header says 601"},
+      {as_npy("F32", {kLength * 2, width / 2}), "standard input has shape [1200, 72], it must be [tokens, 144]"},
+      {as_npy("F64", {kLength, width}), "standard input: "},
+      {as_npy("F32", {kLength, width}).substr(0, 40), "standard input: has a header of"},
+  };
+  for (const auto& [input, says] : cases) {
+    const FavorRun refused = Run("stream", pipe, {}, Address(1), input);
+    EXPECT_EQ(refused.exit_code, 1) << says;
+    EXPECT_THAT(refused.error, HasSubstr(says));
+  }
+  const FavorRun other_type = Run("stream", pipe, {"--input-type", "f16"}, Address(1), as_npy("F32", {kLength, width}));
+  EXPECT_THAT(other_type.error, HasSubstr("standard input has numbers of type F32, --input-type is F16"));
+}
+
+TEST_F(LongSequences, GoOnAtACheckpointOfAPipe) {
+  const std::vector<std::string> pipe = {"--input",    "-",  "--heads",     "4",  "--key-heads", "2",
+                                         "--head-dim", "16", "--value-dim", "24", "--chunk",     "50"};
+  const FavorRun whole = Run("stream", pipe, {"--output", "-"}, Address(0), Piped());
+  const std::string npy = *NpyHeaderBytes("F32", {kLength, 144}) + Piped();
+  for (const std::string& input : {Piped(), npy}) {
+    const std::string state = dir_.File("at.state");
+    ASSERT_EQ(Run("stream", Part(0, 250), {"--chunk", "50", "--state-out", state}).exit_code, 0);
+    const FavorRun rest = Run("stream", pipe, {"--output", "-", "--checkpoint", state, "--resume"}, Address(1), input);
+    ASSERT_EQ(rest.exit_code, 0) << rest.error;
+    EXPECT_TRUE(rest.out == whole.out.substr(whole.out.size() / kLength * 250));
+  }
+}
+
 TEST_F(LongSequences, GoOnWhenTheServerFallsSilent) {
   const std::vector<std::string> synthetic = {"--synthetic", "20000", "--heads", "4",
                                               "--head-dim",  "32",    "--chunk", "100"};

@@ -12,7 +12,6 @@
 namespace favor {
 namespace {
 
-constexpr absl::string_view kMagic = "\x93NUMPY";
 constexpr size_t kFixedSize = 8;  // magic and version
 
 struct DescrName {
@@ -27,7 +26,7 @@ absl::string_view AsText(absl::Span<const std::byte> bytes) {
 
 // Cuts `bytes` into header text and elements.
 absl::Status Split(absl::Span<const std::byte> bytes, absl::string_view* header, absl::Span<const std::byte>* data) {
-  if (bytes.size() < kFixedSize || AsText(bytes.first(kMagic.size())) != kMagic) {
+  if (bytes.size() < kFixedSize || AsText(bytes.first(kNpyMagic.size())) != kNpyMagic) {
     return absl::InvalidArgumentError("is not an .npy file: it does not start with \\x93NUMPY and a version");
   }
   const int major = std::to_integer<int>(bytes[6]);
@@ -49,29 +48,35 @@ absl::Status Split(absl::Span<const std::byte> bytes, absl::string_view* header,
   return absl::OkStatus();
 }
 
+// Type and shape as the header's text has them, and the bytes that takes.
+absl::StatusOr<int64_t> Describe(absl::string_view text, StoredTensor* tensor) {
+  absl::StatusOr<internal::NpyHeader> header = internal::ParseNpyHeader(text);
+  if (!header.ok()) return header.status();
+  for (const DescrName& each : kDescrs) {
+    if (each.descr == header->descr) tensor->dtype = std::string(each.dtype);
+  }
+  if (tensor->dtype.empty()) {
+    return absl::InvalidArgumentError(absl::StrCat("descr is '", header->descr, "', must be '<f4', '<f2' or '<f8'"));
+  }
+  tensor->shape = std::move(header->shape);
+  // With one axis that is longer than 1 both orders are the same.
+  const auto long_axes =
+      std::count_if(tensor->shape.begin(), tensor->shape.end(), [](int64_t size) { return size > 1; });
+  if (header->fortran_order && long_axes > 1) {
+    return absl::InvalidArgumentError("fortran_order is True, must be False (numpy.ascontiguousarray converts)");
+  }
+  return StoredByteSize(tensor->dtype, tensor->shape);
+}
+
 absl::StatusOr<StoredTensor> Parse(absl::Span<const std::byte> bytes) {
   absl::string_view text;
   StoredTensor tensor;
   if (absl::Status status = Split(bytes, &text, &tensor.data); !status.ok()) return status;
-  absl::StatusOr<internal::NpyHeader> header = internal::ParseNpyHeader(text);
-  if (!header.ok()) return header.status();
-  for (const DescrName& each : kDescrs) {
-    if (each.descr == header->descr) tensor.dtype = std::string(each.dtype);
-  }
-  if (tensor.dtype.empty()) {
-    return absl::InvalidArgumentError(absl::StrCat("descr is '", header->descr, "', must be '<f4', '<f2' or '<f8'"));
-  }
-  tensor.shape = std::move(header->shape);
-  // With one axis that is longer than 1 both orders are the same.
-  const auto long_axes = std::count_if(tensor.shape.begin(), tensor.shape.end(), [](int64_t size) { return size > 1; });
-  if (header->fortran_order && long_axes > 1) {
-    return absl::InvalidArgumentError("fortran_order is True, must be False (numpy.ascontiguousarray converts)");
-  }
-  const absl::StatusOr<int64_t> num_bytes = StoredByteSize(tensor.dtype, tensor.shape);
+  const absl::StatusOr<int64_t> num_bytes = Describe(text, &tensor);
   if (!num_bytes.ok()) return num_bytes.status();
   if (*num_bytes != static_cast<int64_t>(tensor.data.size())) {
     return absl::InvalidArgumentError(absl::StrCat("has ", tensor.data.size(), " bytes of data, shape ",
-                                                   ShapeString(tensor.shape), " of '", header->descr, "' needs ",
+                                                   ShapeString(tensor.shape), " of ", tensor.dtype, " needs ",
                                                    *num_bytes));
   }
   return tensor;
@@ -88,7 +93,7 @@ std::string EncodeHeader(absl::string_view descr, absl::Span<const int64_t> shap
   text.push_back('\n');
   // At most kMaxStoredRank sizes of 20 characters: always short enough for the 16 bits of version 1.
   const char length[] = {static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
-  return absl::StrCat(kMagic, absl::string_view("\x01\x00", 2), absl::string_view(length, 2), text);
+  return absl::StrCat(kNpyMagic, absl::string_view("\x01\x00", 2), absl::string_view(length, 2), text);
 }
 
 }  // namespace
@@ -97,6 +102,36 @@ absl::StatusOr<StoredTensor> ParseNpy(absl::Span<const std::byte> bytes, absl::s
   absl::StatusOr<StoredTensor> tensor = Parse(bytes);
   if (tensor.ok()) return tensor;
   return absl::InvalidArgumentError(absl::StrCat(file_name, ": ", tensor.status().message()));
+}
+
+absl::StatusOr<StoredTensor> ReadNpyHeader(absl::string_view start, std::istream* in, absl::string_view file_name) {
+  constexpr size_t kMaxBytes = 64 << 10;  // numpy's own headers have some hundred
+  std::string bytes(start);
+  const auto read_up_to = [&](size_t size) {
+    const size_t before = bytes.size();
+    if (before >= size) return;
+    bytes.resize(size);
+    in->read(bytes.data() + before, static_cast<std::streamsize>(size - before));
+    bytes.resize(before + static_cast<size_t>(in->gcount()));
+  };
+  read_up_to(kFixedSize + 2);
+  const bool is_first_version = bytes.size() > kNpyMagic.size() && bytes[kNpyMagic.size()] == 1;
+  if (!is_first_version) read_up_to(kFixedSize + 4);
+  const size_t length_size = is_first_version ? 2 : 4;
+  size_t length = 0;
+  for (size_t i = kFixedSize; i < std::min(bytes.size(), kFixedSize + length_size); ++i) {
+    length |= static_cast<size_t>(static_cast<unsigned char>(bytes[i])) << (8 * (i - kFixedSize));
+  }
+  read_up_to(kFixedSize + length_size + std::min(length, kMaxBytes));
+
+  absl::string_view text;
+  absl::Span<const std::byte> rest;
+  StoredTensor tensor;
+  absl::Status status =
+      Split(absl::MakeConstSpan(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size()), &text, &rest);
+  if (status.ok()) status = Describe(text, &tensor).status();
+  if (status.ok()) return tensor;
+  return absl::InvalidArgumentError(absl::StrCat(file_name, ": ", status.message()));
 }
 
 absl::StatusOr<NpyFile> NpyFile::Open(const std::string& path) {

@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <istream>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -39,6 +41,14 @@ class NpyFile {
 
 // The tensor within the bytes of an .npy file. `file_name` is for errors.
 absl::StatusOr<StoredTensor> ParseNpy(absl::Span<const std::byte> bytes, absl::string_view file_name);
+
+// What stands before the elements of an .npy file that comes from a stream: type and shape; `data` is empty, and the
+// elements are next in the stream. `start`, six bytes at most, are those of the file that were read from it already.
+// InvalidArgumentError as ParseNpy.
+absl::StatusOr<StoredTensor> ReadNpyHeader(absl::string_view start, std::istream* in, absl::string_view file_name);
+
+// The first bytes of every .npy file.
+constexpr absl::string_view kNpyMagic = "\x93NUMPY";
 
 // Writes an F16, F32 or F64 tensor (the format knows no bfloat16) as version 1.0. InvalidArgumentError when dtype,
 // shape and data do not fit together.

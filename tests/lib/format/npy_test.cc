@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <sstream>
 
 #include "absl/strings/str_cat.h"
 
@@ -204,6 +205,38 @@ TEST(NpyHeaderBytes, HaveTheRoomThatWasAskedForWhateverTheShape) {
   EXPECT_EQ(header->size(), 320);  // the next multiple of 64
   EXPECT_THAT(ParseNpy(Bytes(*header + std::string(24, 'x')), "")->shape, ElementsAre(3, 2));
   EXPECT_FALSE(NpyHeaderBytes("BF16", {3}).ok());
+}
+
+TEST(ReadNpyHeader, LeavesTheStreamAtTheElements) {
+  const std::string header = *NpyHeaderBytes("F16", {7, 3, 2});
+  for (const size_t already_read : {size_t{0}, size_t{1}, kNpyMagic.size()}) {
+    std::istringstream in(header.substr(already_read) + "elements");
+    const auto tensor = ReadNpyHeader(header.substr(0, already_read), &in, "standard input");
+    ASSERT_TRUE(tensor.ok()) << tensor.status();
+    EXPECT_EQ(tensor->dtype, "F16");
+    EXPECT_THAT(tensor->shape, ElementsAre(7, 3, 2));
+    EXPECT_TRUE(tensor->data.empty());
+    std::string rest;
+    in >> rest;
+    EXPECT_EQ(rest, "elements");
+  }
+}
+
+TEST(ReadNpyHeader, RefusesEveryTruncationAndLengthsThatCannotBe) {
+  const std::string header = *NpyHeaderBytes("F32", {7, 3});
+  for (size_t size = 0; size < header.size(); ++size) {
+    std::istringstream in(header.substr(0, size));
+    const absl::Status status = ReadNpyHeader("", &in, "standard input").status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << size;
+    EXPECT_THAT(std::string(status.message()), HasSubstr("standard input: "));
+  }
+  std::string endless = header;
+  endless[6] = 2;  // whose header length has four bytes: of 2 GiB, and no more than was sent is read
+  endless.replace(8, 4, "\xff\xff\xff\x7f", 4);
+  std::istringstream in(endless + std::string(1 << 20, ' '));
+  EXPECT_THAT(std::string(ReadNpyHeader("", &in, "standard input").status().message()),
+              HasSubstr("has a header of 2147483647 bytes"));
+  EXPECT_LT(in.tellg(), 70'000);
 }
 
 TEST(NpyFile, NamesThePathThatFailed) {
