@@ -7,6 +7,7 @@
 #include "absl/status/statusor.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/embed_flags.h"
+#include "client/cli/embed_lines.h"
 #include "client/cli/embed_outcome.h"
 #include "client/cli/failure.h"
 #include "client/cli/progress.h"
@@ -28,6 +29,7 @@ Examples:
   zcat corpus.txt.gz | favor embed --input - --model minilm --type i8 --dimensions 128 --json
   favor embed "a long text" --attention features --num-features 256 --pooling none
   favor embed --ids 101,7592,2088,102
+  tail -f events.log | favor embed --stream --json >> vectors.jsonl
 
 Texts are split into requests (--batch, --in-flight); --deadline and --retries hold for each of them. An
 input that the server refuses is named on standard error, and the others come out all the same.
@@ -36,7 +38,7 @@ input that the server refuses is named on standard error, and the others come ou
 num_tokens_used, num_windows, num_vectors, embedding (one list, or with --pooling none a list of lists;
 left out when --output has it), nearest [{index, cosine}] or error}], failed, num_tokens, queue_seconds,
 compute_seconds, elapsed_seconds, tokens_per_second, request_bytes, response_bytes, attempts,
-server_version, cpu_target.
+server_version, cpu_target. With --stream an object a line: index, and what results has.
 
 Exit code: 0 done, 1 a server, a file or an input failed, 2 the command line makes no sense.
 )";
@@ -101,6 +103,12 @@ ExitCode RunEmbed(absl::Span<const std::string> arguments, const Console& consol
     return kExitOk;
   }
   if (absl::Status status = embed.Complete(flags); !status.ok()) return FailUsage(status.message(), "embed", console);
+  if (embed.stream) {
+    if (!flags.IsSet("deadline")) connection.deadline = absl::InfiniteDuration();
+    const absl::StatusOr<int64_t> num_failed = EmbedLines(embed, connection, console);
+    if (!num_failed.ok()) return Fail(num_failed.status(), "embed", connection, console);
+    return *num_failed == 0 ? kExitOk : kExitFailure;
+  }
   EmbedOutcome outcome;
   if (absl::Status status = Embed(embed, connection, console, &outcome); !status.ok()) {
     return Fail(status, "embed", connection, console);

@@ -69,6 +69,11 @@ void EmbedFlags::AddTo(FlagSet* flags) {
              "The lines are JSON, {\"text\": \"...\"} or {\"ids\": [...]}; implied by a name that ends in .jsonl.",
              &source.json_lines);
   flags->Add("ids", "N,N,...", "Token ids, taken as they are, in place of a text.", &source.ids);
+  flags->Add("stream",
+             "Send lines as they come, of standard input unless --input names a file, and print each result as soon as "
+             "it is there, with --json an object a line. In one call, which is not tried again; no deadline unless "
+             "--deadline is given.",
+             &stream);
   flags->Add("batch", "N", absl::StrCat("Inputs of a request at most. Default ", requests.max_inputs, "."),
              &requests.max_inputs);
   flags->Add("in-flight", "N", absl::StrCat("Requests in flight at most. Default ", requests.max_in_flight, "."),
@@ -86,6 +91,12 @@ void EmbedFlags::AddTo(FlagSet* flags) {
 }
 
 absl::Status EmbedFlags::Complete(const FlagSet& flags) {
+  if (stream) {
+    if (source.file.empty()) source.file = "-";
+    for (const char* flag : {"batch", "in-flight", "output", "rows", "nearest", "neighbours"}) {
+      if (flags.IsSet(flag)) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is not for --stream"));
+    }
+  }
   if (absl::Status status = source.Validate(flags); !status.ok()) return status;
   absl::StatusOr<client::EmbedOptions> options = embed.ToOptions(flags);
   if (!options.ok()) return options.status();

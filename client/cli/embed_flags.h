@@ -40,6 +40,7 @@ struct EmbedFlags {
   int64_t excerpt_rows = 10;
   bool nearest = false;
   int64_t neighbours = 3;
+  bool stream = false;
 
   void AddTo(FlagSet* flags);
   // InvalidArgumentError for flags that make no sense, alone or together.

@@ -35,26 +35,36 @@ absl::StatusOr<client::EmbedInput> FromJson(const std::string& line, const std::
 }
 
 absl::StatusOr<std::vector<client::EmbedInput>> ReadLines(const InputSource& source, std::istream& in) {
-  const bool json_lines = source.json_lines || absl::EndsWith(source.file, ".jsonl");
   std::vector<client::EmbedInput> inputs;
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
-    if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!json_lines) {
-      inputs.emplace_back(line);
-      continue;
-    }
-    if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    absl::StatusOr<client::EmbedInput> input = FromJson(line, Place(source.file, number));
+  InputLines lines(&in, source.file, source.has_json_lines());
+  while (true) {
+    absl::StatusOr<std::optional<client::EmbedInput>> input = lines.Next();
     if (!input.ok()) return input.status();
-    inputs.push_back(*std::move(input));
+    if (!input->has_value()) break;
+    inputs.push_back(**std::move(input));
   }
-  if (in.bad()) return absl::DataLossError(absl::StrCat("--input: cannot read ", source.file));
   if (inputs.empty()) return absl::InvalidArgumentError(absl::StrCat("--input: ", source.file, " has no inputs"));
   return inputs;
 }
 
 }  // namespace
+
+absl::StatusOr<std::optional<client::EmbedInput>> InputLines::Next() {
+  std::string line;
+  while (std::getline(in_, line)) {
+    ++number_;
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    if (!json_lines_) return std::optional<client::EmbedInput>(std::move(line));
+    if (line.find_first_not_of(" \t") == std::string::npos) continue;
+    absl::StatusOr<client::EmbedInput> input = FromJson(line, Place(file_, number_));
+    if (!input.ok()) return input.status();
+    return std::optional<client::EmbedInput>(*std::move(input));
+  }
+  if (in_.bad()) return absl::DataLossError(absl::StrCat("--input: cannot read ", file_));
+  return std::optional<client::EmbedInput>();
+}
+
+bool InputSource::has_json_lines() const { return json_lines || absl::EndsWith(file, ".jsonl"); }
 
 absl::Status InputSource::Validate(const FlagSet& flags) const {
   const bool has_ids = flags.IsSet("ids");

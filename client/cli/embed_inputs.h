@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <istream>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -21,8 +23,28 @@ struct InputSource {
   std::string file;         // "-": standard input
   bool json_lines = false;  // whatever the file's name
 
+  // Whether lines of the file are JSON.
+  bool has_json_lines() const;
+
   // InvalidArgumentError unless one of them was given. Not every command has --ids.
   absl::Status Validate(const FlagSet& flags) const;
+};
+
+// Inputs a line at a time, by the rules below. `in` must outlive it.
+class InputLines {
+ public:
+  // `file` is for errors, and "-" for standard input.
+  InputLines(std::istream* in, std::string file, bool json_lines)
+      : in_(*in), file_(std::move(file)), json_lines_(json_lines) {}
+
+  // The next one; nothing after the last.
+  absl::StatusOr<std::optional<client::EmbedInput>> Next();
+
+ private:
+  std::istream& in_;
+  const std::string file_;
+  const bool json_lines_;
+  int64_t number_ = 0;  // of the line
 };
 
 // All inputs, in their order. A line's end may be "\r\n"; an empty line is an empty text, and nothing in JSON lines.

@@ -23,24 +23,10 @@ Json VectorsToJson(const client::EmbedResult& result, bool all_tokens) {
   return rows;
 }
 
-Json ResultToJson(const EmbedOutcome& outcome, size_t i) {
-  const client::EmbedResult& result = outcome.embeddings.results[i];
-  Json json = Json::object();
-  if (const auto* text = std::get_if<std::string>(&outcome.inputs[i])) {
-    json["text"] = *text;
-  } else {
-    json["ids"] = std::get<std::vector<int32_t>>(outcome.inputs[i]);
-  }
-  json["num_tokens"] = result.num_tokens;
-  if (!result.status.ok()) {
-    json["error"] = ErrorToJson(result.status)["error"];
-    return json;
-  }
-  json["num_tokens_used"] = result.num_tokens_used;
-  json["num_windows"] = result.num_windows;
-  json["num_vectors"] = result.num_vectors;
-  if (outcome.output_file.empty()) json["embedding"] = VectorsToJson(result, outcome.all_tokens);
-  if (outcome.nearest.empty()) return json;
+Json EntryToJson(const EmbedOutcome& outcome, size_t i) {
+  Json json = ResultToJson(outcome.inputs[i], outcome.embeddings.results[i], outcome.all_tokens,
+                           /*with_vectors=*/outcome.output_file.empty());
+  if (outcome.nearest.empty() || json.contains("error")) return json;
   json["nearest"] = Json::array();
   for (const Neighbour& it : outcome.nearest[i]) {
     json["nearest"].push_back({{"index", it.index}, {"cosine", it.cosine}});
@@ -61,6 +47,26 @@ int64_t EmbedOutcome::NumFailed() const {
                        [](const client::EmbedResult& result) { return !result.status.ok(); });
 }
 
+Json ResultToJson(const client::EmbedInput& input, const client::EmbedResult& result, bool all_tokens,
+                  bool with_vectors) {
+  Json json = Json::object();
+  if (const auto* text = std::get_if<std::string>(&input)) {
+    json["text"] = *text;
+  } else {
+    json["ids"] = std::get<std::vector<int32_t>>(input);
+  }
+  json["num_tokens"] = result.num_tokens;
+  if (!result.status.ok()) {
+    json["error"] = ErrorToJson(result.status)["error"];
+    return json;
+  }
+  json["num_tokens_used"] = result.num_tokens_used;
+  json["num_windows"] = result.num_windows;
+  json["num_vectors"] = result.num_vectors;
+  if (with_vectors) json["embedding"] = VectorsToJson(result, all_tokens);
+  return json;
+}
+
 double EmbedOutcome::TokensPerSecond() const {
   const double seconds = absl::ToDoubleSeconds(embeddings.round_trip);
   return seconds > 0 ? static_cast<double>(embeddings.report.num_tokens) / seconds : 0;
@@ -75,7 +81,7 @@ Json ToJson(const EmbedOutcome& outcome) {
                {"attention", SpecToJson(report.attention)}};
   if (!outcome.output_file.empty()) json["file"] = outcome.output_file;
   json["results"] = Json::array();
-  for (size_t i = 0; i < embeddings.results.size(); ++i) json["results"].push_back(ResultToJson(outcome, i));
+  for (size_t i = 0; i < embeddings.results.size(); ++i) json["results"].push_back(EntryToJson(outcome, i));
   json["failed"] = outcome.NumFailed();
   json["num_tokens"] = report.num_tokens;
   json["queue_seconds"] = absl::ToDoubleSeconds(report.queue_time);

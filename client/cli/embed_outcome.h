@@ -30,6 +30,11 @@ struct EmbedOutcome {
 Json ToJson(const EmbedOutcome& outcome);
 void PrintText(const EmbedOutcome& outcome, std::ostream& out);
 
+// The same of one result: an entry of "results", a line and one for each of its first vectors.
+Json ResultToJson(const client::EmbedInput& input, const client::EmbedResult& result, bool all_tokens,
+                  bool with_vectors);
+void PrintResult(int64_t index, const client::EmbedInput& input, const client::EmbedResult& result, std::ostream& out);
+
 // Writes the vectors as the help of --output says. NotFoundError when there are none.
 absl::Status SaveVectors(const std::string& path, bool all_tokens, const client::Embeddings& embeddings);
 

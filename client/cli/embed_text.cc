@@ -32,21 +32,10 @@ std::string TokenCount(const client::EmbedResult& result) {
   return text;
 }
 
-void PrintResult(const EmbedOutcome& outcome, size_t i, std::ostream& out) {
+void PrintEntry(const EmbedOutcome& outcome, size_t i, std::ostream& out) {
   const client::EmbedResult& result = outcome.embeddings.results[i];
-  out << absl::StrFormat("%6d  %s, ", i, Describe(outcome.inputs[i]));
-  if (!result.status.ok()) {
-    out << absl::StatusCodeToString(result.status.code()) << "\n";
-    return;
-  }
-  out << TokenCount(result) << (result.num_tokens == 1 ? " token\n" : " tokens\n");
-  for (int64_t row = 0; row < std::min(result.num_vectors, kShownVectors); ++row) {
-    out << "        " << Coordinates(result.vector(row)) << "\n";
-  }
-  if (result.num_vectors > kShownVectors) {
-    out << "        and " << result.num_vectors - kShownVectors << " more vectors\n";
-  }
-  if (outcome.nearest.empty()) return;
+  PrintResult(static_cast<int64_t>(i), outcome.inputs[i], result, out);
+  if (outcome.nearest.empty() || !result.status.ok()) return;
   for (const Neighbour& it : outcome.nearest[i]) {
     out << absl::StrFormat("          %7.4f  %d  %s\n", it.cosine, it.index, Describe(outcome.inputs[it.index]));
   }
@@ -58,6 +47,21 @@ int64_t NumFeatures(const client::AttentionSpec& spec) {
 }
 
 }  // namespace
+
+void PrintResult(int64_t index, const client::EmbedInput& input, const client::EmbedResult& result, std::ostream& out) {
+  out << absl::StrFormat("%6d  %s, ", index, Describe(input));
+  if (!result.status.ok()) {
+    out << absl::StatusCodeToString(result.status.code()) << "\n";
+    return;
+  }
+  out << TokenCount(result) << (result.num_tokens == 1 ? " token\n" : " tokens\n");
+  for (int64_t row = 0; row < std::min(result.num_vectors, kShownVectors); ++row) {
+    out << "        " << Coordinates(result.vector(row)) << "\n";
+  }
+  if (result.num_vectors > kShownVectors) {
+    out << "        and " << result.num_vectors - kShownVectors << " more vectors\n";
+  }
+}
 
 void PrintText(const EmbedOutcome& outcome, std::ostream& out) {
   const client::Embeddings& embeddings = outcome.embeddings;
@@ -78,7 +82,7 @@ void PrintText(const EmbedOutcome& outcome, std::ostream& out) {
     out << "inputs: text, tokens; length of the vector, first coordinates"
         << (outcome.nearest.empty() ? "\n" : "; cosine, number and text of the nearest others\n");
   }
-  for (size_t i = 0; i < num_shown; ++i) PrintResult(outcome, i, out);
+  for (size_t i = 0; i < num_shown; ++i) PrintEntry(outcome, i, out);
   if (const size_t rest = embeddings.results.size() - num_shown; rest > 0) {
     out << "        and " << rest << (rest == 1 ? " more input" : " more inputs") << " (--rows, --output, --json)\n";
   }

@@ -6,10 +6,17 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <istream>
+#include <ostream>
+#include <sstream>
+#include <streambuf>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "client/cli/console.h"
 #include "client/cli/json.h"
 #include "favor/format/npy.h"
@@ -236,6 +243,128 @@ TEST(EmbedUsage, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"a", "--batch", "65537"}), HasSubstr("--batch is 65537, the most is 65536"));
   EXPECT_THAT(error({"a", "--rows", "-1"}), HasSubstr("--rows is -1, the least is 0"));
   EXPECT_THAT(error({"a", "--nearest", "--pooling", "none"}), HasSubstr("--pooling is none"));
+}
+
+TEST_F(EmbedCommand, StreamsLinesAndPrintsAResultForEachInTheirOrder) {
+  std::string input;
+  for (int i = 0; i < 3000; ++i) input += i == 1234 ? "\n" : i % 2 == 0 ? "one two\n" : "x\r\n";
+  const FavorRun run = Run({"--stream", "--json"}, input);
+  EXPECT_EQ(run.exit_code, kExitFailure);  // an empty text has no words
+  EXPECT_THAT(run.error, HasSubstr("favor embed: input 1234, \"\": INVALID_ARGUMENT: "));
+  std::istringstream lines(run.out);
+  std::string line;
+  for (int i = 0; i < 3000; ++i) {
+    ASSERT_TRUE(std::getline(lines, line)) << i;
+    const Json json = Json::parse(line);
+    ASSERT_EQ(json["index"], i);
+    if (i == 1234) {
+      EXPECT_EQ(json["error"]["code"], "INVALID_ARGUMENT");
+      continue;
+    }
+    ASSERT_EQ(json["text"], i % 2 == 0 ? "one two" : "x");
+    ASSERT_EQ(json["embedding"].get<std::vector<float>>(),
+              i % 2 == 0 ? (std::vector<float>{4, 103, 1}) : (std::vector<float>{3, 101, 1}));
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+}
+
+TEST_F(EmbedCommand, StreamsFilesOfJsonLinesWithEveryOption) {
+  const std::string file = Write("inputs.jsonl", "{\"ids\": [101, 7]}\n\n{\"text\": \"a b\"}\n");
+  const FavorRun text = Run({"--stream", "--input", file});
+  EXPECT_EQ(text.exit_code, kExitOk) << text.error;
+  EXPECT_THAT(text.out, AllOf(HasSubstr("     0  ids 101, 7, 2 tokens\n"), HasSubstr("     1  \"a b\", 4 tokens\n")));
+  const FavorRun tokens = Run({"--stream", "--input", file, "--pooling", "none", "--json"});
+  EXPECT_EQ(tokens.exit_code, kExitOk) << tokens.error;
+  EXPECT_EQ(Json::parse(tokens.out.substr(0, tokens.out.find('\n')))["embedding"].size(), 2u);
+  const FavorRun other = Run({"--stream", "--model", "other"}, "a\n");
+  EXPECT_EQ(other.exit_code, kExitFailure);
+  EXPECT_THAT(other.error, HasSubstr("no such model"));
+}
+
+TEST_F(EmbedCommand, StreamsWhatCameBeforeALineThatMakesNoSense) {
+  const FavorRun run = Run({"--stream", "--jsonl", "--json"}, "{\"text\": \"a\"}\n{\"text\": 5}\n{\"text\": \"b\"}\n");
+  EXPECT_EQ(run.exit_code, kExitFailure);
+  EXPECT_THAT(run.error, HasSubstr("standard input:2 is neither"));
+  EXPECT_EQ(Json::parse(run.out.substr(0, run.out.find('\n')))["text"], "a");
+  EXPECT_EQ(Run({"--stream", "--input", Path("none")}).exit_code, kExitFailure);
+  for (const char* flag : {"--output=o.npy", "--nearest", "--batch=5", "--rows=1"}) {
+    const FavorRun refused = Run({"--stream", flag}, "a\n");
+    EXPECT_EQ(refused.exit_code, kExitUsage);
+    EXPECT_THAT(refused.error, HasSubstr("is not for --stream"));
+  }
+  EXPECT_EQ(Run({"--stream", "a text"}).exit_code, kExitUsage);
+}
+
+// Standard input and output of somebody who types a line when the one before is answered.
+class Dialogue {
+ public:
+  explicit Dialogue(std::vector<std::string> lines) : typed_(this, std::move(lines)), shown_(this) {}
+
+  std::streambuf* typed() { return &typed_; }
+  std::streambuf* shown() { return &shown_; }
+  int num_answers() const {
+    absl::MutexLock lock(&mutex_);
+    return num_answers_;
+  }
+
+ private:
+  class Typed : public std::streambuf {
+   public:
+    Typed(Dialogue* dialogue, std::vector<std::string> lines) : dialogue_(*dialogue), lines_(std::move(lines)) {}
+
+   private:
+    int_type underflow() override {
+      if (next_ == lines_.size()) return traits_type::eof();
+      {
+        absl::MutexLock lock(&dialogue_.mutex_);
+        const int needed = static_cast<int>(next_);
+        const auto answered = [this, needed] { return dialogue_.num_answers_ >= needed; };
+        if (!dialogue_.mutex_.AwaitWithTimeout(absl::Condition(&answered), absl::Seconds(20)))
+          return traits_type::eof();
+      }
+      std::string& line = lines_[next_++];
+      setg(line.data(), line.data(), line.data() + line.size());
+      return traits_type::to_int_type(line[0]);
+    }
+
+    Dialogue& dialogue_;
+    std::vector<std::string> lines_;
+    size_t next_ = 0;
+  };
+  // Counts lines when they are flushed, which is when somebody sees them.
+  class Shown : public std::streambuf {
+   public:
+    explicit Shown(Dialogue* dialogue) : dialogue_(*dialogue) {}
+
+   private:
+    int_type overflow(int_type c) override {
+      if (c == '\n') ++unflushed_;
+      return traits_type::not_eof(c);
+    }
+    int sync() override {
+      absl::MutexLock lock(&dialogue_.mutex_);
+      dialogue_.num_answers_ += std::exchange(unflushed_, 0);
+      return 0;
+    }
+
+    Dialogue& dialogue_;
+    int unflushed_ = 0;
+  };
+
+  mutable absl::Mutex mutex_;
+  int num_answers_ = 0;
+  Typed typed_;
+  Shown shown_;
+};
+
+TEST_F(EmbedCommand, StreamsEachResultBeforeTheNextLineIsThere) {
+  Dialogue dialogue({"one\n", "two\n", "three\n"});
+  std::istream in(dialogue.typed());
+  std::ostream out(dialogue.shown());
+  std::ostringstream error;
+  EXPECT_EQ(RunFavor({"embed", "--endpoint", server_.endpoint(), "--stream", "--json"}, {out, error, false, in}),
+            kExitOk);
+  EXPECT_EQ(dialogue.num_answers(), 3);
 }
 
 }  // namespace
