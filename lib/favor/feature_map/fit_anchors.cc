@@ -78,6 +78,10 @@ class Clusters {
     kernels::PackPanels(rows.data(), d_, d_, d_, panels.data());
     points_.resize(kernels::PanelRowCount(d_) * width_);
     kernels::Project({panels.data(), d_, d_}, inputs_.data(), width_, width_, nullptr, points_.data());
+    point_rows_.resize(sample.count * d_);
+    for (int64_t l = 0; l < d_; ++l) {
+      for (int64_t t = 0; t < sample.count; ++t) point_rows_[t * d_ + l] = points_[l * width_ + t];
+    }
   }
 
   void Seed(int64_t num_clusters) {
@@ -117,7 +121,7 @@ class Clusters {
 
   // Moves centres to the means of their rows; those without rows stay.
   void Move() {
-    const std::vector<double> means = Means(points_);
+    const std::vector<double> means = Means(point_rows_.data(), d_);
     for (int64_t c = 0; c < num_clusters(); ++c) {
       for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = static_cast<float>(means[c * d_ + l]);
     }
@@ -142,7 +146,7 @@ class Clusters {
   }
 
   // Means of the rows as they come.
-  std::vector<double> Anchors() const { return Means(inputs_); }
+  std::vector<double> Anchors() const { return Means(sample_.rows, Padded(d_)); }
 
  private:
   int64_t num_clusters() const { return static_cast<int64_t>(centres_.size()) / d_; }
@@ -156,17 +160,21 @@ class Clusters {
     kernels::SquaredDistances(points_.data(), d_, width_, centre, distances_.data());
   }
 
-  // Of a tile [d][width]; of clusters without rows the row they were seeded by.
-  std::vector<double> Means(const std::vector<float>& tile) const {
+  // Of rows [count][stride]; of clusters without rows the row they were seeded by. Row by row: coordinate by coordinate
+  // every sum would wait for the one before.
+  std::vector<double> Means(const float* rows, int64_t stride) const {
     std::vector<double> means(num_clusters() * d_, 0.0);
     std::vector<int64_t> counts(num_clusters(), 0);
-    for (int64_t t = 0; t < sample_.count; ++t) ++counts[nearest_[t]];
-    for (int64_t l = 0; l < d_; ++l) {
-      const float* row = tile.data() + l * width_;
-      for (int64_t t = 0; t < sample_.count; ++t) means[nearest_[t] * d_ + l] += row[t];
-      for (int64_t c = 0; c < num_clusters(); ++c) {
+    for (int64_t t = 0; t < sample_.count; ++t) {
+      ++counts[nearest_[t]];
+      double* mean = means.data() + nearest_[t] * d_;
+      const float* row = rows + t * stride;
+      for (int64_t l = 0; l < d_; ++l) mean[l] += row[l];
+    }
+    for (int64_t c = 0; c < num_clusters(); ++c) {
+      for (int64_t l = 0; l < d_; ++l) {
         double& mean = means[c * d_ + l];
-        mean = counts[c] > 0 ? mean / static_cast<double>(counts[c]) : row[seeds_[c]];
+        mean = counts[c] > 0 ? mean / static_cast<double>(counts[c]) : rows[seeds_[c] * stride + l];
       }
     }
     return means;
@@ -175,9 +183,10 @@ class Clusters {
   QuerySample sample_;
   int64_t d_;
   int64_t width_;
-  std::vector<float> inputs_;   // [d][width]
-  std::vector<float> points_;   // [PanelRowCount(d)][width], in the metric
-  std::vector<float> centres_;  // [clusters][d], in the metric
+  std::vector<float> inputs_;      // [d][width]
+  std::vector<float> points_;      // [PanelRowCount(d)][width], in the metric
+  std::vector<float> point_rows_;  // [count][d], the same
+  std::vector<float> centres_;     // [clusters][d], in the metric
   std::vector<int64_t> seeds_;
   std::vector<int32_t> nearest_;
   std::vector<float> distances_;
