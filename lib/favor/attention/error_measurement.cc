@@ -57,11 +57,14 @@ ErrorMeasurement::ErrorMeasurement(const AttentionSpec& spec, const AttentionInp
       moments_(std::move(moments)),
       sample_(moments_.data(), ValidRows(inputs), num_rows, seed) {}
 
+absl::Status CheckMeasuredRows(int64_t num_rows) {
+  if (num_rows >= kMinMeasuredRows && num_rows <= kMaxMeasuredRows) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("measure_error_rows is ", num_rows, ", must be from ", kMinMeasuredRows, " to ", kMaxMeasuredRows));
+}
+
 absl::Status CheckMeasurable(const AttentionSpec& spec, int64_t num_rows) {
-  if (num_rows < kMinMeasuredRows || num_rows > kMaxMeasuredRows) {
-    return absl::InvalidArgumentError(absl::StrCat("measure_error_rows is ", num_rows, ", must be from ",
-                                                   kMinMeasuredRows, " to ", kMaxMeasuredRows));
-  }
+  if (absl::Status status = CheckMeasuredRows(num_rows); !status.ok()) return status;
   if (spec.mode == AttentionMode::kExact) {
     return absl::InvalidArgumentError("measure_error_rows is set, exact attention has no error to measure");
   }
@@ -83,6 +86,11 @@ absl::StatusOr<std::unique_ptr<ErrorMeasurement>> ErrorMeasurement::Create(const
   std::fill_n(moments->data(), moments->size(), kernels::RowMoments{});
   return std::unique_ptr<ErrorMeasurement>(
       new ErrorMeasurement(spec, inputs, output, num_rows, seed, *std::move(moments)));
+}
+
+void ErrorMeasurement::StartAgain(int64_t num_rows, uint64_t seed) {
+  sample_ = RowSample(moments_.data(), ValidRows(inputs_), num_rows, seed);
+  groups_.clear();
 }
 
 int64_t ErrorMeasurement::Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int64_t num_rows,

@@ -19,6 +19,9 @@ namespace favor {
 constexpr int64_t kMinMeasuredRows = 8;
 constexpr int64_t kMaxMeasuredRows = 4096;
 
+// InvalidArgumentError naming field, value and bound for too few or too many rows.
+absl::Status CheckMeasuredRows(int64_t num_rows);
+
 // InvalidArgumentError naming field, value and bound where the error of such calls cannot be measured: too few or too
 // many rows, exact mode, and kernels other than softmax, which alone approximates something that can be computed
 // exactly.
@@ -50,6 +53,8 @@ class ErrorMeasurement {
   // Computes them. To be called when the job with the draw has ended.
   absl::StatusOr<Job> PlanExactRows(const Cancellation* cancellation);
   const ErrorEstimate& estimate() const { return estimate_; }
+  // To measure the same answer once more, on other rows: AddDraw() and PlanExactRows() again.
+  void StartAgain(int64_t num_rows, uint64_t seed);
 
  private:
   // Rows of one head that see the same keys; behind them a query of zeros, whose exact output is the mean of the

@@ -1,0 +1,293 @@
+#include "favor/attention/auto_attention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "favor/attention/validate.h"
+
+namespace favor {
+namespace {
+
+using internal::AutoWays;
+using internal::UpperBound;
+using internal::Way;
+
+// Of the rows that are taken. The pilot's and the measurement's must differ.
+constexpr uint64_t kPilotSeed = 1, kMeasurementSeed = 2, kAnotherSeed = 1000;
+// Another look at an answer: so many times as many rows, at errors up to so much of the bound, for so much of exact
+// attention.
+constexpr int64_t kMoreRows = 4;
+constexpr double kHopeful = 0.97, kLookShare = 0.05;
+
+AttentionSpec ExactSpecOf(const AutoSpec& spec) {
+  AttentionSpec exact;
+  exact.mode = AttentionMode::kExact;
+  exact.causal = spec.causal;
+  exact.scale = spec.scale;
+  return exact;
+}
+
+double ScaleOf(const AutoSpec& spec, const AttentionInputs& inputs) {
+  return spec.scale.value_or(DefaultScale(Kernel::kSoftmax, inputs.queries.shape.dim));
+}
+
+// A pilot may take so much of exact attention, and it and the cheapest way so much together.
+constexpr double kPilotShare = 0.045, kWorthWhile = 0.85;
+
+std::string Anchors(int64_t num_anchors) {
+  return num_anchors == 1 ? "1 anchor" : absl::StrCat(num_anchors, " anchors");
+}
+
+std::string Number(double value) { return absl::StrFormat("%.3g", value); }
+
+}  // namespace
+
+absl::Status CheckAutoSpec(const AutoSpec& spec) {
+  if (!(spec.max_relative_error > 0) || !std::isfinite(spec.max_relative_error)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("max_relative_error is ", spec.max_relative_error, ", must be finite and > 0"));
+  }
+  if (!(spec.budget_seconds > 0)) {
+    return absl::InvalidArgumentError(absl::StrCat("time_budget is ", spec.budget_seconds, " s, must be > 0"));
+  }
+  if (spec.min_measured_rows != 0) return CheckMeasuredRows(spec.min_measured_rows);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<AutoAttention>> AutoAttention::Create(const AutoSpec& spec,
+                                                                     const AttentionInputs& inputs,
+                                                                     const MutableTensorView& output,
+                                                                     const CostModel& cost_model, int num_threads,
+                                                                     const Cancellation* cancellation) {
+  absl::Status status = CheckAutoSpec(spec);
+  status.Update(internal::ValidateAttention(ExactSpecOf(spec), inputs, output));
+  if (!status.ok()) return status;
+  return std::unique_ptr<AutoAttention>(new AutoAttention(spec, inputs, output, cost_model, num_threads, cancellation));
+}
+
+AutoAttention::AutoAttention(const AutoSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
+                             const CostModel& cost_model, int num_threads, const Cancellation* cancellation)
+    : spec_(spec),
+      inputs_(inputs),
+      output_(output),
+      cancellation_(cancellation),
+      costs_(cost_model, inputs, spec.causal),
+      choices_(costs_, inputs, spec.min_measured_rows) {
+  terms_ = {spec.max_relative_error, costs_.exact(), 0, spec.budget_seconds * num_threads};
+}
+
+AutoAttention::NextStage AutoAttention::NextJob() {
+  switch (stage_) {
+    case Stage::kStart:
+      return Begin();
+    case Stage::kFit:
+      stage_ = Stage::kRows;
+      return pilot_->PlanRows();
+    case Stage::kRows:
+      ReadPilot();
+      return Choose();
+    case Stage::kDraw:
+      stage_ = Stage::kMeasure;
+      return measurement_->PlanExactRows(cancellation_);
+    case Stage::kMeasure:
+      return Judge();
+    case Stage::kExact:
+    case Stage::kDone:
+      stage_ = Stage::kDone;
+      return std::nullopt;
+  }
+  return absl::InternalError("no such stage");
+}
+
+AutoAttention::NextStage AutoAttention::Begin() {
+  if (spec_.causal)
+    return RunExact("exact attention: no approximation of causal softmax attention keeps bounds cheaply");
+  const bool exact_is_within = IsExactWithinBudget();
+  const AutoWays::Pilot plan = choices_.PlanPilot(exact_is_within ? kPilotShare * terms_.exact : terms_.budget / 2);
+  if (plan.levels.empty()) {
+    return RunExact("exact attention: for a call this short, finding out whether less would do does not pay");
+  }
+  const Way cheapest = choices_.Unknown().front();
+  if (plan.seconds + cheapest.seconds > (exact_is_within ? kWorthWhile * terms_.exact : terms_.budget)) {
+    return RunExact("exact attention: an approximation of this call would hardly be faster");
+  }
+  stage_ = Stage::kFit;
+  terms_.spent += plan.seconds;
+  levels_ = plan.levels;
+  pilot_ = std::make_unique<internal::AutoPilot>(
+      internal::AutoPilot::Options{ScaleOf(spec_, inputs_), plan.levels, plan.num_rows, kPilotSeed}, inputs_,
+      cancellation_);
+  return pilot_->PlanFit();
+}
+
+void AutoAttention::ReadPilot() {
+  errors_ = pilot_->errors();
+  ways_ = choices_.Known(levels_, errors_);
+  for (size_t level = 0; level < levels_.size(); ++level) statistics_.push_back(pilot_->statistics(level));
+  pilot_ = nullptr;
+}
+
+// The numbers of anchors of the pilot and how wrong they would be: "1 anchor by 0.31, 4 anchors by 0.12".
+std::string AutoAttention::Foretold() const {
+  std::string text;
+  for (size_t level = 0; level < levels_.size(); ++level) {
+    absl::StrAppend(&text, level == 0 ? "" : ", ", Anchors(levels_[level]), " by ",
+                    Number(errors_[level].relative_error));
+  }
+  return text;
+}
+
+AutoAttention::NextStage AutoAttention::Choose() {
+  const Way* way = internal::ChooseWay(ways_, terms_);
+  if (way != nullptr) return RunWay(*way);
+  if (!IsExactWithinBudget()) return Miss();
+  return RunExact(absl::StrCat("exact attention: to keep ", Number(terms_.bound),
+                               " by anything less is not expected to be faster (sampled rows: ", Foretold(), ")"));
+}
+
+AutoAttention::NextStage AutoAttention::RunWay(const Way& way) {
+  AttentionSpec spec = AutoWays::SpecOf(way, ScaleOf(spec_, inputs_));
+  for (size_t level = 0; level < levels_.size(); ++level) {
+    if (levels_[level] == way.num_anchors) spec.features.statistics = statistics_[level];
+  }
+  auto measurement = ErrorMeasurement::Create(spec, inputs_, output_, choices_.MeasuredRows(way.num_anchors),
+                                              kMeasurementSeed + static_cast<uint64_t>(outcome_.num_escalations));
+  if (!measurement.ok()) return measurement.status();
+  measurement_ = *std::move(measurement);
+  report_.row_moments = measurement_->row_moments();
+  absl::StatusOr<Job> job = PlanAttention(spec, inputs_, output_, cancellation_, &report_);
+  if (!job.ok()) return job.status();
+  measurement_->AddDraw(&*job);
+  stage_ = Stage::kDraw;
+  has_looked_again_ = false;
+  running_ = way;
+  terms_.spent += way.seconds;
+  outcome_.spec = spec;
+  outcome_.predicted = PredictionOf(way);
+  return *std::move(job);
+}
+
+// Of a number of anchors that the pilot did not look at: what it found beside, moved to the expected error.
+ErrorEstimate AutoAttention::PredictionOf(const Way& way) const {
+  size_t nearest = 0;
+  for (size_t level = 0; level < levels_.size(); ++level) {
+    if (levels_[level] <= way.num_anchors) nearest = level;
+  }
+  ErrorEstimate estimate = errors_[nearest];
+  if (!(estimate.relative_error > 0)) return estimate;
+  const double factor = way.error / estimate.relative_error;
+  for (double* value : {&estimate.relative_error, &estimate.lower, &estimate.upper}) *value *= factor;
+  return estimate;
+}
+
+// An error that is probably below the bound, which the interval is too wide to tell: more rows cost less than another
+// way.
+bool AutoAttention::IsWorthAnotherLook(const ErrorEstimate& measured) const {
+  return !has_looked_again_ && UpperBound(measured) > terms_.bound &&
+         measured.relative_error <= kHopeful * terms_.bound &&
+         choices_.MeasureSeconds(kMoreRows * measured.num_rows) <= kLookShare * terms_.exact;
+}
+
+AutoAttention::NextStage AutoAttention::LookAgain() {
+  has_looked_again_ = true;
+  const int64_t num_rows = kMoreRows * measurement_->estimate().num_rows;
+  measurement_->StartAgain(num_rows, kAnotherSeed + static_cast<uint64_t>(outcome_.num_escalations));
+  terms_.spent += choices_.MeasureSeconds(num_rows);
+  Job job;
+  measurement_->AddDraw(&job);
+  stage_ = Stage::kDraw;
+  return job;
+}
+
+AutoAttention::NextStage AutoAttention::Judge() {
+  const ErrorEstimate measured = measurement_->estimate();
+  if (IsWorthAnotherLook(measured)) return LookAgain();
+  measurement_ = nullptr;
+  report_.row_moments = nullptr;
+  outcome_.measured = measured;
+  if (report_.statistics == nullptr) report_.statistics = outcome_.spec.features.statistics;
+  const std::string what = absl::StrCat(Anchors(running_->num_anchors), ": measured error ",
+                                        Number(measured.relative_error), ", at most ", Number(UpperBound(measured)));
+  if (UpperBound(measured) <= terms_.bound) {
+    outcome_.missed = false;
+    outcome_.reason = absl::StrFormat("%s, within %s, in some %.2g%% of the time of exact attention", what,
+                                      Number(terms_.bound), 100 * terms_.spent / terms_.exact);
+    stage_ = Stage::kDone;
+    return std::nullopt;
+  }
+  // What is left is foretold from what this one turned out to be.
+  const double factor = running_->error > 0 ? measured.relative_error / running_->error : 1;
+  std::vector<Way> left;
+  for (Way way : ways_) {
+    if (way.num_anchors <= running_->num_anchors) continue;
+    way.error *= factor;
+    left.push_back(way);
+  }
+  ways_ = std::move(left);
+  const Way* way = internal::ChooseWay(ways_, terms_);
+  if (way == nullptr && !IsExactWithinBudget()) return Miss();
+  ++outcome_.num_escalations;
+  if (way != nullptr) return RunWay(*way);
+  return RunExact(absl::StrCat("exact attention after ", what, ", beyond ", Number(terms_.bound)));
+}
+
+AutoAttention::NextStage AutoAttention::RunExact(std::string reason) {
+  if (!IsExactWithinBudget()) {
+    return absl::FailedPreconditionError(absl::StrFormat(
+        "time_budget allows %.3g s of computation, exact attention is expected to take %.3g s, and for this call "
+        "nothing else keeps max_relative_error = %s",
+        terms_.budget, terms_.exact, Number(terms_.bound)));
+  }
+  report_.row_moments = nullptr;
+  absl::StatusOr<Job> job = PlanAttention(ExactSpecOf(spec_), inputs_, output_, cancellation_, &report_);
+  if (!job.ok()) return job.status();
+  stage_ = Stage::kExact;
+  terms_.spent += terms_.exact;
+  outcome_.spec = ExactSpecOf(spec_);
+  outcome_.spec.scale = ScaleOf(spec_, inputs_);
+  outcome_.measured = std::nullopt;
+  outcome_.reason = std::move(reason);
+  return *std::move(job);
+}
+
+// The bound is not expected to be met within the budget, or was measured not to be.
+AutoAttention::NextStage AutoAttention::Miss() {
+  const Way* best = internal::BestWithinBudget(ways_, terms_);
+  const bool has_answer = outcome_.measured.has_value();
+  if (spec_.answer_when_missed) {
+    outcome_.missed = true;
+    outcome_.reason = absl::StrFormat("the bound %s cannot be kept within time_budget", Number(terms_.bound));
+    if (has_answer) {
+      stage_ = Stage::kDone;
+      return std::nullopt;
+    }
+    if (best != nullptr) return RunWay(*best);
+  }
+  const double reachable = has_answer ? outcome_.measured->relative_error : best != nullptr ? best->error : 0;
+  return absl::FailedPreconditionError(absl::StrFormat(
+      "max_relative_error is %s, within time_budget an error of %s %s: exact attention is expected to take %.3g s of "
+      "computation, time_budget allows %.3g s",
+      Number(terms_.bound), Number(reachable), has_answer ? "was measured" : "is the least expected", terms_.exact,
+      terms_.budget));
+}
+
+int64_t AutoAttention::Bytes(const AutoSpec& spec, const AttentionInputs& inputs, int num_threads) {
+  int64_t bytes = AttentionScratchBytes(ExactSpecOf(spec), inputs, num_threads);
+  if (spec.causal) return bytes;
+  const AutoWays choices(internal::CallCosts(CostModel(), inputs, spec.causal), inputs, spec.min_measured_rows);
+  const double scale = ScaleOf(spec, inputs);
+  for (const int64_t anchors : AutoWays::Ladder()) {
+    const AttentionSpec way = AutoWays::SpecOf({.num_anchors = anchors}, scale);
+    bytes = std::max(
+        bytes, AttentionScratchBytes(way, inputs, num_threads) +
+                   ErrorMeasurement::Bytes(way, inputs, std::max(AutoWays::kMostMeasuredRows, spec.min_measured_rows),
+                                           num_threads));
+  }
+  const internal::AutoPilot::Options pilot{scale, AutoWays::Ladder(), AutoWays::kMostPilotRows, kPilotSeed};
+  return std::max(bytes, internal::AutoPilot::Bytes(pilot, inputs, num_threads));
+}
+
+}  // namespace favor
