@@ -60,6 +60,7 @@ struct AttendReport {
   std::optional<ErrorEstimate> predicted_error = std::nullopt;
   std::optional<ErrorEstimate> measured_error = std::nullopt;
   bool error_bound_missed = false;
+  std::string reason = "";  // mode `auto`: why this way was taken
 };
 
 struct AttendResult {

@@ -31,6 +31,7 @@ Json ReportToJson(const client::AttendReport& report) {
   if (report.predicted_error) json["predicted_error"] = ErrorToJson(*report.predicted_error);
   if (report.measured_error) json["measured_error"] = ErrorToJson(*report.measured_error);
   if (report.error_bound_missed) json["error_bound_missed"] = true;
+  if (!report.reason.empty()) json["reason"] = report.reason;
   return json;
 }
 

@@ -61,6 +61,7 @@ void PrintReport(const client::AttendReport& report, std::ostream& out) {
   if (features != nullptr && !report.projection_id.empty()) {
     out << Line("projection", DescribeProjection(features->projection, report.projection_id));
   }
+  if (!report.reason.empty()) out << Line("because", Wrap(report.reason, 18));
   out << Line("degenerate rows", absl::StrCat(report.degenerate_rows));
   if (report.predicted_error) out << Line("predicted error", DescribeError(*report.predicted_error));
   if (report.measured_error) out << Line("measured error", DescribeError(*report.measured_error));

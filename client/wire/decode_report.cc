@@ -90,6 +90,7 @@ AttendReport DecodeReport(const v1::AttendReport& wire) {
   if (wire.has_predicted_error()) report.predicted_error = Decode(wire.predicted_error());
   if (wire.has_measured_error()) report.measured_error = Decode(wire.measured_error());
   report.error_bound_missed = wire.error_bound_missed();
+  report.reason = wire.reason();
   return report;
 }
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "favor/attention/attention.h"
 #include "favor/attention/error_measurement.h"
+#include "server/convert/auto_spec_conversion.h"
 #include "server/convert/field_error.h"
 #include "server/convert/spec_conversion.h"
 #include "server/convert/tensor_conversion.h"
@@ -20,6 +21,9 @@ absl::Status CheckServed(const v1::AttendRequest& request) {
 
 absl::Status CheckMeasurement(const AttendWork& work) {
   if (work.measure_error_rows == 0) return absl::OkStatus();
+  if (work.automatic.has_value()) {
+    return AboutField(CheckMeasuredRows(work.measure_error_rows), "measure_error_rows");
+  }
   return AboutField(CheckMeasurable(work.spec, work.measure_error_rows), "measure_error_rows");
 }
 
@@ -130,12 +134,14 @@ absl::StatusOr<AttendWork> ToAttendWork(AttendMessage message) {
     return status;
   }
   if (absl::Status status = CheckCausal(message.request.spec(), work); !status.ok()) return status;
-  const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads,
-                        /*has_all_queries=*/!message.request.spec().causal()};
-  absl::Status status = ReadSpec(message.request.spec(), sizes, &message.data, &work);
+  const v1::AttentionSpec& spec = message.request.spec();
+  const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads, /*has_all_queries=*/!spec.causal()};
+  absl::Status status =
+      spec.has_auto_() ? ReadAutoSpec(spec, sizes.head_dim, &work) : ReadSpec(spec, sizes, &message.data, &work);
   if (!status.ok()) return status;
   work.measure_error_rows = message.request.measure_error_rows();
   if (absl::Status status = CheckMeasurement(work); !status.ok()) return status;
+  if (work.automatic.has_value()) work.automatic->min_measured_rows = work.measure_error_rows;
   if (absl::Status status = ReadAllLengths(message.request, &work); !status.ok()) return status;
   if (absl::Status status = ReadOutputType(message.request.output_type(), &work); !status.ok()) return status;
   return work;

@@ -34,6 +34,12 @@ v1::ErrorEstimate ToWire(const ErrorEstimate& estimate) {
   return wire;
 }
 
+void WriteOutcome(const AutoOutcome& outcome, v1::AttendReport* report) {
+  if (outcome.predicted) *report->mutable_predicted_error() = ToWire(*outcome.predicted);
+  report->set_error_bound_missed(outcome.missed);
+  report->set_reason(outcome.reason);
+}
+
 v1::Tensor TensorHeader(const AttendResult& result) {
   v1::Tensor wire;
   const Shape& shape = result.output.shape;
@@ -81,6 +87,7 @@ v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
   SetDuration(result.timing.queue_time, report.mutable_queue_time());
   SetDuration(result.timing.compute_time, report.mutable_compute_time());
   if (result.measured_error) *report.mutable_measured_error() = ToWire(*result.measured_error);
+  if (result.automatic) WriteOutcome(*result.automatic, &report);
   report.set_server_version(kVersion);
   report.set_cpu_target(CpuTargetName());
   return report;

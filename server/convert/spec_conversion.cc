@@ -26,15 +26,24 @@ absl::Status CheckWireScale(const v1::AttentionSpec& wire) {
 
 }  // namespace
 
-absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work) {
-  if (wire.has_auto_()) return UnservedFieldError("spec.auto", "set");
+absl::Status ReadCommonSpec(const v1::AttentionSpec& wire, SpecWork* work) {
   absl::Status status = CheckPrecision(wire.precision());
   status.Update(CheckWireScale(wire));
   if (!status.ok()) return status;
+  work->spec.causal = wire.causal();
+  if (wire.precision() == v1::PRECISION_BF16) work->spec.precision = Precision::kBFloat16;
+  return absl::OkStatus();
+}
 
+absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work) {
+  if (wire.has_auto_()) {
+    return FieldError("spec.auto",
+                      "spec.auto is set, which Attend alone serves: it chooses by the whole of a call's "
+                      "queries and keys; must be features or exact here");
+  }
+  absl::Status status = ReadCommonSpec(wire, work);
+  if (!status.ok()) return status;
   AttentionSpec& spec = work->spec;
-  spec.causal = wire.causal();
-  if (wire.precision() == v1::PRECISION_BF16) spec.precision = Precision::kBFloat16;
   if (wire.has_exact()) {
     spec.mode = AttentionMode::kExact;
   } else {

@@ -9,6 +9,9 @@
 
 namespace favor {
 
+// What all modes have: causal and precision; scale is checked. Every Status names the field.
+absl::Status ReadCommonSpec(const v1::AttentionSpec& wire, SpecWork* work);
+
 // Reads a spec, the layout aside, into work->spec and the work's projection, defaults filled in (also the scale). Takes
 // the bytes of the projection matrix out of `data`. Every Status names the field.
 absl::Status ReadSpec(const v1::AttentionSpec& wire, const SpecSizes& sizes, LiftedData* data, SpecWork* work);

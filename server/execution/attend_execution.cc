@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "favor/attention/auto_attention.h"
 #include "favor/attention/error_measurement.h"
 
 namespace favor {
@@ -49,7 +50,8 @@ struct AttendExecution::Run {
   const Cancellation* cancellation;
   Done done;
   AttendResult result;
-  std::unique_ptr<ErrorMeasurement> measurement;  // where the error is to be measured
+  std::unique_ptr<ErrorMeasurement> measurement = nullptr;  // where the error is to be measured
+  std::unique_ptr<AutoAttention> automatic = nullptr;       // where a bound of it is to be kept
 
   AttentionInputs Inputs() const {
     return {work.queries.View(work.axis_order),
@@ -60,13 +62,15 @@ struct AttendExecution::Run {
             result.projection};
   }
   absl::Status BeginMeasurement(int num_threads);
+  absl::Status BeginAutomatic(const CostModel& costs, int num_threads);
   void AddTiming(Timing timing) {
     result.timing.queue_time += timing.queue_time;
     result.timing.compute_time += timing.compute_time;
     if (result.timing.started == absl::InfinitePast()) result.timing.started = timing.started;
   }
   void Finish() {
-    measurement = nullptr;  // refers to the inputs
+    measurement = nullptr;  // these refer to the inputs
+    automatic = nullptr;
     result.report.row_moments = nullptr;
     result.statistics = work.spec.features.statistics;
     work = AttendWork();  // gives the inputs' memory back before the answer is sent
@@ -87,9 +91,20 @@ absl::Status AttendExecution::Run::BeginMeasurement(int num_threads) {
   return absl::OkStatus();
 }
 
+absl::Status AttendExecution::Run::BeginAutomatic(const CostModel& costs, int num_threads) {
+  const AttentionInputs inputs = Inputs();
+  const int64_t bytes = AutoAttention::Bytes(*work.automatic, inputs, num_threads);
+  if (absl::Status status = reservation->Grow(bytes, "the stages of mode auto"); !status.ok()) return status;
+  auto created = AutoAttention::Create(*work.automatic, inputs, result.output.MutableView(work.axis_order), costs,
+                                       num_threads, cancellation);
+  if (!created.ok()) return created.status();
+  automatic = *std::move(created);
+  return absl::OkStatus();
+}
+
 void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation, const Cancellation* cancellation,
                             Done done) const {
-  auto run = std::make_shared<Run>(Run{std::move(work), reservation, cancellation, std::move(done), {}, nullptr});
+  auto run = std::make_shared<Run>(Run{std::move(work), reservation, cancellation, std::move(done), {}});
   FindProjection(run->work, draws_, reservation, cancellation, [this, run](auto projection, absl::Duration waited) {
     if (!projection.ok()) return run->Fail(projection.status());
     run->result.projection = *std::move(projection);
@@ -113,6 +128,7 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   if (!buffer.ok()) return run->Fail(buffer.status());
   output.data = *std::move(buffer);
 
+  if (work.automatic.has_value()) return BeginAutomatic(run);
   if (work.measure_error_rows > 0) {
     if (absl::Status status = run->BeginMeasurement(compute_->num_threads()); !status.ok()) {
       return run->Fail(std::move(status));
@@ -137,6 +153,38 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
     run->measurement == nullptr ? run->Finish() : MeasureError(run);
   };
   compute_->Submit(*std::move(job), run->cancellation, done, size);
+}
+
+void AttendExecution::BeginAutomatic(std::shared_ptr<Run> run) const {
+  if (absl::Status status = run->BeginAutomatic(costs_, compute_->num_threads()); !status.ok()) {
+    return run->Fail(std::move(status));
+  }
+  ContinueAutomatic(run);
+}
+
+// One stage after the other, each as a job of its own.
+void AttendExecution::ContinueAutomatic(std::shared_ptr<Run> run) const {
+  absl::StatusOr<std::optional<Job>> job = run->automatic->NextJob();
+  if (!job.ok()) return run->Fail(job.status());
+  if (!job->has_value()) {
+    run->result.automatic = run->automatic->outcome();
+    run->result.measured_error = run->result.automatic->measured;
+    run->result.report = run->automatic->report();
+    return run->Finish();
+  }
+  std::optional<JobSize> size;
+  if (run->automatic->is_exact_running()) {
+    // The one stage whose speed is known from other calls, and the longest.
+    size = AttendSize(run->work, nullptr, **job);
+    if (absl::Status status = compute_->CheckDeadline(*size, *run->cancellation); !status.ok()) {
+      return run->Fail(std::move(status));
+    }
+  }
+  const auto done = [this, run](absl::Status status, Timing timing) {
+    run->AddTiming(timing);
+    status.ok() ? ContinueAutomatic(run) : run->Fail(std::move(status));
+  };
+  compute_->Submit(**std::move(job), run->cancellation, done, size);
 }
 
 void AttendExecution::MeasureError(std::shared_ptr<Run> run) const {

@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "absl/status/statusor.h"
+#include "favor/attention/cost_model.h"
 #include "favor/base/cancellation.h"
 #include "server/execution/admission.h"
 #include "server/execution/attend_work.h"
@@ -14,11 +15,13 @@
 namespace favor {
 
 // Takes Attend calls from typed work to an output: the projection, room for the output and the scratch memory, the
-// attention job, and where its error is to be measured the job of the exact rows. Thread-safe.
+// attention job, and where its error is to be measured the job of the exact rows. Where a bound of the error is to be
+// kept, the jobs of AutoAttention, one after the other. Thread-safe.
 class AttendExecution {
  public:
-  // Owns neither; both must outlive the calls under way.
-  AttendExecution(Compute* compute, ProjectionDraws* draws) : compute_(compute), draws_(draws) {}
+  // Owns neither; both must outlive the calls under way. `costs` is what ways to keep a bound are compared by.
+  AttendExecution(Compute* compute, ProjectionDraws* draws, const CostModel& costs = {})
+      : compute_(compute), draws_(draws), costs_(costs) {}
 
   using Done = std::function<void(absl::StatusOr<AttendResult>)>;
 
@@ -33,9 +36,12 @@ class AttendExecution {
 
   void RunAttention(std::shared_ptr<Run> run) const;
   void MeasureError(std::shared_ptr<Run> run) const;
+  void BeginAutomatic(std::shared_ptr<Run> run) const;
+  void ContinueAutomatic(std::shared_ptr<Run> run) const;
 
   Compute* const compute_;
   ProjectionDraws* const draws_;
+  const CostModel costs_;
 };
 
 }  // namespace favor

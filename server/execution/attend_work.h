@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "favor/attention/attention.h"
+#include "favor/attention/auto_spec.h"
 #include "favor/attention/error_estimate.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/projection/projection.h"
@@ -50,6 +51,8 @@ struct AttendWork : SpecWork {
   std::vector<int64_t> key_lengths;    // [batch] or empty
   DataType output_type = DataType::kFloat32;
   int64_t measure_error_rows = 0;  // to be computed exactly too; 0: none
+  // Set: whatever keeps its bound is computed, and `spec` is only its scale and whether it is causal.
+  std::optional<AutoSpec> automatic;
 
   // [batch, heads, query_length, value_dim]
   Shape OutputShape() const {
@@ -62,6 +65,7 @@ struct AttendResult {
   AxisOrder axis_order = AxisOrder::kBatchHeadsLengthDim;
   AttentionReport report;
   std::optional<ErrorEstimate> measured_error;
+  std::optional<AutoOutcome> automatic;          // where AttendWork::automatic was set
   std::shared_ptr<const Projection> projection;  // null when none took part
   std::shared_ptr<const Statistics> statistics;  // that were given; those that were measured are the report's
   Timing timing;

@@ -29,6 +29,9 @@ const Histogram::BucketBoundaries kSeconds = {50e-6, 100e-6, 250e-6, 500e-6, 1e-
 const Histogram::BucketBoundaries kTokens = {16,   32,   64,    128,   256,   512,    1024,   2048,
                                              4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576};
 
+// Bounds that callers ask for lie between.
+const Histogram::BucketBoundaries kErrors = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1};
+
 Family<Counter>& CounterFamily(Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
 }
@@ -144,6 +147,18 @@ Metrics::Metrics()
       degenerate_rows_(CounterFamily(registry_, "favor_degenerate_rows_total",
                                      "Output rows set to zero: no visible key, or no valid denominator.")
                            .Add({})),
+      auto_calls_(CounterFamily(registry_, "favor_auto_calls_total",
+                                "Attend calls of mode auto answered, by the way that kept the bound.")),
+      auto_exact_(auto_calls_.Add({{"ran", "exact"}})),
+      auto_anchors_(auto_calls_.Add({{"ran", "anchors"}})),
+      auto_escalations_(CounterFamily(registry_, "favor_auto_escalations_total",
+                                      "Approximations of mode auto that were measured beyond the bound and done over.")
+                            .Add({})),
+      auto_missed_(CounterFamily(registry_, "favor_auto_missed_total",
+                                 "Attend calls of mode auto answered although the bound was missed.")
+                       .Add({})),
+      auto_error_(HistogramFamily(registry_, "favor_auto_error", "Measured relative error of answers of mode auto.")
+                      .Add({}, kErrors)),
       embed_inputs_(CounterFamily(registry_, "favor_embed_inputs_total", "Inputs of Embed calls answered.").Add({})),
       embed_tokens_(CounterFamily(registry_, "favor_embed_tokens_total",
                                   "Tokens that encoders ran over for Embed calls answered.")
@@ -188,6 +203,13 @@ void Metrics::RecordAttend(const Timing& timing, int64_t num_tokens, int64_t deg
   compute_seconds_.Observe(absl::ToDoubleSeconds(timing.compute_time));
   tokens_.Increment(static_cast<double>(num_tokens));
   degenerate_rows_.Increment(static_cast<double>(degenerate_rows));
+}
+
+void Metrics::RecordAutomatic(const AutoOutcome& outcome) {
+  (outcome.spec.mode == AttentionMode::kExact ? auto_exact_ : auto_anchors_).Increment();
+  auto_escalations_.Increment(outcome.num_escalations);
+  if (outcome.missed) auto_missed_.Increment();
+  if (outcome.measured) auto_error_.Observe(outcome.measured->relative_error);
 }
 
 void Metrics::RecordEmbed(const Timing& timing, int64_t num_inputs, int64_t num_tokens) {

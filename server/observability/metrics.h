@@ -10,6 +10,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "favor/attention/auto_spec.h"
 #include "prometheus/collectable.h"
 #include "prometheus/counter.h"
 #include "prometheus/histogram.h"
@@ -43,6 +44,8 @@ class Metrics : public prometheus::Collectable {
 
   // One Attend call that was answered.
   void RecordAttend(const Timing& timing, int64_t num_tokens, int64_t degenerate_rows);
+  // One Attend call of mode auto that was answered.
+  void RecordAutomatic(const AutoOutcome& outcome);
 
   // One Embed call that was answered: its inputs, and the tokens that the encoder ran over for it.
   void RecordEmbed(const Timing& timing, int64_t num_inputs, int64_t num_tokens);
@@ -88,6 +91,12 @@ class Metrics : public prometheus::Collectable {
   prometheus::Histogram& compute_seconds_;
   prometheus::Counter& tokens_;
   prometheus::Counter& degenerate_rows_;
+  prometheus::Family<prometheus::Counter>& auto_calls_;
+  prometheus::Counter& auto_exact_;
+  prometheus::Counter& auto_anchors_;
+  prometheus::Counter& auto_escalations_;
+  prometheus::Counter& auto_missed_;
+  prometheus::Histogram& auto_error_;
   prometheus::Counter& embed_inputs_;
   prometheus::Counter& embed_tokens_;
   prometheus::Histogram& embed_batch_tokens_;

@@ -22,12 +22,29 @@ constexpr char kService[] = "favor.v1.AttentionService";
 // The report and the header of the output take some hundred bytes.
 constexpr int64_t kMaxHeaderBytes = 4096;
 
+// Of those that mode auto may measure.
+int64_t AnchorStatisticsBytes(const AttendWork& work) {
+  constexpr int64_t kPerNumber = sizeof(double), kPerHead = 64;
+  const int64_t dim = work.keys.shape.dim;
+  return work.keys.shape.num_heads * ((kMaxAutoAnchors + dim + 1) * dim * kPerNumber + kPerHead);
+}
+
 // Bytes of the statistics that a call measures and reports.
 int64_t MeasuredBytes(const AttendWork& work) {
   const FeatureSpec features = FeaturesThatRun(work.spec);
+  if (work.automatic.has_value()) return work.spec.causal ? 0 : AnchorStatisticsBytes(work);
   const bool measures = work.spec.mode == AttentionMode::kFeatures && UsesStatistics(features);
   if (!measures || features.statistics != nullptr) return 0;
   return MaxStatisticsBytes(features, {work.keys.shape.dim, work.keys.shape.num_heads});
+}
+
+// In mode auto, what ran is known only then.
+v1::AttentionSpec SpecThatRan(const v1::AttentionSpec& planned, const AttendResult& result) {
+  if (!result.automatic) return planned;
+  SpecWork ran;
+  ran.spec = result.automatic->spec;
+  ran.axis_order = result.axis_order;
+  return EffectiveSpec(ran);
 }
 
 absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {
@@ -93,8 +110,9 @@ void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<
         if (!result.ok()) return call->Fail(AboutStatistics(result.status()));
         call->set_timing(result->timing);
         dependencies_.metrics->RecordAttend(result->timing, num_tokens, result->report.degenerate_rows);
+        if (result->automatic) dependencies_.metrics->RecordAutomatic(*result->automatic);
         const absl::Time computed = absl::Now();
-        std::string header = ResponseHeader(*result, ToReport(*result, spec));
+        std::string header = ResponseHeader(*result, ToReport(*result, SpecThatRan(spec, *result)));
         grpc::ByteBuffer response = ResponseBytes(header, std::move(result->output.data), std::move(*reservation));
         dependencies_.metrics->RecordSerialise(absl::Now() - computed);
         call->Reply(response);

@@ -73,6 +73,7 @@ TEST(DecodeResponse, TheReportComesBack) {
   wire->mutable_spec()->mutable_features()->set_kernel(v1::KERNEL_GENERALIZED);
   wire->mutable_spec()->mutable_features()->mutable_projection()->set_seed(0);
   wire->mutable_measured_error()->set_relative_error(0.25);
+  wire->set_reason("for a reason");
   wire->mutable_statistics()->add_heads()->add_key_shift(2.5);
   const absl::StatusOr<AttendResult> result = Decode(response.SerializeAsString());
   ASSERT_TRUE(result.ok()) << result.status();
@@ -92,6 +93,7 @@ TEST(DecodeResponse, TheReportComesBack) {
   EXPECT_FALSE(features.num_features.has_value());
   EXPECT_EQ(report.measured_error->relative_error, 0.25);
   EXPECT_FALSE(report.predicted_error.has_value());
+  EXPECT_EQ(report.reason, "for a reason");
   EXPECT_THAT(report.statistics->heads.at(0).key_shift, ElementsAre(2.5));
 }
 

@@ -247,12 +247,24 @@ TEST(FavorAttend, ErrorsOfTheServerNameTheField) {
   EXPECT_EQ(error.at("field_violations").at(0).at("field"), "spec.features.num_features");
 }
 
-TEST(FavorAttend, UnservedModeIsToldByName) {
+TEST(FavorAttend, ModeAutoTellsWhatRanAndWhy) {
+  Favord favord;
+  std::vector<std::string> arguments = {"attend", "--endpoint", favord.address(),       "--input", kRealInput,
+                                        "--mode", "auto",       "--max-relative-error", "0.1"};
+  const Finished run = RunFavor(arguments);
+  EXPECT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, AllOf(HasSubstr("exact softmax"), HasSubstr("because"), HasSubstr("exact attention:")));
+  arguments.push_back("--json");
+  const json report = json::parse(RunFavor(arguments).out).at("report");
+  EXPECT_THAT(report.at("reason").get<std::string>(), HasSubstr("exact attention"));
+}
+
+TEST(FavorAttend, ABoundThatIsNoneIsToldByName) {
   Favord favord;
   const Finished run = RunFavor({"attend", "--endpoint", favord.address(), "--input", kRealInput, "--mode", "auto",
-                                 "--max-relative-error", "0.1"});
-  EXPECT_EQ(run.exit_code, 1);
-  EXPECT_THAT(run.err, HasSubstr("spec.auto"));
+                                 "--max-relative-error", "-1"});
+  EXPECT_NE(run.exit_code, 0);
+  EXPECT_THAT(run.err, HasSubstr("max"));
 }
 
 TEST(FavorAttend, FilesItCannotUseAreToldByName) {

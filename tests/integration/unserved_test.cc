@@ -26,7 +26,6 @@ v1::FeatureSpec* Features(v1::AttendRequest& request) { return request.mutable_s
 
 std::vector<Unserved> UnservedFields() {
   std::vector<Unserved> cases = {
-      {"auto", "spec.auto", [](auto& r) { r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1); }},
       {"num_exact_keys", "spec.features.num_exact_keys", [](auto& r) { Features(r)->set_num_exact_keys(32); }},
       {"query_offsets", "query_offsets", [](auto& r) { r.add_query_offsets(0); }},
       {"key_offsets", "key_offsets", [](auto& r) { r.add_key_offsets(0); }},

@@ -12,7 +12,15 @@
 
 from favor._version import VERSION as __version__
 from favor.aio import AsyncClient
-from favor.attention import AttendReport, AttendResult, EpsilonParity, Features, HeadStatistics, Statistics
+from favor.attention import (
+    AttendReport,
+    AttendResult,
+    EpsilonParity,
+    ErrorEstimate,
+    Features,
+    HeadStatistics,
+    Statistics,
+)
 from favor.client import Client
 from favor.embedding import EmbedReport, EmbedResult, EmbedResults, Tokens
 from favor.errors import (
@@ -64,6 +72,7 @@ __all__ = [
     "EmbedResult",
     "EmbedResults",
     "EpsilonParity",
+    "ErrorEstimate",
     "FailedPreconditionError",
     "FavorError",
     "Features",

@@ -43,7 +43,8 @@ ProjectionKind = Literal["orthogonal", "iid", "supplied", "identity", "structure
 RowNorms = Literal["chi", "sqrt_dim"]
 Precision = Literal["f32", "bf16"]
 Layout = Literal["batch_heads_length_dim", "batch_length_heads_dim"]
-Mode = Literal["features", "exact"]
+Mode = Literal["features", "exact", "auto"]
+WhenMissed = Literal["fail", "warn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,15 @@ class AttendOptions(SpecOptions, total=False):
 
     mode: Mode
     """"features" (the default) is FAVOR+, or what the arguments that favor.Features describes make of it; "exact" is
-    softmax attention itself, at quadratic cost."""
+    softmax attention itself, at quadratic cost; "auto" is whatever the server expects to be the fastest way to keep
+    max_relative_error, verified."""
+    max_relative_error: float | None
+    """Bound of |output - exact| / |exact|; mode "auto" needs it."""
+    time_budget: float | None
+    """Seconds that mode "auto" may compute for; left out: no bound."""
+    when_missed: WhenMissed | None
+    """Of mode "auto", where the bound cannot be kept within time_budget: "fail" (the default) raises
+    favor.FailedPreconditionError, "warn" answers as well as it can and sets report.error_bound_missed."""
     query_lengths: Sequence[int] | None
     """Valid queries of each sequence, [batch]; left out: all. Rows past it are zero in the output."""
     key_lengths: Sequence[int] | None
@@ -155,6 +164,20 @@ class CalibrateOptions(TypedDict, total=False):
     precondition: bool
     num_anchors: int | None
     num_directions: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorEstimate:
+    """How far an answer is from exact attention: |output - exact| / |exact|, Frobenius, of sampled rows."""
+
+    relative_error: float
+    lower: float
+    """Ends of the 95% interval."""
+    upper: float
+    mean_of_values_error: float
+    """The error of answering every row with the mean of its visible values."""
+    num_rows: int
+    """Rows computed exactly for it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,6 +199,14 @@ class AttendReport:
     cpu_target: str
     statistics: Statistics | None = field(default=None, repr=False)
     """Those that the call measured; None where they were given, or none took part."""
+    predicted_error: ErrorEstimate | None = None
+    """Mode "auto": what was expected before the answer was computed."""
+    measured_error: ErrorEstimate | None = None
+    """Mode "auto": of the answer, where it is an approximation."""
+    error_bound_missed: bool = False
+    """Mode "auto" with when_missed="warn": the bound was missed."""
+    reason: str = ""
+    """Mode "auto": why this way was taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -300,12 +331,30 @@ def attention_spec(
     return spec
 
 
+def _auto_spec(
+    max_relative_error: float | None, time_budget: float | None, when_missed: WhenMissed | None
+) -> attention_pb2.AttentionSpec:
+    if max_relative_error is None:
+        raise ValueError('max_relative_error is missing, mode="auto" needs it')
+    spec = attention_pb2.AttentionSpec()
+    spec.auto.max_relative_error = max_relative_error
+    if time_budget is not None:
+        spec.auto.time_budget.FromNanoseconds(round(time_budget * 1e9))
+    spec.auto.when_missed = _enums.value(  # type: ignore[assignment]
+        "when_missed", attention_pb2.AutoSpec.WhenMissed, "WHEN_MISSED_", when_missed
+    )
+    return spec
+
+
 def attend_request(
     queries: ArrayLike,
     keys: ArrayLike,
     values: ArrayLike,
     *,
     mode: Mode = "features",
+    max_relative_error: float | None = None,
+    time_budget: float | None = None,
+    when_missed: WhenMissed | None = None,
     query_lengths: Sequence[int] | None = None,
     key_lengths: Sequence[int] | None = None,
     output_dtype: DTypeLike | None = None,
@@ -318,7 +367,14 @@ def attend_request(
             fields = Features.__dataclass_fields__
             given = [key for key in options if key in fields and options[key] is not None and options[key] is not False]
             raise ValueError(f'{given[0]} is given, and means nothing with mode="{mode}"')
-        spec.MergeFrom(attention_mode("mode", mode))
+        if mode == "auto":
+            spec.MergeFrom(_auto_spec(max_relative_error, time_budget, when_missed))
+        else:
+            spec.MergeFrom(attention_mode("mode", mode))
+    bounds = {"max_relative_error": max_relative_error, "time_budget": time_budget, "when_missed": when_missed}
+    for name, value in bounds.items():
+        if mode != "auto" and value is not None:
+            raise ValueError(f'{name} is given, and means nothing without mode="auto"')
     request = attention_pb2.AttendRequest(spec=spec, query_lengths=query_lengths, key_lengths=key_lengths)
     if output_dtype is not None:
         request.output_type = _tensors.data_type("output_dtype", output_dtype)
@@ -365,6 +421,20 @@ def attend_report(report: attention_pb2.AttendReport) -> AttendReport:
         server_version=report.server_version,
         cpu_target=report.cpu_target,
         statistics=statistics_from_wire(report.statistics) if report.HasField("statistics") else None,
+        predicted_error=_error_from_wire(report.predicted_error) if report.HasField("predicted_error") else None,
+        measured_error=_error_from_wire(report.measured_error) if report.HasField("measured_error") else None,
+        error_bound_missed=report.error_bound_missed,
+        reason=report.reason,
+    )
+
+
+def _error_from_wire(wire: attention_pb2.ErrorEstimate) -> ErrorEstimate:
+    return ErrorEstimate(
+        relative_error=wire.relative_error,
+        lower=wire.lower,
+        upper=wire.upper,
+        mean_of_values_error=wire.mean_of_values_error,
+        num_rows=wire.num_rows,
     )
 
 

@@ -17,9 +17,7 @@ using internal::Way;
 
 // Of the rows that are taken. The pilot's and the measurement's must differ.
 constexpr uint64_t kPilotSeed = 1, kMeasurementSeed = 2, kAnotherSeed = 1000;
-// Another look at an answer: so many times as many rows, at errors up to so much of the bound, for so much of exact
-// attention.
-constexpr int64_t kMoreRows = 4;
+// Another look at an answer: at errors up to so much of the bound, for so much of exact attention.
 constexpr double kHopeful = 0.97, kLookShare = 0.05;
 
 AttentionSpec ExactSpecOf(const AutoSpec& spec) {
@@ -188,12 +186,12 @@ ErrorEstimate AutoAttention::PredictionOf(const Way& way) const {
 bool AutoAttention::IsWorthAnotherLook(const ErrorEstimate& measured) const {
   return !has_looked_again_ && UpperBound(measured) > terms_.bound &&
          measured.relative_error <= kHopeful * terms_.bound &&
-         choices_.MeasureSeconds(kMoreRows * measured.num_rows) <= kLookShare * terms_.exact;
+         choices_.MeasureSeconds(AutoWays::kMoreRows * measured.num_rows) <= kLookShare * terms_.exact;
 }
 
 AutoAttention::NextStage AutoAttention::LookAgain() {
   has_looked_again_ = true;
-  const int64_t num_rows = kMoreRows * measurement_->estimate().num_rows;
+  const int64_t num_rows = AutoWays::kMoreRows * measurement_->estimate().num_rows;
   measurement_->StartAgain(num_rows, kAnotherSeed + static_cast<uint64_t>(outcome_.num_escalations));
   terms_.spent += choices_.MeasureSeconds(num_rows);
   Job job;
@@ -277,14 +275,12 @@ AutoAttention::NextStage AutoAttention::Miss() {
 int64_t AutoAttention::Bytes(const AutoSpec& spec, const AttentionInputs& inputs, int num_threads) {
   int64_t bytes = AttentionScratchBytes(ExactSpecOf(spec), inputs, num_threads);
   if (spec.causal) return bytes;
-  const AutoWays choices(internal::CallCosts(CostModel(), inputs, spec.causal), inputs, spec.min_measured_rows);
   const double scale = ScaleOf(spec, inputs);
+  const int64_t rows = AutoWays::kMoreRows * std::max(AutoWays::kMostMeasuredRows, spec.min_measured_rows);
   for (const int64_t anchors : AutoWays::Ladder()) {
     const AttentionSpec way = AutoWays::SpecOf({.num_anchors = anchors}, scale);
-    bytes = std::max(
-        bytes, AttentionScratchBytes(way, inputs, num_threads) +
-                   ErrorMeasurement::Bytes(way, inputs, std::max(AutoWays::kMostMeasuredRows, spec.min_measured_rows),
-                                           num_threads));
+    bytes = std::max(bytes, AttentionScratchBytes(way, inputs, num_threads) +
+                                ErrorMeasurement::Bytes(way, inputs, rows, num_threads));
   }
   const internal::AutoPilot::Options pilot{scale, AutoWays::Ladder(), AutoWays::kMostPilotRows, kPilotSeed};
   return std::max(bytes, internal::AutoPilot::Bytes(pilot, inputs, num_threads));

@@ -42,6 +42,8 @@ class AutoWays {
   // All numbers of anchors, and the most rows that pilots and measurements take on their own.
   static std::vector<int64_t> Ladder();
   static constexpr int64_t kMostPilotRows = 192, kMostMeasuredRows = 256;
+  // So many times as many rows are computed where a measurement says too little.
+  static constexpr int64_t kMoreRows = 4;
 
   static AttentionSpec SpecOf(const Way& way, double scale);
 

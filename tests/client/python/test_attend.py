@@ -182,3 +182,29 @@ def test_statistics_that_a_call_measured_are_in_its_report(server, client):
     assert client.attend(*arrays()).report.statistics.heads[0].proposal.tolist() == [-0.5]
     server.on(_methods.ATTEND, answer_with_queries)
     assert client.attend(*arrays()).report.statistics is None
+
+
+def test_mode_auto_travels_and_its_report_comes_back(server, client):
+    def answer(request: attention_pb2.AttendRequest) -> attention_pb2.AttendResponse:
+        response = answer_with_queries(request)
+        response.report.reason = "8 anchors will do"
+        response.report.error_bound_missed = True
+        response.report.measured_error.upper = 0.125
+        return response
+
+    server.on(_methods.ATTEND, answer)
+    report = client.attend(*arrays(), mode="auto", max_relative_error=0.25, time_budget=0.5, when_missed="warn").report
+    spec = server.requests[0].spec.auto
+    assert spec.max_relative_error == 0.25 and spec.time_budget.nanos == 500_000_000
+    assert spec.when_missed == attention_pb2.AutoSpec.WHEN_MISSED_WARN
+    assert report.reason == "8 anchors will do" and report.error_bound_missed
+    assert report.measured_error.upper == 0.125 and report.predicted_error is None
+
+
+def test_a_bound_is_for_mode_auto_which_needs_it(client):
+    with pytest.raises(ValueError, match="max_relative_error is missing"):
+        client.attend(*arrays(), mode="auto")
+    with pytest.raises(ValueError, match='max_relative_error is given, and means nothing without mode="auto"'):
+        client.attend(*arrays(), max_relative_error=0.1)
+    with pytest.raises(ValueError, match='num_features is given, and means nothing with mode="auto"'):
+        client.attend(*arrays(), mode="auto", max_relative_error=0.1, num_features=8)

@@ -181,8 +181,34 @@ const BadInput kSpecs[] = {
      },
      kInvalid, "spec.causal",
      "spec.causal is set, queries.query_length is 3, keys.key_length is 5: they must be equal"},
-    {"Auto", [](auto& r) { r.mutable_spec()->mutable_auto_(); }, kUnserved, "spec.auto",
-     "spec.auto is set, which favord 0.1.0 does not serve"},
+    {"AutoWithoutABound", [](auto& r) { r.mutable_spec()->mutable_auto_(); }, kInvalid, "spec.auto.max_relative_error",
+     "spec.auto.max_relative_error is 0, must be finite and > 0"},
+    {"AutoBudgetZero",
+     [](auto& r) {
+       r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1);
+       r.mutable_spec()->mutable_auto_()->mutable_time_budget();
+     },
+     kInvalid, "spec.auto.time_budget",
+     "spec.auto.time_budget is 0 s and 0 ns, must be > 0 with nanos from 0 to 999999999"},
+    {"AutoBudgetBelowZero",
+     [](auto& r) {
+       r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1);
+       r.mutable_spec()->mutable_auto_()->mutable_time_budget()->set_seconds(-1);
+     },
+     kInvalid, "spec.auto.time_budget",
+     "spec.auto.time_budget is -1 s and 0 ns, must be > 0 with nanos from 0 to 999999999"},
+    {"AutoWhenMissed",
+     [](auto& r) {
+       r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1);
+       r.mutable_spec()->mutable_auto_()->set_when_missed(static_cast<v1::AutoSpec::WhenMissed>(7));
+     },
+     kInvalid, "spec.auto.when_missed", "spec.auto.when_missed is 7, which is no WhenMissed"},
+    {"AutoMeasuredRows",
+     [](auto& r) {
+       r.mutable_spec()->mutable_auto_()->set_max_relative_error(0.1);
+       r.set_measure_error_rows(5);
+     },
+     kInvalid, "measure_error_rows", "measure_error_rows is 5, must be from 8 to 4096"},
     {"Precision", [](auto& r) { r.mutable_spec()->set_precision(static_cast<v1::Precision>(5)); }, kInvalid,
      "spec.precision", "spec.precision is 5, which is no Precision"},
 };

@@ -42,6 +42,24 @@ TEST(Metrics, RecordQueueComputeTokensAndDegenerateRows) {
   EXPECT_THAT(page, HasSubstr("favor_degenerate_rows_total 3\n"));
 }
 
+TEST(Metrics, RecordWhatModeAutoDid) {
+  Metrics metrics;
+  AutoOutcome exact, approximate;
+  exact.spec.mode = AttentionMode::kExact;
+  exact.num_escalations = 1;
+  approximate.measured = ErrorEstimate{.relative_error = 0.02};
+  approximate.missed = true;
+  metrics.RecordAutomatic(exact);
+  metrics.RecordAutomatic(approximate);
+  const std::string page = Page(metrics);
+  EXPECT_THAT(page, HasSubstr("favor_auto_calls_total{ran=\"exact\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_auto_calls_total{ran=\"anchors\"} 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_auto_escalations_total 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_auto_missed_total 1\n"));
+  EXPECT_THAT(page, HasSubstr("favor_auto_error_bucket{le=\"0.01\"} 0\n"));
+  EXPECT_THAT(page, HasSubstr("favor_auto_error_bucket{le=\"0.03\"} 1\n"));
+}
+
 TEST(Metrics, RecordEmbeddingsBatchesAndLoads) {
   Metrics metrics;
   metrics.RecordEmbed({absl::Microseconds(60), absl::Seconds(50)}, 3, 128);
