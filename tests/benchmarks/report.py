@@ -6,7 +6,6 @@ import json
 import pathlib
 import sys
 
-import charts
 import targets
 
 NAMES = {
@@ -189,6 +188,8 @@ def page(results):
 
 
 def write(folder):
+    import charts  # needs matplotlib, which what imports this file for its tables may lack
+
     folder = pathlib.Path(folder)
     results = json.loads((folder / "results.json").read_text())
     (folder / "README.md").write_text(page(results))

@@ -27,9 +27,19 @@ bench_python() {
   fi
 }
 
+# Adds what embeddings are measured with, transformers among it, to the folder of bench_python.
+bench_embed_python() {
+  local stamp folder=.cache/bench-python
+  stamp=$(cksum tests/benchmarks/peers/requirements-embed.txt)
+  [[ $(cat "$folder/embed.stamp" 2>/dev/null) != "$stamp" ]] || return 0
+  run_quietly "Installing what embeddings are measured with" \
+    "$PYTHON" -m pip install --no-deps -r tests/benchmarks/peers/requirements-embed.txt || return
+  say "$stamp" >"$folder/embed.stamp"
+}
+
 # bench_embed [ARGUMENTS...]: what `./dev bench embed` does.
 bench_embed() {
-  local PYTHON argument peers=yes stamp folder=.cache/bench-python
+  local PYTHON argument peers=yes
   for argument in "$@"; do
     [[ $argument != --no-peers ]] || peers=""
   done
@@ -37,15 +47,33 @@ bench_embed() {
   build release favord
   get_model || fail "all-MiniLM-L6-v2 could not be downloaded"
   bench_python "$peers"
-  stamp=$(cksum tests/benchmarks/peers/requirements-embed.txt)
-  if [[ $(cat "$folder/embed.stamp" 2>/dev/null) != "$stamp" ]]; then
-    run_quietly "Installing what embeddings are measured with" \
-      "$PYTHON" -m pip install --no-deps -r tests/benchmarks/peers/requirements-embed.txt ||
-      fail "pip could not install tests/benchmarks/peers/requirements-embed.txt"
-    say "$stamp" >"$folder/embed.stamp"
-  fi
+  bench_embed_python || fail "pip could not install tests/benchmarks/peers/requirements-embed.txt"
   "$PYTHON" client/python/build_support/generate.py
   PYTHONPATH=client/python exec "$PYTHON" tests/benchmarks/embed.py "$@"
+}
+
+# bench_accuracy [ARGUMENTS...]: what `./dev bench accuracy` does.
+bench_accuracy() {
+  local PYTHON argument models=yes stamp folder=.cache/bench-python
+  for argument in "$@"; do
+    [[ $argument != --no-models && $argument != --quick ]] || models=""
+  done
+  need build bench model
+  build release favord
+  bench_python "$models"
+  stamp=$(cksum tests/benchmarks/accuracy/requirements.txt)
+  if [[ $(cat "$folder/accuracy.stamp" 2>/dev/null) != "$stamp" ]]; then
+    run_quietly "Installing what the Python client needs" \
+      "$PYTHON" -m pip install --no-deps -r tests/benchmarks/accuracy/requirements.txt ||
+      fail "pip could not install tests/benchmarks/accuracy/requirements.txt"
+    say "$stamp" >"$folder/accuracy.stamp"
+  fi
+  if [[ -n $models ]]; then
+    get_model || say "all-MiniLM-L6-v2 could not be had; going on without."
+    bench_embed_python || say "Going on without models that have not been recorded."
+  fi
+  "$PYTHON" client/python/build_support/generate.py
+  PYTHONPATH=client/python:tests/benchmarks exec "$PYTHON" tests/benchmarks/accuracy/study.py "$@"
 }
 
 # bench_stream [TOKENS] [--output FILE]: what `./dev bench stream` does.
@@ -95,6 +123,10 @@ bench() {
     embed)
       shift
       bench_embed "$@"
+      ;;
+    accuracy)
+      shift
+      bench_accuracy "$@"
       ;;
     report)
       need bench
