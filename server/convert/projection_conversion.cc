@@ -184,11 +184,15 @@ absl::StatusOr<std::optional<ProjectionSpec>> ReadDrawnProjection(const v1::Feat
     return std::nullopt;
   }
   if (ProjectionUseOf(features) == ProjectionUse::kNone) {
+    // How rows are drawn is for where FAVOR+ runs in the place of the best.
+    const bool is_best = wire.estimator() == v1::ESTIMATOR_BEST && !projection.has_matrix();
     const std::string why = UsesAnchors(features) ? "anchors take no projection" : "the kernel takes no projection";
-    if (projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED) {
+    if (projection.kind() != v1::PROJECTION_KIND_UNSPECIFIED && !is_best) {
       return Refuse(kKind, v1::ProjectionKind_Name(projection.kind()), why);
     }
-    absl::Status status = UsesAnchors(features) ? RefuseRows(wire, why) : RefuseProjection(wire, why);
+    absl::Status status = is_best                 ? absl::OkStatus()
+                          : UsesAnchors(features) ? RefuseRows(wire, why)
+                                                  : RefuseProjection(wire, why);
     status.Update(CheckNumFeatures(features, head_dim, 0));
     if (!status.ok()) return status;
     return std::nullopt;

@@ -120,6 +120,8 @@ TEST(AnchorConversion, BestIsAnchorsWithAFitWhereTheyCanRunAndFavorPlusElsewhere
   v1::AttendRequest request = GoodRequest();
   Features(request).set_estimator(v1::ESTIMATOR_BEST);
   Features(request).set_num_features(64);
+  Projection_(request).set_seed(7);  // for where FAVOR+ runs
+  Projection_(request).set_kind(v1::PROJECTION_KIND_IID);
   absl::StatusOr<AttendWork> work = Convert(request);
   ASSERT_TRUE(work.ok()) << work.status();
   EXPECT_EQ(work->spec.features.estimator, Estimator::kAnchors);
@@ -130,8 +132,11 @@ TEST(AnchorConversion, BestIsAnchorsWithAFitWhereTheyCanRunAndFavorPlusElsewhere
   work = Convert(request);
   ASSERT_TRUE(work.ok()) << work.status();
   EXPECT_EQ(work->spec.features.estimator, Estimator::kPositive);
-  EXPECT_EQ(work->drawn_projection->num_features, 64);
+  EXPECT_EQ(*work->drawn_projection, (ProjectionSpec{ProjectionKind::kIid, RowNorms::kChi, 7, 64, 8}));
   request.mutable_spec()->set_causal(false);
+  SetTensor(Projection_(request).mutable_matrix(), {64, 8});
+  EXPECT_FALSE(Convert(request).ok()) << "a matrix is a model's own";
+  Features(request).clear_projection();
   Features(request).set_kernel(v1::KERNEL_GAUSSIAN);
   EXPECT_EQ(Convert(request)->spec.features.estimator, Estimator::kPositive);
 }
