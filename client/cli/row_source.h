@@ -62,9 +62,9 @@ absl::StatusOr<std::unique_ptr<RowSource>> FileRows(const LoadedInputs& inputs, 
 std::unique_ptr<RowSource> SyntheticRows(const RowSizes& sizes, client::Layout layout, uint64_t seed);
 
 // What a pipe brings, to its end: for each token queries [heads, head_dim], keys [key heads, head_dim] and values [key
-// heads, value_dim], little-endian, nothing between. Layout is kBatchLengthHeadsDim. `in` must outlive it. An .npy array
-// [tokens, numbers of a token] is told by its first bytes; it says itself how many there are and of what type, which
-// must be that of `sizes` if `type_is_given`. InvalidArgumentError for one that does not fit the sizes.
+// heads, value_dim], little-endian, nothing between. Layout is kBatchLengthHeadsDim. `in` must outlive it. An .npy
+// array [tokens, numbers of a token] is told by its first bytes; it says itself how many there are and of what type,
+// which must be that of `sizes` if `type_is_given`. InvalidArgumentError for one that does not fit the sizes.
 absl::StatusOr<std::unique_ptr<RowSource>> PipedRows(std::istream* in, RowSizes sizes, bool type_is_given = false);
 
 // Tokens [begin, begin + count) of a tensor of four axes.

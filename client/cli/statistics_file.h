@@ -16,7 +16,8 @@ Json StatisticsToJson(const client::Statistics& statistics);
 // Writes that. InternalError for a file that cannot be written.
 absl::Status WriteStatistics(const std::string& path, const client::Statistics& statistics);
 
-// Reads that; other fields beside "heads" are left alone. NotFoundError for a file that cannot be read, InvalidArgumentError for one that holds anything else.
+// Reads that; other fields beside "heads" are left alone. NotFoundError for a file that cannot be read,
+// InvalidArgumentError for one that holds anything else.
 absl::StatusOr<client::Statistics> ReadStatistics(const std::string& path);
 
 }  // namespace favor::cli

@@ -463,7 +463,8 @@ TEST_F(LongSequences, ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
   refuses("stream", {"--input", "x.safetensors", "--heads", "3"}, "--heads is given, but the files say that");
   refuses("stream", {"--synthetic", "5", "--address", "a:1,,b:2"}, "addresses with commas between them");
   refuses("stream", {"--synthetic", "5", "--mode", "exact"}, "there is no flag --mode");
-  refuses("stream", {"--synthetic", "5", "--answer-timeout", "0s"}, "--answer-timeout is 0, it must be above 0");
+  refuses("stream", {"--synthetic", "5", "--answer-timeout", "0s"},
+          "--answer-timeout is \"0s\", it must be a positive time");
   refuses("calibrate", {"--queries", "q.npy"}, "give either --queries and --keys, or --input");
   refuses("calibrate", {"--input", "i.safetensors", "--values", "v.npy"}, "there is no flag --values");
   refuses("shard", {"--synthetic", "5", "--parts", "0"}, "--parts is 0, the least is 1");

@@ -61,7 +61,7 @@ void HeadState::Append(HeadState* other) {
   }
   kernels::AppendCompensated(other->key_sums, other->key_compensation, num_features_, key_sums, key_compensation);
   kernels::AppendCompensated(other->value_sums, other->value_compensation, num_features_ * value_stride_, value_sums,
-             value_compensation);
+                             value_compensation);
   kernels::AppendCompensated(other->total, other->total_compensation, value_stride_, total, total_compensation);
   count += other->count;
   ++version;

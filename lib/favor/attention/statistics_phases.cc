@@ -124,9 +124,9 @@ absl::Status Measurement::Take(int64_t side, int64_t begin, int64_t count) {
 
 HeadStatistics Measurement::Fit(int64_t head) {
   Side &query_side = sides[2 * head], &key_side = sides[2 * head + 1];
-  HeadStatistics statistics =
-      UsesAnchors(spec) ? FitAnchors(spec, {query_side.sample.data(), queries.count()}, key_side.moments)
-                        : FitStatistics(spec, scale, query_side.moments, key_side.moments);
+  HeadStatistics statistics = UsesAnchors(spec)
+                                  ? FitAnchors(spec, {query_side.sample.data(), queries.count()}, key_side.moments)
+                                  : FitStatistics(spec, scale, query_side.moments, key_side.moments);
   query_side = {};
   key_side = {};
   return statistics;
@@ -177,7 +177,8 @@ std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, cons
 int64_t MeasurementBytes(const FeatureSpec& spec, const AttentionInputs& inputs) {
   const int64_t dim = inputs.keys.shape.dim;
   const int64_t segments = inputs.queries.shape.batch_size * (1 + inputs.queries.shape.num_heads);
-  const int64_t statistics = (2 * dim * dim + 2 * dim + (spec.num_anchors + spec.num_directions) * dim) * static_cast<int64_t>(sizeof(double));
+  const int64_t statistics =
+      (2 * dim * dim + 2 * dim + (spec.num_anchors + spec.num_directions) * dim) * static_cast<int64_t>(sizeof(double));
   // The sample as it comes, transposed and in the metric; scores about it.
   const int64_t sample = UsesAnchors(spec) ? MaxSampledRows(dim) * (4 * Padded(dim) + spec.num_anchors) * 4 : 0;
   return inputs.keys.shape.num_heads * (2 * SideBytes(dim) + statistics + sample) +

@@ -198,16 +198,17 @@ TEST_F(AttendCommand, EveryFlagReachesTheRequest) {
                              request.mutable_spec()->mutable_features()->mutable_projection()->mutable_matrix()}) {
     tensor->Clear();
   }
-  EXPECT_EQ(request.ShortDebugString(),
-            "queries { } keys { } values { } spec { causal: true scale: 0.5 layout: LAYOUT_BATCH_HEADS_LENGTH_DIM "
-            "features { kernel: KERNEL_GENERALIZED estimator: ESTIMATOR_HYPERBOLIC num_features: 8 "
-            "projection { kind: PROJECTION_KIND_SUPPLIED row_norms: ROW_NORMS_SQRT_DIM seed: 18446744073709551615 "
-            "matrix { } } nonlinearity: NONLINEARITY_GELU polynomial_offset: 2 "
-            "epsilon_parity { feature_epsilon: 0.001 causal_epsilon: 0 } "
-            "statistics { heads { key_shift: 1 key_shift: 2.5 proposal: 3 anchors: 4 } } antithetic: true precondition: true "
-            "num_exact_keys: 1 num_anchors: 2 num_fit_rows: 3 } precision: PRECISION_BF16 } "
-            "query_lengths: 5 key_lengths: 6 query_offsets: 0 query_offsets: 5 key_offsets: 0 key_offsets: 6 "
-            "output_type: DATA_TYPE_F16 measure_error_rows: 32");
+  EXPECT_EQ(
+      request.ShortDebugString(),
+      "queries { } keys { } values { } spec { causal: true scale: 0.5 layout: LAYOUT_BATCH_HEADS_LENGTH_DIM "
+      "features { kernel: KERNEL_GENERALIZED estimator: ESTIMATOR_HYPERBOLIC num_features: 8 "
+      "projection { kind: PROJECTION_KIND_SUPPLIED row_norms: ROW_NORMS_SQRT_DIM seed: 18446744073709551615 "
+      "matrix { } } nonlinearity: NONLINEARITY_GELU polynomial_offset: 2 "
+      "epsilon_parity { feature_epsilon: 0.001 causal_epsilon: 0 } "
+      "statistics { heads { key_shift: 1 key_shift: 2.5 proposal: 3 anchors: 4 } } antithetic: true precondition: true "
+      "num_exact_keys: 1 num_anchors: 2 num_fit_rows: 3 } precision: PRECISION_BF16 } "
+      "query_lengths: 5 key_lengths: 6 query_offsets: 0 query_offsets: 5 key_offsets: 0 key_offsets: 6 "
+      "output_type: DATA_TYPE_F16 measure_error_rows: 32");
 }
 
 TEST_F(AttendCommand, TheMatrixOfTheInputGivesWayToANamedProjection) {

@@ -16,8 +16,8 @@ using favor::testing::RunFavor;
 using ::testing::HasSubstr;
 
 TEST(Help, OfEveryCommandHasExamplesAndGoesToStandardOutput) {
-  for (const std::string command :
-       {"attend", "stream", "shard", "calibrate", "embed", "tokenize", "models", "bench", "bench-embed", "info", "health"}) {
+  for (const std::string command : {"attend", "stream", "shard", "calibrate", "embed", "tokenize", "models", "bench",
+                                    "bench-embed", "info", "health"}) {
     const FavorRun run = RunFavor({command, "--help"});
     EXPECT_EQ(run.exit_code, kExitOk);
     EXPECT_EQ(run.error, "");
@@ -32,8 +32,8 @@ TEST(Help, OfTheProgramListsTheCommands) {
   for (const char* flag : {"help", "--help", "-h"}) {
     const FavorRun run = RunFavor({flag});
     EXPECT_EQ(run.exit_code, kExitOk);
-    for (const char* command : {"attend", "stream", "shard", "calibrate", "embed", "tokenize", "models", "bench", "bench-embed",
-                                "info", "health", "echo-server", "version", "help"})
+    for (const char* command : {"attend", "stream", "shard", "calibrate", "embed", "tokenize", "models", "bench",
+                                "bench-embed", "info", "health", "echo-server", "version", "help"})
       EXPECT_THAT(run.out, HasSubstr(command));
   }
 }

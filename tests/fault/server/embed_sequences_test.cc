@@ -150,13 +150,14 @@ TEST(EmbedSequence, ThatGoesOnIsCancelledAtTheEndOfTheDrain) {
   EXPECT_FALSE(sequence->stream().Finish().ok());
 }
 
-TEST(EmbedSequence, ForWhichThereIsNoMemoryIsRefusedAndLeavesTheOthersAlone) {
+TEST(EmbedSequence, ThatCanNeverFitTheMemoryIsRefusedAndLeavesTheOthersAlone) {
   SequenceServer server({"--memory-budget", "8MiB"});
   auto sequence = OpenSequence(server);
   EmbedSequenceClient greedy(server.stub());
   greedy.Send(SomeIds(200'000, 4));
   const grpc::Status refused = greedy.stream().Finish();
-  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << refused.error_message();
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << refused.error_message();
+  EXPECT_THAT(refused.error_message(), ::testing::HasSubstr("the memory budget is 8388608"));
   EXPECT_TRUE(sequence->Answer({1, 2}).result().has_embedding());
   EXPECT_TRUE(sequence->End().ok());
   EXPECT_TRUE(Eventually([&] { return server.IsIdle(); }));

@@ -95,7 +95,7 @@ TEST(ParseNpy, NamesTheTypeItDoesNotTake) {
 
 TEST(ParseNpy, NamesTheBoundThatDataMiss) {
   EXPECT_THAT(ErrorOf(Npy(Header("<f4", "(2, 3)"), std::string(23, 'x'))),
-              HasSubstr("has 23 bytes of data, shape [2, 3] of '<f4' needs 24"));
+              HasSubstr("has 23 bytes of data, shape [2, 3] of F32 needs 24"));
   EXPECT_THAT(ErrorOf(Npy(Header("<f4", "(2, 3)"), std::string(25, 'x'))), HasSubstr("has 25 bytes of data"));
 }
 
