@@ -29,6 +29,8 @@ Examples:
   favor attend --queries q.npy --keys k.npy --values v.npy --causal --output out.npy
   favor attend --input qkv.safetensors --num-features 512 --seed 7 --json
   favor attend --input qkv.safetensors --kernel generalized --nonlinearity relu --epsilon-parity
+  favor attend --input qkv.safetensors --estimator best --measure-error-rows 32
+  favor attend --input qkv.safetensors --mode auto --max-relative-error 0.1
   favor attend --input qkv.safetensors --mode exact --deadline 5m --output out.safetensors
 
 Exit code: 0 done, 1 a server or a file failed, 2 the command line makes no sense.

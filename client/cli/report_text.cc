@@ -34,6 +34,9 @@ std::string DescribeMode(const client::AttentionSpec& spec, int64_t num_features
       absl::StrAppend(&text, ", ", NameOfValue(features->nonlinearity));
     }
     if (num_features > 0) absl::StrAppend(&text, ", ", num_features, " features");
+    if (features->num_anchors > 0) absl::StrAppend(&text, ", ", features->num_anchors, " anchors");
+    if (features->num_directions > 0) absl::StrAppend(&text, ", ", features->num_directions, " directions");
+    if (features->num_fit_rows > 0) absl::StrAppend(&text, ", ", features->num_fit_rows, " fit rows");
     if (features->epsilon_parity) absl::StrAppend(&text, ", epsilon parity");
   }
   absl::StrAppend(&text, spec.causal ? ", causal" : ", bidirectional");

@@ -259,6 +259,14 @@ TEST(FavorAttend, ModeAutoTellsWhatRanAndWhy) {
   EXPECT_THAT(report.at("reason").get<std::string>(), HasSubstr("exact attention"));
 }
 
+TEST(FavorAttend, TheBestEstimatorIsNamedWithItsNumbers) {
+  Favord favord;
+  const NpyFiles files(GaussianCase({}, {1, 2, 2, 60, 60, 16, 16}, nullptr, 5));
+  const Finished run = RunFavor(files.Attend(favord, {"--estimator", "best", "--num-features", "256"}));
+  ASSERT_EQ(run.exit_code, 0) << run.err;
+  EXPECT_THAT(run.out, HasSubstr("anchors estimator, 12 anchors, 8 directions, 32 fit rows"));
+}
+
 TEST(FavorAttend, ABoundThatIsNoneIsToldByName) {
   Favord favord;
   const Finished run = RunFavor({"attend", "--endpoint", favord.address(), "--input", kRealInput, "--mode", "auto",
