@@ -7,6 +7,7 @@
 
 #include "favor/attention/chain_workspaces.h"
 #include "favor/attention/plan_sizes.h"
+#include "favor/attention/segments.h"
 
 namespace favor::internal {
 namespace {
@@ -15,10 +16,6 @@ using Workspace = AnchorAttention::Workspace;
 using Workspaces = ChainWorkspaces<Workspace>;
 
 constexpr int64_t kTile = AnchorAttention::kTile;
-// Segments shorter than this cost more in merging than they give.
-constexpr int64_t kMinSegmentKeys = 6 * kTile;
-// The states of all segments exist at once; keep them small beside any tensor worth segmenting.
-constexpr int64_t kMaxSegmentBytes = int64_t{64} << 20;
 
 struct Partition {
   explicit Partition(const AnchorAttention& call)
@@ -29,9 +26,7 @@ struct Partition {
         keys_per_step(std::max<int64_t>(1, kStepFlops / call.FlopsPerKeyTile())),
         queries_per_step(std::max<int64_t>(1, kStepFlops / call.FlopsPerQueryTile())) {
     if (num_states == 0) return;
-    segments = std::min({kTargetChains / num_states, call.inputs().keys.shape.length / kMinSegmentKeys,
-                         kMaxSegmentBytes / (num_states * call.WorkspaceBytes())});
-    segments = std::max<int64_t>(segments, 1);
+    segments = NumSegments(num_states, call.inputs().keys.shape.length, call.WorkspaceBytes());
   }
 
   bool empty() const { return num_states == 0 || query_tiles == 0; }
@@ -44,18 +39,6 @@ struct Partition {
 
 std::shared_ptr<Workspaces> MakeWorkspaces(const AnchorCall& call, int64_t num_chains) {
   return std::make_shared<Workspaces>(num_chains, [call](int64_t) { return call->MakeWorkspace(); });
-}
-
-// Runs run_tile for tiles [begin, end), unless cancelled.
-template <typename RunTile>
-absl::Status ForTiles(int64_t begin, int64_t end, const Cancellation* cancellation, RunTile run_tile) {
-  for (int64_t tile = begin; tile < end; ++tile) {
-    if (cancellation != nullptr) {
-      if (absl::Status status = cancellation->Check(); !status.ok()) return status;
-    }
-    if (absl::Status status = run_tile(tile); !status.ok()) return status;
-  }
-  return absl::OkStatus();
 }
 
 // A chain folds the keys of a head, then reads with the queries of every head of its group.
@@ -112,24 +95,21 @@ Phase FoldSegmentsPhase(const AnchorCall& call, const Partition& shape, const st
   return phase;
 }
 
-// Adds segment i + stride to i for stride 1, 2, 4 ...: the same tree whatever the threads.
 Phase MergeSegmentsPhase(const AnchorCall& call, const Partition& shape, const std::shared_ptr<Workspaces>& works) {
   const int64_t heads = call->num_key_heads();
   Phase phase;
   phase.num_chains = shape.num_states;
   phase.run_step = [=](int64_t chain, int64_t) -> absl::Status {
-    std::vector<Workspace*> segments;
+    std::vector<AnchorState*> states;
     for (int64_t i = 0; i < shape.segments; ++i) {
       absl::StatusOr<Workspace*> work = works->Get(chain * shape.segments + i);
       if (!work.ok()) return work.status();
-      segments.push_back(*work);
+      states.push_back(&(*work)->state);
     }
-    for (int64_t stride = 1; stride < shape.segments; stride *= 2) {
-      for (int64_t i = 0; i + stride < shape.segments; i += 2 * stride) {
-        segments[i]->state.Append(&segments[i + stride]->state);
-      }
-    }
-    return call->Finish(chain / heads, chain % heads, &segments[0]->state, segments[0]);
+    AppendSegments(states);
+    absl::StatusOr<Workspace*> first = works->Get(chain * shape.segments);
+    if (!first.ok()) return first.status();
+    return call->Finish(chain / heads, chain % heads, states[0], *first);
   };
   return phase;
 }

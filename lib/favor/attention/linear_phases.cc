@@ -5,18 +5,13 @@
 
 #include "absl/status/status.h"
 #include "favor/attention/plan_sizes.h"
+#include "favor/attention/segments.h"
 #include "favor/kernels/tile.h"
 
 namespace favor::internal {
 namespace {
 
 using Workspace = LinearAttention::Workspace;
-
-// Segments shorter than this cost more in merging than they give.
-constexpr int64_t kMinSegmentKeys = 6 * kernels::kFoldTile;
-
-// The states of all segments exist at once; keep them small beside any tensor worth segmenting.
-constexpr int64_t kMaxSegmentBytes = int64_t{64} << 20;
 
 // A causal tile is its keys and the queries of every head of the group; else tiles are of either.
 int64_t WorkOfTile(const LinearAttention& call) { return call.causal() ? 1 + call.group_size() : 1; }
@@ -26,18 +21,6 @@ struct Walk {
   int64_t num_tiles, per_step;
   int64_t num_steps() const { return CeilDiv(num_tiles, per_step); }
 };
-
-// Runs run_tile for tiles [begin, end), unless cancelled.
-template <typename RunTile>
-absl::Status ForTiles(int64_t begin, int64_t end, const Cancellation* cancellation, RunTile run_tile) {
-  for (int64_t tile = begin; tile < end; ++tile) {
-    if (cancellation != nullptr) {
-      if (absl::Status status = cancellation->Check(); !status.ok()) return status;
-    }
-    if (absl::Status status = run_tile(tile); !status.ok()) return status;
-  }
-  return absl::OkStatus();
-}
 
 // A phase whose chains each own a workspace while they are under way and go through the tiles of `first`, then through
 // those of `second`: run_tile(workspace, chain, tile), tiles of `second` counting on.
@@ -121,9 +104,7 @@ LinearPartition::LinearPartition(const LinearAttention& call)
       fold_tiles_per_step(std::max<int64_t>(1, tiles_per_step * kernels::kTile / call.fold_width())) {
   const bool needless = query_tiles == 0 && call.owner() == StateOwner::kCall;  // nobody reads
   if (call.causal() || num_states == 0 || needless) return;
-  segments = std::min({kTargetChains / num_states, call.inputs().keys.shape.length / kMinSegmentKeys,
-                       kMaxSegmentBytes / (num_states * call.WorkspaceBytes())});
-  segments = std::max<int64_t>(segments, 1);
+  segments = NumSegments(num_states, call.inputs().keys.shape.length, call.WorkspaceBytes());
 }
 
 std::shared_ptr<LinearWorkspaces> MakeWorkspaces(const LinearCall& call, int64_t num_chains,
@@ -221,7 +202,6 @@ Phase FoldSegmentsPhase(const LinearCall& call, const LinearPartition& shape,
   return phase;
 }
 
-// Adds segment i + stride to i for stride 1, 2, 4 ...: the same tree whatever the threads.
 Phase MergeSegmentsPhase(const LinearCall& call, const LinearPartition& shape,
                          const std::shared_ptr<LinearWorkspaces>& works, AttentionState* carried) {
   Phase phase;
@@ -234,9 +214,7 @@ Phase MergeSegmentsPhase(const LinearCall& call, const LinearPartition& shape,
       segments.push_back(&(*work)->state);
     }
     if (carried != nullptr) segments[0] = &carried->head(chain);
-    for (int64_t stride = 1; stride < shape.segments; stride *= 2) {
-      for (int64_t i = 0; i + stride < shape.segments; i += 2 * stride) segments[i]->Append(segments[i + stride]);
-    }
+    AppendSegments(segments);
     if (carried == nullptr) {
       call->FinishKeys(segments[0]);
     } else {
