@@ -32,8 +32,13 @@ double ScaleOf(const AutoSpec& spec, const AttentionInputs& inputs) {
   return spec.scale.value_or(DefaultScale(Kernel::kSoftmax, inputs.queries.shape.dim));
 }
 
-// A pilot may take so much of exact attention, and it and the cheapest way so much together.
-constexpr double kPilotShare = 0.045, kWorthWhile = 0.85;
+// A glance may take so much of exact attention, it and the pilots so much, these and the cheapest way so much together.
+constexpr double kGlanceShare = 0.02, kPilotShare = 0.05, kWorthWhile = 0.85;
+// A way that a glance finds this sure runs without a pilot.
+constexpr double kSureEnough = 0.99;
+// Errors, beside the bound: of a single anchor, up to which more rows are to tell whether it will do; and that which is
+// hoped for of more anchors, beyond which these hardly ever did on trained models, not in one call of twenty.
+constexpr double kFirstMayDo = 0.65, kHopeless = 5;
 
 std::string Anchors(int64_t num_anchors) {
   return num_anchors == 1 ? "1 anchor" : absl::StrCat(num_anchors, " anchors");
@@ -81,12 +86,13 @@ AutoAttention::NextStage AutoAttention::NextJob() {
   switch (stage_) {
     case Stage::kStart:
       return Begin();
+    case Stage::kGlance:
+      return ReadGlance();
     case Stage::kFit:
       stage_ = Stage::kRows;
       return pilot_->PlanRows();
     case Stage::kRows:
-      ReadPilot();
-      return Choose();
+      return ReadPilot();
     case Stage::kDraw:
       stage_ = Stage::kMeasure;
       return measurement_->PlanExactRows(cancellation_);
@@ -104,13 +110,49 @@ AutoAttention::NextStage AutoAttention::Begin() {
   if (spec_.causal)
     return RunExact("exact attention: no approximation of causal softmax attention keeps bounds cheaply");
   const bool exact_is_within = IsExactWithinBudget();
-  const AutoWays::Pilot plan = choices_.PlanPilot(exact_is_within ? kPilotShare * terms_.exact : terms_.budget / 2);
-  if (plan.levels.empty()) {
+  const std::vector<Way> ways = choices_.Unknown();
+  if (ways.empty()) return RunExact("exact attention: nothing else would be faster for a call this short");
+  if (ways[0].seconds > (exact_is_within ? kWorthWhile * terms_.exact : terms_.budget)) {
+    return RunExact("exact attention: an approximation of this call would hardly be faster");
+  }
+  const std::optional<AutoWays::Glance> plan =
+      choices_.PlanGlance(exact_is_within ? kGlanceShare * terms_.exact : terms_.budget / 8);
+  if (!plan.has_value()) {
     return RunExact("exact attention: for a call this short, finding out whether less would do does not pay");
   }
-  const Way cheapest = choices_.Unknown().front();
-  if (plan.seconds + cheapest.seconds > (exact_is_within ? kWorthWhile * terms_.exact : terms_.budget)) {
-    return RunExact("exact attention: an approximation of this call would hardly be faster");
+  stage_ = Stage::kGlance;
+  terms_.spent += plan->seconds;
+  internal::AutoGlance::Options options = plan->options;
+  options.scale = ScaleOf(spec_, inputs_);
+  glance_ = std::make_unique<internal::AutoGlance>(options, inputs_, cancellation_);
+  return glance_->Plan();
+}
+
+AutoAttention::NextStage AutoAttention::ReadGlance() {
+  levels_ = {AutoWays::Ladder().front()};
+  errors_ = {glance_->estimate()};
+  statistics_ = {nullptr};
+  ways_ = choices_.Glimpsed(errors_[0]);
+  const double hoped_for = errors_[0].relative_error * glance_->clustering();
+  glance_ = nullptr;
+  const double error = errors_[0].relative_error;
+  if (IsFirstSure() || (IsExactWithinBudget() && hoped_for > kHopeless * terms_.bound)) return Choose();
+  return BeginPilot(/*first_only=*/error < kFirstMayDo * terms_.bound);
+}
+
+bool AutoAttention::IsFirstSure() const {
+  const Way* way = internal::ChooseWay(ways_, terms_);
+  return way != nullptr && internal::ChanceOf(*way, terms_.bound) >= kSureEnough;
+}
+
+// Where a pilot does not pay, what is known has to do.
+AutoAttention::NextStage AutoAttention::BeginPilot(bool first_only) {
+  const bool exact_is_within = IsExactWithinBudget();
+  const double most = exact_is_within ? kPilotShare * terms_.exact : terms_.budget / 2;
+  const AutoWays::Pilot plan = choices_.PlanPilot(first_only, most - terms_.spent);
+  const double cheapest = terms_.spent + plan.seconds + ways_[0].seconds;
+  if (plan.levels.empty() || cheapest > (exact_is_within ? kWorthWhile * terms_.exact : terms_.budget)) {
+    return Choose();
   }
   stage_ = Stage::kFit;
   terms_.spent += plan.seconds;
@@ -121,11 +163,14 @@ AutoAttention::NextStage AutoAttention::Begin() {
   return pilot_->PlanFit();
 }
 
-void AutoAttention::ReadPilot() {
+AutoAttention::NextStage AutoAttention::ReadPilot() {
+  const bool had_first_only = levels_.size() == 1 && levels_[0] == AutoWays::Ladder().front();
   errors_ = pilot_->errors();
   ways_ = choices_.Known(levels_, errors_);
+  statistics_.clear();
   for (size_t level = 0; level < levels_.size(); ++level) statistics_.push_back(pilot_->statistics(level));
   pilot_ = nullptr;
+  return had_first_only && !IsFirstSure() ? BeginPilot(/*first_only=*/false) : Choose();
 }
 
 // The numbers of anchors of the pilot and how wrong they would be: "1 anchor by 0.31, 4 anchors by 0.12".
@@ -282,6 +327,7 @@ int64_t AutoAttention::Bytes(const AutoSpec& spec, const AttentionInputs& inputs
     bytes = std::max(bytes, AttentionScratchBytes(way, inputs, num_threads) +
                                 ErrorMeasurement::Bytes(way, inputs, rows, num_threads));
   }
+  bytes = std::max(bytes, internal::AutoGlance::Bytes({}, inputs, num_threads));
   const internal::AutoPilot::Options pilot{scale, AutoWays::Ladder(), AutoWays::kMostPilotRows, kPilotSeed};
   return std::max(bytes, internal::AutoPilot::Bytes(pilot, inputs, num_threads));
 }

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "favor/attention/attention.h"
+#include "favor/attention/auto_glance.h"
 #include "favor/attention/auto_pilot.h"
 #include "favor/attention/auto_spec.h"
 #include "favor/attention/auto_ways.h"
@@ -26,9 +27,11 @@ namespace favor {
 // Attention by whatever is expected to be the fastest way to keep a bound on the error: first-order softmax about some
 // number of anchors, or exact attention. In stages, each of them a job for a pool, one after the other:
 //   1. short calls, causal ones and those whose approximation would not pay go to exact attention at once;
-//   2. else a pilot computes some rows, exactly and as each number of anchors would answer them (auto_pilot.h);
-//   3. the way that is expected to take least runs (way_choice.h), or exact attention;
-//   4. its error is measured on other rows. If the upper end of the interval is beyond the bound, a dearer way follows,
+//   2. else a glance at a sample of rows and keys tells how wrong a single anchor would be (auto_glance.h);
+//   3. unless that is surely little enough, or out of reach, pilots compute some rows, exactly and as each number of
+//      anchors would answer them (auto_pilot.h), if the call is long enough for that to pay;
+//   4. the way that is expected to take least runs (way_choice.h), or exact attention;
+//   5. its error is measured on other rows. If the upper end of the interval is beyond the bound, a dearer way follows,
 //      or exact attention.
 // What is decided depends on the inputs and on the cost model alone: not on load, nor on the number of threads unless
 // there is a budget.
@@ -61,13 +64,16 @@ class AutoAttention {
   const AttentionReport& report() const { return report_; }
 
  private:
-  enum class Stage : uint8_t { kStart, kFit, kRows, kDraw, kMeasure, kExact, kDone };
+  enum class Stage : uint8_t { kStart, kGlance, kFit, kRows, kDraw, kMeasure, kExact, kDone };
   using NextStage = absl::StatusOr<std::optional<Job>>;
 
   AutoAttention(const AutoSpec& spec, const AttentionInputs& inputs, const MutableTensorView& output,
                 const CostModel& cost_model, int num_threads, const Cancellation* cancellation);
   NextStage Begin();
-  void ReadPilot();
+  NextStage ReadGlance();
+  bool IsFirstSure() const;
+  NextStage BeginPilot(bool first_only);
+  NextStage ReadPilot();
   NextStage Choose();
   NextStage RunWay(const internal::Way& way);
   NextStage Judge();
@@ -87,6 +93,7 @@ class AutoAttention {
   const internal::AutoWays choices_;
   internal::Terms terms_;
   Stage stage_ = Stage::kStart;
+  std::unique_ptr<internal::AutoGlance> glance_;               // while it is under way
   std::unique_ptr<internal::AutoPilot> pilot_;                 // while it is under way
   std::vector<int64_t> levels_;                                // numbers of anchors that it looked at
   std::vector<ErrorEstimate> errors_;                          // and what it found

@@ -17,8 +17,8 @@
 namespace favor::internal {
 namespace {
 
-// Queries of a key head that may be computed, of all key heads and of one.
-constexpr int64_t kAllCandidates = 1024, kFewestCandidates = 32, kMostCandidates = 256;
+// Queries that may be computed: so many for a row that is, and of a key head.
+constexpr int64_t kCandidatesPerRow = 4, kFewestCandidates = 32, kMostCandidates = 256;
 // Keys that tell how loud a head is.
 constexpr int64_t kSampledKeys = 64;
 // h: the estimate is f' + h/2 f'', so small; float32 rounds f, so not too small.
@@ -37,8 +37,8 @@ std::vector<int64_t> Spread(int64_t n, int64_t count, double phase, int64_t avoi
   return positions;
 }
 
-int64_t NumCandidates(const AttentionInputs& inputs) {
-  return std::clamp(kAllCandidates / inputs.keys.shape.num_heads, kFewestCandidates, kMostCandidates);
+int64_t NumCandidates(int64_t num_rows, const AttentionInputs& inputs) {
+  return std::clamp(kCandidatesPerRow * num_rows / inputs.keys.shape.num_heads, kFewestCandidates, kMostCandidates);
 }
 
 FeatureSpec FeaturesOf(int64_t num_anchors) {
@@ -145,10 +145,14 @@ absl::StatusOr<AlignedBuffer<float>> AutoPilot::Gather(const char* name, const T
   const int64_t stride = kernels::Padded(tensor.shape.dim);
   auto rows = AlignedBuffer<float>::AllocateZeroed(static_cast<int64_t>(positions.size()) * stride);
   if (!rows.ok()) return rows;
+  const auto row_at = [&](const Segment& segment, int64_t position) {
+    return kernels::RowsOf(tensor, segment.batch, segment.head, position - segment.begin, 1);
+  };
+  for (const int64_t position : positions) kernels::Prefetch(row_at(SegmentOf(segments, position), position));
   for (size_t i = 0; i < positions.size(); ++i) {
     const Segment& segment = SegmentOf(segments, positions[i]);
     const int64_t row = positions[i] - segment.begin;
-    const kernels::Rows from = kernels::RowsOf(tensor, segment.batch, segment.head, row, 1);
+    const kernels::Rows from = row_at(segment, positions[i]);
     if (kernels::PackRows(from, 1.0f, /*clamp=*/true, rows->data() + static_cast<int64_t>(i) * stride, stride) < 1) {
       return NotFiniteError(name, from, 0, segment.batch, segment.head, row);
     }
@@ -179,7 +183,8 @@ absl::StatusOr<double> AutoPilot::KeyVariance(const Unit& unit) const {
 absl::Status AutoPilot::FindAnchors(Unit* unit) const {
   const int64_t dim = inputs_.queries.shape.dim, stride = kernels::Padded(dim);
   const int64_t num_queries = unit->queries.back().end;
-  unit->positions = Spread(num_queries, NumCandidates(inputs_), 0.5, CeilDiv(num_queries, MaxSampledRows(dim)));
+  unit->positions =
+      Spread(num_queries, NumCandidates(options_.num_rows, inputs_), 0.5, CeilDiv(num_queries, kMaxAnchorSample));
   const auto count = static_cast<int64_t>(unit->positions.size());
   auto candidates = Gather("queries", inputs_.queries, unit->queries, unit->positions);
   if (!candidates.ok()) return candidates.status();
@@ -187,7 +192,8 @@ absl::Status AutoPilot::FindAnchors(Unit* unit) const {
   const absl::StatusOr<double> variance = KeyVariance(*unit);
   if (!variance.ok()) return variance.status();
   const double multiplier = options_.scale * options_.scale * *variance;
-  const std::vector<double>& metric = statistics_[0]->heads[unit->key_head].query_transform;  // one for all levels
+  // One for all levels, but for a single anchor, which needs none.
+  const std::vector<double>& metric = statistics_.back()->heads[unit->key_head].query_transform;
   const auto points = Transform(unit->candidates.data(), count, dim, metric);
   if (!points.ok()) return points.status();
   for (size_t level = 0; level < options_.levels.size(); ++level) {
@@ -237,13 +243,8 @@ void AutoPilot::ChooseRows() {
 }
 
 Job AutoPilot::PlanFit() {
-  std::vector<Job> fits;
-  for (size_t level = 0; level < options_.levels.size(); ++level) {
-    fits.emplace_back();
-    fits.back().phases = MeasurementPhases(FeaturesOf(options_.levels[level]), options_.scale, inputs_, cancellation_,
-                                           statistics_[level], nullptr);
-  }
-  Job job = SideBySide(std::move(fits));
+  Job job;
+  job.phases = AnchorLevelPhases(options_.levels, inputs_, cancellation_, statistics_);
   job.phases.push_back(
       {static_cast<int64_t>(units_.size()), 1, [this](int64_t unit, int64_t) { return FindAnchors(&units_[unit]); }});
   job.phases.push_back({1, 1, [this](int64_t, int64_t) {
@@ -317,9 +318,13 @@ absl::Status AutoPilot::FillQueries(Group* group) const {
 
 AttentionOperands AutoPilot::OperandsOf(Group& group) const {
   const int64_t key_head = units_[group.unit].key_head;
-  const int64_t num_keys = inputs_.key_lengths.empty() ? inputs_.keys.shape.length : inputs_.key_lengths[group.batch];
+  const int64_t num_keys = inputs_.NumKeys(group.batch);
+  const int64_t step = CeilDiv(num_keys, kMostKeys), first = (step - 1) / 2;
   const auto of_head = [&](const TensorView& view) {
-    return TensorView{view.Row(group.batch, key_head, 0), view.type, {1, 1, num_keys, view.shape.dim}, view.strides};
+    TensorView rows{view.Row(group.batch, key_head, first), view.type, {}, view.strides};
+    rows.shape = {1, 1, CeilDiv(num_keys - first, step), view.shape.dim};
+    rows.strides.length *= step;
+    return rows;
   };
   AttentionOperands operands;
   operands.inputs.queries =
@@ -369,7 +374,7 @@ absl::Status AutoPilot::Estimate() {
 int64_t AutoPilot::Bytes(const Options& options, const AttentionInputs& inputs, int num_threads) {
   constexpr int64_t kFloat = sizeof(float), kDouble = sizeof(double);
   const int64_t dim = kernels::Padded(inputs.queries.shape.dim), value_dim = inputs.values.shape.dim;
-  const int64_t key_heads = inputs.keys.shape.num_heads, candidates = NumCandidates(inputs);
+  const int64_t key_heads = inputs.keys.shape.num_heads, candidates = NumCandidates(options.num_rows, inputs);
   const auto levels = static_cast<int64_t>(options.levels.size());
   int64_t fits = 0;
   for (const int64_t level : options.levels) {

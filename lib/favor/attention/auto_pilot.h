@@ -31,6 +31,10 @@ class AutoPilot {
     uint64_t seed = 0;
   };
 
+  // Keys of a sequence that stand for all of them where it has more: the error and the exact answer are averages over
+  // the same keys, so their quotient changes little with that.
+  static constexpr int64_t kMostKeys = 1024;
+
   // What is behind `inputs`, which are valid, and `cancellation` must outlive the jobs.
   AutoPilot(Options options, const AttentionInputs& inputs, const Cancellation* cancellation);
 

@@ -10,8 +10,9 @@
 namespace favor::internal {
 namespace {
 
-// A pilot looks at every other number of anchors; what lies between is interpolated.
-constexpr int64_t kLadder[] = {2, 4, 8, 16, 32, 64};
+// A glance looks at the first number of anchors, a pilot at the second and every other after it; what lies between is
+// interpolated.
+constexpr int64_t kLadder[] = {1, 2, 4, 8, 16, 32, 64};
 // Anchors need some queries each to be the centres of.
 constexpr int64_t kQueriesPerAnchor = 4;
 // Noting what is known of every row costs some percent.
@@ -20,6 +21,8 @@ constexpr double kMoments = 1.05;
 constexpr double kSkew = 1.15, kOneSided = 1.3;
 // What a prediction may be wrong by beside its sampling: interpolation, the sample that anchors are fitted to.
 constexpr double kModelSpread = 0.08;
+// What a glance may be wrong by beside its sampling of rows: half of that is its sample of keys.
+constexpr double kGlanceSpread = 0.3;
 
 }  // namespace
 
@@ -44,6 +47,36 @@ int64_t AutoWays::MeasuredRows(int64_t num_anchors) const {
   return std::max(rows, min_measured_rows_);
 }
 
+std::optional<AutoWays::Glance> AutoWays::PlanGlance(double most_seconds) const {
+  constexpr int64_t kLeastHeads = 2, kLeastRows = 8, kLeastKeys = 128;
+  constexpr double kShareOfExact = 0.01;
+  Glance glance;
+  AutoGlance::Options& options = glance.options;
+  options.num_heads = std::min(num_heads_, options.num_heads);
+  const auto seconds = [&] { return costs_.Glance(options.num_heads, options.num_rows, options.num_keys); };
+  const double enough = std::min(most_seconds, kShareOfExact * costs_.exact());
+  while (seconds() > enough) {
+    if (options.num_keys > kLeastKeys) {
+      options.num_keys /= 2;
+    } else if (options.num_rows > kLeastRows) {
+      options.num_rows /= 2;
+    } else if (options.num_heads > kLeastHeads) {
+      options.num_heads /= 2;
+    } else {
+      break;
+    }
+  }
+  glance.seconds = seconds();
+  if (glance.seconds > most_seconds) return std::nullopt;
+  return glance;
+}
+
+std::vector<Way> AutoWays::Glimpsed(const ErrorEstimate& glance) const {
+  std::vector<Way> ways = Unknown();
+  for (Way& way : ways) SetError(glance.relative_error, LogSpread(glance), kGlanceSpread, glance.num_rows, &way);
+  return ways;
+}
+
 // A row of zeros in every head that has a row.
 double AutoWays::MeasureSeconds(int64_t num_rows) const {
   const double heads = static_cast<double>(std::min(num_rows, num_heads_));
@@ -63,9 +96,20 @@ std::vector<Way> AutoWays::Unknown() const {
   return ways;
 }
 
+// spread: of the logarithm of an error found on num_rows rows; model_spread: what else it may be wrong by.
+void AutoWays::SetError(double error, double spread, double model_spread, int64_t num_rows, Way* way) const {
+  // Measured on more rows, the spread is less.
+  const int64_t measured_rows = MeasuredRows(way->num_anchors);
+  const double of_measurement = spread * std::sqrt(static_cast<double>(num_rows) / static_cast<double>(measured_rows));
+  way->error = error;
+  way->margin = kOneSided * StudentT95(measured_rows - 1) * of_measurement;
+  way->spread = std::sqrt(spread * spread + of_measurement * of_measurement + model_spread * model_spread);
+}
+
 std::vector<Way> AutoWays::Known(absl::Span<const int64_t> levels, absl::Span<const ErrorEstimate> errors) const {
-  std::vector<Way> ways = Unknown();
-  for (Way& way : ways) {
+  std::vector<Way> ways;
+  for (Way way : Unknown()) {
+    if (way.num_anchors < levels.front()) continue;
     const double at = std::log(static_cast<double>(way.num_anchors));
     size_t right = 0;
     while (right + 1 < levels.size() && levels[right] < way.num_anchors) ++right;
@@ -80,12 +124,8 @@ std::vector<Way> AutoWays::Known(absl::Span<const int64_t> levels, absl::Span<co
       error += t * (log_of(errors[right].relative_error) - error);
       spread = std::max(spread, LogSpread(errors[right]));
     }
-    // Measured on more rows, the spread is less.
-    const double of_measurement = spread * std::sqrt(static_cast<double>(errors[left].num_rows) /
-                                                     static_cast<double>(MeasuredRows(way.num_anchors)));
-    way.error = std::exp(error);
-    way.margin = kOneSided * StudentT95(MeasuredRows(way.num_anchors) - 1) * of_measurement;
-    way.spread = std::sqrt(spread * spread + of_measurement * of_measurement + kModelSpread * kModelSpread);
+    SetError(std::exp(error), spread, kModelSpread, errors[left].num_rows, &way);
+    ways.push_back(way);
   }
   return ways;
 }
@@ -93,24 +133,29 @@ std::vector<Way> AutoWays::Known(absl::Span<const int64_t> levels, absl::Span<co
 double AutoWays::PilotSeconds(const std::vector<int64_t>& levels, int64_t num_rows) const {
   const auto heads = static_cast<double>(std::min(num_rows, num_heads_));
   const double rows = static_cast<double>(num_rows) / heads;
-  double queries = 1 + rows, fit = 0;
+  double queries = 1 + rows;
+  int64_t anchors = 0;
   for (const int64_t level : levels) {
     queries += rows + std::min(static_cast<double>(level), rows);
-    fit += costs_.Fit(level);
+    anchors += level;
   }
-  // Candidates among the queries cost about what a fit of one anchor does.
-  fit += 0.5 * costs_.Fit(1);
-  return static_cast<double>(num_key_heads_) * fit + costs_.Rows(heads, queries) + 3 * costs_.overhead();
+  // Candidates among the queries cost about what a mean does.
+  const double fit = costs_.Fit(anchors) + costs_.Fit(1);
+  return static_cast<double>(num_key_heads_) * fit +
+         costs_.Rows(heads, queries, static_cast<double>(AutoPilot::kMostKeys)) + 3 * costs_.overhead();
 }
 
-AutoWays::Pilot AutoWays::PlanPilot(double most_seconds) const {
+AutoWays::Pilot AutoWays::PlanPilot(bool first_only, double most_seconds) const {
   constexpr int64_t kLeast = 24;
-  constexpr double kShareOfWay = 0.25, kShareOfExact = 0.02;  // that a pilot may take if it can do with it
+  constexpr double kShareOfWay = 0.25, kShareOfExact = 0.03;  // that a pilot may take if it can do with it
   Pilot pilot;
   const std::vector<Way> ways = Unknown();
-  for (size_t i = 0; i < ways.size(); i += 2) pilot.levels.push_back(ways[i].num_anchors);
+  for (size_t i = first_only ? 0 : 1; i < ways.size(); i += 2) {
+    pilot.levels.push_back(ways[i].num_anchors);
+    if (first_only) break;
+  }
   if (pilot.levels.empty()) return {};
-  const double way = ways[std::min<size_t>(ways.size() - 1, 2)].seconds;
+  const double way = ways[first_only ? 0 : std::min<size_t>(ways.size() - 1, 3)].seconds;
   const double enough = std::min(most_seconds, std::max(kShareOfWay * way, kShareOfExact * costs_.exact()));
   const auto seconds = [&] { return PilotSeconds(pilot.levels, pilot.num_rows); };
   pilot.num_rows = kMostPilotRows;

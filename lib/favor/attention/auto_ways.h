@@ -2,10 +2,12 @@
 #define FAVOR_ATTENTION_AUTO_WAYS_H_
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/types/span.h"
 #include "favor/attention/attention.h"
+#include "favor/attention/auto_glance.h"
 #include "favor/attention/call_costs.h"
 #include "favor/attention/error_estimate.h"
 #include "favor/attention/way_choice.h"
@@ -30,14 +32,24 @@ class AutoWays {
 
   double MeasureSeconds(int64_t num_rows) const;
 
-  // Numbers of anchors that a pilot looks at, and the most rows that are worth while; none where it would take longer
-  // than most_seconds.
+  // A glance that takes a small share of exact attention, if there is one; none where the least takes longer than
+  // most_seconds.
+  struct Glance {
+    AutoGlance::Options options;
+    double seconds = 0;
+  };
+  std::optional<Glance> PlanGlance(double most_seconds) const;
+  // All ways with the error that a glance found for the cheapest of them: more anchors are not worse.
+  std::vector<Way> Glimpsed(const ErrorEstimate& glance) const;
+
+  // Numbers of anchors that a pilot looks at, the first one or the others, and the most rows that are worth while; none
+  // where it would take longer than most_seconds.
   struct Pilot {
     std::vector<int64_t> levels;
     int64_t num_rows = 0;
     double seconds = 0;
   };
-  Pilot PlanPilot(double most_seconds) const;
+  Pilot PlanPilot(bool first_only, double most_seconds) const;
 
   // All numbers of anchors, and the most rows that pilots and measurements take on their own.
   static std::vector<int64_t> Ladder();
@@ -48,6 +60,7 @@ class AutoWays {
   static AttentionSpec SpecOf(const Way& way, double scale);
 
  private:
+  void SetError(double error, double spread, double model_spread, int64_t num_rows, Way* way) const;
   double PilotSeconds(const std::vector<int64_t>& levels, int64_t num_rows) const;
 
   const CallCosts costs_;

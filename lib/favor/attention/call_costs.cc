@@ -37,14 +37,25 @@ double CallCosts::Anchors(int64_t num_anchors) const {
          query_rows_ * (read * model_.read + (head_dim_ + value_dim_) * model_.query) + 3 * model_.overhead;
 }
 
-double CallCosts::Rows(double num_heads, double rows_per_head) const {
+double CallCosts::Rows(double num_heads, double rows_per_head, double most_keys) const {
   const double rows = std::ceil(rows_per_head / kPanelRows) * kPanelRows;
-  return num_heads * longest_ *
+  return num_heads * std::min(longest_, most_keys) *
          (rows * (2 * (head_dim_ + value_dim_) * model_.exact + model_.pair) +
           std::ceil(rows / kGroup) * (head_dim_ + value_dim_) * model_.packing);
 }
 
+double CallCosts::Glance(int64_t num_heads, int64_t num_rows, int64_t num_keys) const {
+  // Logits, and outputs by exact weights and by those about the anchor; each of these weights costs like several pairs.
+  constexpr double kPairs = 20;
+  const auto rows = static_cast<double>(2 * num_rows + 1), keys = static_cast<double>(num_keys);
+  return static_cast<double>(num_heads) *
+             (keys * (head_dim_ + value_dim_) * model_.key + rows * keys * (head_dim_ + value_dim_) * 2 * model_.exact +
+              rows * keys * kPairs * model_.pair) +
+         2 * model_.overhead;
+}
+
 double CallCosts::Fit(int64_t num_anchors) const {
+  if (num_anchors == 1) return model_.head + head_dim_ * model_.mean;
   return model_.head +
          head_dim_ * (model_.sample + head_dim_ * model_.metric + static_cast<double>(num_anchors) * model_.fit);
 }

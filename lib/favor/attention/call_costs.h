@@ -2,6 +2,7 @@
 #define FAVOR_ATTENTION_CALL_COSTS_H_
 
 #include <cstdint>
+#include <limits>
 
 #include "favor/attention/attention.h"
 #include "favor/attention/cost_model.h"
@@ -17,8 +18,10 @@ class CallCosts {
   double overhead() const { return model_.overhead; }
   // Anchors, without rows that weigh them.
   double Anchors(int64_t num_anchors) const;
-  // num_rows rows against all keys of a sequence, for each of num_heads heads and sequences.
-  double Rows(double num_heads, double rows_per_head) const;
+  // Rows against all keys of a sequence, or most_keys of them, for each of num_heads heads and sequences.
+  double Rows(double num_heads, double rows_per_head, double most_keys = std::numeric_limits<double>::infinity()) const;
+  // Some rows against a sample of the keys.
+  double Glance(int64_t num_heads, int64_t num_rows, int64_t num_keys) const;
   // The search for anchors among sampled queries, for one key head.
   double Fit(int64_t num_anchors) const;
 

@@ -90,7 +90,8 @@ CostModel MeasureCosts() {
   Scale(rows - pairs, internal::CallCosts(model, narrow, false).exact() - pairs, {&model.packing});
   constexpr int64_t kAnchors = 8;
   Scale(SecondsOf(Anchors(kAnchors), whole), internal::CallCosts(model, whole, false).Anchors(kAnchors),
-        {&model.fold, &model.read, &model.key, &model.query, &model.sample, &model.metric, &model.fit, &model.head});
+        {&model.fold, &model.read, &model.key, &model.query, &model.mean, &model.sample, &model.metric, &model.fit,
+         &model.head});
   return model;
 }
 

@@ -13,13 +13,14 @@ struct CostModel {
   double packing = 1.5e-9;  // an element of keys or values made ready for a group of queries
   // First-order softmax about anchors.
   double fold = 1.9e-11;     // a nominal operation of a key at an anchor
-  double read = 5.5e-11;     // a nominal operation of a query
-  double key = 3.3e-9;       // an element of a key or value made ready
-  double query = 7e-10;      // an element of a query made ready
-  double sample = 8e-6;      // a coordinate of a head's samples
-  double metric = 1e-8;      // an entry of the covariance that a head's anchors are found by
-  double fit = 1.5e-7;       // a coordinate of an anchor to be found
-  double head = 2e-5;        // a head
+  double read = 1.3e-11;     // a nominal operation of a query
+  double key = 1.2e-9;       // an element of a key or value made ready
+  double query = 1.9e-9;     // an element of a query made ready
+  double mean = 3e-7;        // a coordinate of a head's samples, where only their mean is needed
+  double sample = 1.5e-7;    // a coordinate of a head's samples
+  double metric = 5.5e-8;    // an entry of the covariance that a head's anchors are found by
+  double fit = 1.6e-7;       // a coordinate of an anchor to be found
+  double head = 1.5e-5;      // a head
   double overhead = 1.5e-5;  // a stage of a call
 };
 

@@ -13,12 +13,15 @@ namespace favor::internal {
 // Rows of queries, and of keys, that the statistics of a head of this dimension are measured on at most: every n-th of
 // all sequences and query heads of the key head. A covariance needs some rows per coordinate, not all of a long
 // sequence: with 5 per coordinate errors on a trained model's layers were those with all rows.
-constexpr int64_t MaxSampledRows(int64_t head_dim) { return head_dim > 64 ? 8 * head_dim : 512; }
+constexpr int64_t MaxSampledRows(int64_t head_dim) { return head_dim > 102 ? 5 * head_dim : 512; }
+// Queries among which anchors are found: their number is about clusters, not about coordinates.
+constexpr int64_t kMaxAnchorSample = 512;
 
 // The valid rows of one key head in a tensor of `group` heads a key head, of which every n-th is a sample.
 class SampledRows {
  public:
-  SampledRows(const char* name, const TensorView& tensor, absl::Span<const int64_t> lengths, int64_t group);
+  SampledRows(const char* name, const TensorView& tensor, absl::Span<const int64_t> lengths, int64_t group,
+              int64_t max_rows);
 
   int64_t count() const { return count_; }
   int64_t dim() const { return tensor_.shape.dim; }

@@ -55,8 +55,11 @@ absl::Status BeginMoments(int64_t dim, Side* side) {
   return absl::OkStatus();
 }
 
-// Adds `count` packed rows; `cross` also products of different coordinates.
-void AddRows(const Scratch& scratch, int64_t dim, int64_t count, bool cross, RowMoments* moments) {
+// Of which coordinates products are summed.
+enum class Products : uint8_t { kNone, kSquares, kAll };
+
+// Adds `count` packed rows.
+void AddRows(const Scratch& scratch, int64_t dim, int64_t count, Products products, RowMoments* moments) {
   const int64_t stride = Padded(dim);
   if (moments->count == 0) {
     std::copy_n(scratch.rows, dim, scratch.origin);
@@ -69,10 +72,10 @@ void AddRows(const Scratch& scratch, int64_t dim, int64_t count, bool cross, Row
   for (int64_t t = 0; t < count; ++t) {
     const float* row = scratch.rows + t * stride;
     for (int64_t l = 0; l < dim; ++l) sum[l] += row[l];
-    if (cross) continue;
+    if (products != Products::kSquares) continue;
     for (int64_t l = 0; l < dim; ++l) squares[l] += static_cast<double>(row[l]) * row[l];
   }
-  if (!cross) {
+  if (products != Products::kAll) {
     for (int64_t l = 0; l < dim; ++l) moments->products[l * dim + l] += squares[l];
     return;
   }
@@ -92,13 +95,18 @@ struct Measurement {
   SampledRows queries, keys;
   std::vector<Side> sides;  // 2 key_head + (0 queries, 1 keys)
 
-  bool cross() const { return spec.precondition || spec.estimator == Estimator::kSderf || UsesAnchors(spec); }
+  Products products() const {
+    if (UsesAnchors(spec) && NeedsMeansOnly(spec.num_anchors, spec.num_directions)) return Products::kNone;
+    const bool all = spec.precondition || spec.estimator == Estimator::kSderf || UsesAnchors(spec);
+    return all ? Products::kAll : Products::kSquares;
+  }
   // Whether the rows themselves are kept, and not their moments.
   bool keeps_rows(int64_t side) const { return UsesAnchors(spec) && side % 2 == 0; }
 
   absl::Status Begin(int64_t side);
   absl::Status Take(int64_t side, int64_t begin, int64_t count);
   HeadStatistics Fit(int64_t head);
+  std::vector<HeadStatistics> FitAnchors(int64_t head, absl::Span<const int64_t> nums_anchors);
 };
 
 absl::Status Measurement::Begin(int64_t side) {
@@ -118,35 +126,45 @@ absl::Status Measurement::Take(int64_t side, int64_t begin, int64_t count) {
   if (keeps_rows(side)) return rows.Pack(side / 2, begin, count, to.sample.data() + begin * stride, stride);
   const Scratch scratch(dim, ScratchLayout(to.memory.data()));
   absl::Status status = rows.Pack(side / 2, begin, count, scratch.rows, stride);
-  if (status.ok()) AddRows(scratch, dim, count, cross(), &to.moments);
+  if (status.ok()) AddRows(scratch, dim, count, products(), &to.moments);
   return status;
 }
 
-HeadStatistics Measurement::Fit(int64_t head) {
+std::vector<HeadStatistics> Measurement::FitAnchors(int64_t head, absl::Span<const int64_t> nums_anchors) {
   Side &query_side = sides[2 * head], &key_side = sides[2 * head + 1];
-  HeadStatistics statistics = UsesAnchors(spec)
-                                  ? FitAnchors(spec, {query_side.sample.data(), queries.count()}, key_side.moments)
-                                  : FitStatistics(spec, scale, query_side.moments, key_side.moments);
+  auto levels = favor::FitAnchors(nums_anchors, spec.num_directions, {query_side.sample.data(), queries.count()},
+                                  key_side.moments);
+  query_side = {};
+  key_side = {};
+  return levels;
+}
+
+HeadStatistics Measurement::Fit(int64_t head) {
+  if (UsesAnchors(spec)) return FitAnchors(head, {spec.num_anchors})[0];
+  Side &query_side = sides[2 * head], &key_side = sides[2 * head + 1];
+  HeadStatistics statistics = FitStatistics(spec, scale, query_side.moments, key_side.moments);
   query_side = {};
   key_side = {};
   return statistics;
 }
 
-}  // namespace
-
-std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, const AttentionInputs& inputs,
-                                     const Cancellation* cancellation, std::shared_ptr<Statistics> statistics,
-                                     UseHead use) {
+std::shared_ptr<Measurement> MakeMeasurement(const FeatureSpec& spec, double scale, const AttentionInputs& inputs) {
   const int64_t key_heads = inputs.keys.shape.num_heads, dim = inputs.keys.shape.dim;
-  auto measurement = std::make_shared<Measurement>(Measurement{
+  const int64_t max_queries = UsesAnchors(spec) ? kMaxAnchorSample : MaxSampledRows(dim);
+  return std::make_shared<Measurement>(Measurement{
       spec, scale,
-      SampledRows("queries", inputs.queries, inputs.query_lengths, inputs.queries.shape.num_heads / key_heads),
-      SampledRows("keys", inputs.keys, inputs.key_lengths, 1), std::vector<Side>(2 * key_heads)});
-  const int64_t tile_flops = 2 * dim * dim * kFoldTile;
+      SampledRows("queries", inputs.queries, inputs.query_lengths, inputs.queries.shape.num_heads / key_heads,
+                  max_queries),
+      SampledRows("keys", inputs.keys, inputs.key_lengths, 1, MaxSampledRows(dim)), std::vector<Side>(2 * key_heads)});
+}
+
+// Sums of all heads.
+Phase SumPhase(const std::shared_ptr<Measurement>& measurement, const Cancellation* cancellation) {
+  const int64_t dim = measurement->queries.dim(), tile_flops = 2 * dim * dim * kFoldTile;
   const int64_t tiles_per_step = std::max<int64_t>(1, kStepFlops / tile_flops);
   const int64_t num_rows = std::max(measurement->queries.count(), measurement->keys.count());
   Phase sums;
-  sums.num_chains = 2 * key_heads;
+  sums.num_chains = static_cast<int64_t>(measurement->sides.size());
   sums.steps_per_chain = std::max<int64_t>(1, CeilDiv(CeilDiv(num_rows, kFoldTile), tiles_per_step));
   sums.run_step = [=, last_step = sums.steps_per_chain - 1](int64_t chain, int64_t step) -> absl::Status {
     const int64_t num_rows = (chain % 2 == 0 ? measurement->queries : measurement->keys).count();
@@ -164,14 +182,39 @@ std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, cons
     if (step == last_step) measurement->sides[chain].memory = {};
     return absl::OkStatus();
   };
+  return sums;
+}
 
+}  // namespace
+
+std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, const AttentionInputs& inputs,
+                                     const Cancellation* cancellation, std::shared_ptr<Statistics> statistics,
+                                     UseHead use) {
+  const std::shared_ptr<Measurement> measurement = MakeMeasurement(spec, scale, inputs);
   Phase fit;
-  fit.num_chains = key_heads;
+  fit.num_chains = inputs.keys.shape.num_heads;
   fit.run_step = [=](int64_t head, int64_t) {
     statistics->heads[head] = measurement->Fit(head);
     return use == nullptr ? absl::OkStatus() : use(head, statistics->heads[head]);
   };
-  return {std::move(sums), std::move(fit)};
+  return {SumPhase(measurement, cancellation), std::move(fit)};
+}
+
+std::vector<Phase> AnchorLevelPhases(const std::vector<int64_t>& nums_anchors, const AttentionInputs& inputs,
+                                     const Cancellation* cancellation,
+                                     std::vector<std::shared_ptr<Statistics>> statistics) {
+  FeatureSpec spec;
+  spec.estimator = Estimator::kAnchors;
+  spec.num_anchors = nums_anchors.back();
+  const std::shared_ptr<Measurement> measurement = MakeMeasurement(spec, /*scale=*/1, inputs);
+  Phase fit;
+  fit.num_chains = inputs.keys.shape.num_heads;
+  fit.run_step = [=](int64_t head, int64_t) {
+    std::vector<HeadStatistics> levels = measurement->FitAnchors(head, nums_anchors);
+    for (size_t level = 0; level < levels.size(); ++level) statistics[level]->heads[head] = std::move(levels[level]);
+    return absl::OkStatus();
+  };
+  return {SumPhase(measurement, cancellation), std::move(fit)};
 }
 
 int64_t MeasurementBytes(const FeatureSpec& spec, const AttentionInputs& inputs) {
@@ -180,7 +223,7 @@ int64_t MeasurementBytes(const FeatureSpec& spec, const AttentionInputs& inputs)
   const int64_t statistics =
       (2 * dim * dim + 2 * dim + (spec.num_anchors + spec.num_directions) * dim) * static_cast<int64_t>(sizeof(double));
   // The sample as it comes, transposed and in the metric; scores about it.
-  const int64_t sample = UsesAnchors(spec) ? MaxSampledRows(dim) * (4 * Padded(dim) + spec.num_anchors) * 4 : 0;
+  const int64_t sample = UsesAnchors(spec) ? kMaxAnchorSample * (4 * Padded(dim) + spec.num_anchors) * 4 : 0;
   return inputs.keys.shape.num_heads * (2 * SideBytes(dim) + statistics + sample) +
          segments * static_cast<int64_t>(sizeof(int64_t));
 }

@@ -24,6 +24,10 @@ using UseHead = std::function<absl::Status(int64_t key_head, const HeadStatistic
 std::vector<Phase> MeasurementPhases(const FeatureSpec& spec, double scale, const AttentionInputs& inputs,
                                      const Cancellation* cancellation, std::shared_ptr<Statistics> statistics,
                                      UseHead use);
+// The same for anchors, several numbers of them, ascending, that share a sample: statistics[level].
+std::vector<Phase> AnchorLevelPhases(const std::vector<int64_t>& nums_anchors, const AttentionInputs& inputs,
+                                     const Cancellation* cancellation,
+                                     std::vector<std::shared_ptr<Statistics>> statistics);
 // Bytes that they hold at once, but for what they are put to.
 int64_t MeasurementBytes(const FeatureSpec& spec, const AttentionInputs& inputs);
 

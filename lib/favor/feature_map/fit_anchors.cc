@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 #include <vector>
 
@@ -66,6 +67,15 @@ std::vector<double> LeadingDirections(const MatrixXd& matrix, int64_t count) {
   return {rows.data(), rows.data() + rows.size()};
 }
 
+std::vector<double> MeanOf(const QuerySample& sample, int64_t d) {
+  std::vector<double> mean(d, 0.0);
+  for (int64_t t = 0; t < sample.count; ++t) {
+    for (int64_t l = 0; l < d; ++l) mean[l] += sample.rows[t * Padded(d) + l];
+  }
+  for (double& value : mean) value /= static_cast<double>(sample.count);
+  return mean;
+}
+
 // The sample with its coordinates in the metric, and its clusters.
 class Clusters {
  public:
@@ -78,53 +88,39 @@ class Clusters {
     kernels::PackPanels(rows.data(), d_, d_, d_, panels.data());
     points_.resize(kernels::PanelRowCount(d_) * width_);
     kernels::Project({panels.data(), d_, d_}, inputs_.data(), width_, width_, nullptr, points_.data());
-    point_rows_.resize(sample.count * d_);
-    for (int64_t l = 0; l < d_; ++l) {
-      for (int64_t t = 0; t < sample.count; ++t) point_rows_[t * d_ + l] = points_[l * width_ + t];
-    }
+    point_rows_.resize(sample.count * Padded(d_));
+    kernels::Transpose(points_.data(), width_, d_, sample.count, point_rows_.data(), Padded(d_));
   }
 
+  // Up to num_clusters rows to begin with. Those of fewer clusters are the first of them.
   void Seed(int64_t num_clusters) {
     num_clusters = std::min(num_clusters, sample_.count);
-    centres_.assign(num_clusters * d_, 0.0f);
-    VectorXd mean = VectorXd::Zero(d_);
-    for (int64_t l = 0; l < d_; ++l) {
-      for (int64_t t = 0; t < sample_.count; ++t) mean[l] += points_[l * width_ + t];
-      centres_[l] = static_cast<float>(mean[l] / static_cast<double>(sample_.count));
-    }
+    centres_.assign(d_, 0.0f);
+    const std::vector<double> mean = MeanOf({point_rows_.data(), sample_.count}, d_);
+    std::copy(mean.begin(), mean.end(), centres_.begin());
     TakeDistances(centres_.data());
     const auto end = distances_.begin() + sample_.count;
-    SetCentre(0, std::min_element(distances_.begin(), end) - distances_.begin());
-    TakeDistances(centres_.data());
-    std::vector<float> least = distances_;
-    for (int64_t c = 1; c < num_clusters; ++c) {
-      SetCentre(c, std::max_element(least.begin(), least.begin() + sample_.count) - least.begin());
-      TakeDistances(centres_.data() + c * d_);
+    seeds_ = {std::min_element(distances_.begin(), end) - distances_.begin()};
+    std::vector<float> least(sample_.count, std::numeric_limits<float>::infinity());
+    while (static_cast<int64_t>(seeds_.size()) < num_clusters) {
+      for (int64_t l = 0; l < d_; ++l) centres_[l] = points_[l * width_ + seeds_.back()];
+      TakeDistances(centres_.data());
       for (int64_t t = 0; t < sample_.count; ++t) least[t] = std::min(least[t], distances_[t]);
+      seeds_.push_back(std::max_element(least.begin(), least.end()) - least.begin());
     }
   }
 
-  // Assigns every row to its nearest centre.
-  void Assign() {
-    const int64_t count = num_clusters();
-    std::vector<float> panels(kernels::PanelRowCount(count) * d_), scores(kernels::PanelRowCount(count) * width_);
-    std::vector<float> offsets(count);
-    for (int64_t c = 0; c < count; ++c) {
-      double norm = 0;
-      for (int64_t l = 0; l < d_; ++l) norm += double{centres_[c * d_ + l]} * centres_[c * d_ + l];
-      offsets[c] = static_cast<float>(norm / 2);
+  // Finds up to num_clusters of them.
+  void Find(int64_t num_clusters) {
+    centres_.resize(std::min(num_clusters, static_cast<int64_t>(seeds_.size())) * d_);
+    for (int64_t c = 0; c < this->num_clusters(); ++c) {
+      for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = points_[l * width_ + seeds_[c]];
     }
-    kernels::PackPanels(centres_.data(), d_, count, d_, panels.data());
-    kernels::Project({panels.data(), count, d_}, points_.data(), width_, width_, nullptr, scores.data());
-    kernels::NearestRows(scores.data(), count, width_, width_, offsets.data(), nearest_.data());
-  }
-
-  // Moves centres to the means of their rows; those without rows stay.
-  void Move() {
-    const std::vector<double> means = Means(point_rows_.data(), d_);
-    for (int64_t c = 0; c < num_clusters(); ++c) {
-      for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = static_cast<float>(means[c * d_ + l]);
+    for (int i = 0; i < kMoves; ++i) {
+      Assign();
+      Move();
     }
+    Assign();
   }
 
   // Sums of products of what rows are off their centres by, in the metric: [d][d].
@@ -151,9 +147,27 @@ class Clusters {
  private:
   int64_t num_clusters() const { return static_cast<int64_t>(centres_.size()) / d_; }
 
-  void SetCentre(int64_t c, int64_t row) {
-    seeds_.push_back(row);
-    for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = points_[l * width_ + row];
+  // Assigns every row to its nearest centre.
+  void Assign() {
+    const int64_t count = num_clusters();
+    std::vector<float> panels(kernels::PanelRowCount(count) * d_), scores(kernels::PanelRowCount(count) * width_);
+    std::vector<float> offsets(count);
+    for (int64_t c = 0; c < count; ++c) {
+      double norm = 0;
+      for (int64_t l = 0; l < d_; ++l) norm += double{centres_[c * d_ + l]} * centres_[c * d_ + l];
+      offsets[c] = static_cast<float>(norm / 2);
+    }
+    kernels::PackPanels(centres_.data(), d_, count, d_, panels.data());
+    kernels::Project({panels.data(), count, d_}, points_.data(), width_, width_, nullptr, scores.data());
+    kernels::NearestRows(scores.data(), count, width_, width_, offsets.data(), nearest_.data());
+  }
+
+  // Moves centres to the means of their rows; those without rows stay.
+  void Move() {
+    const std::vector<double> means = Means(point_rows_.data(), Padded(d_));
+    for (int64_t c = 0; c < num_clusters(); ++c) {
+      for (int64_t l = 0; l < d_; ++l) centres_[c * d_ + l] = static_cast<float>(means[c * d_ + l]);
+    }
   }
 
   void TakeDistances(const float* centre) {
@@ -185,7 +199,7 @@ class Clusters {
   int64_t width_;
   std::vector<float> inputs_;      // [d][width]
   std::vector<float> points_;      // [PanelRowCount(d)][width], in the metric
-  std::vector<float> point_rows_;  // [count][d], the same
+  std::vector<float> point_rows_;  // [count][Padded(d)], the same
   std::vector<float> centres_;     // [clusters][d], in the metric
   std::vector<int64_t> seeds_;
   std::vector<int32_t> nearest_;
@@ -194,32 +208,38 @@ class Clusters {
 
 }  // namespace
 
-HeadStatistics FitAnchors(const FeatureSpec& spec, const QuerySample& queries, const RowMoments& keys) {
-  const int64_t d = keys.sum.size(), num_directions = std::min(spec.num_directions, d);
-  const RowMajor g = Metric(keys);
-  HeadStatistics statistics;
-  statistics.query_transform.assign(g.data(), g.data() + g.size());
-  statistics.key_shift.assign(d, 0.0);
+std::vector<HeadStatistics> FitAnchors(absl::Span<const int64_t> nums_anchors, int64_t num_directions,
+                                       const QuerySample& queries, const RowMoments& keys) {
+  const int64_t d = keys.sum.size();
+  num_directions = std::min(num_directions, d);
+  const bool means_only = NeedsMeansOnly(nums_anchors.back(), num_directions);
+  const RowMajor g = means_only ? RowMajor(RowMajor::Identity(d, d)) : Metric(keys);
+  HeadStatistics common;
+  common.query_transform.assign(g.data(), g.data() + g.size());
+  common.key_shift.assign(d, 0.0);
   if (keys.count > 0) {
     for (int64_t l = 0; l < d; ++l) {
-      statistics.key_shift[l] = keys.origin[l] + keys.sum[l] / static_cast<double>(keys.count);
+      common.key_shift[l] = keys.origin[l] + keys.sum[l] / static_cast<double>(keys.count);
     }
   }
   if (queries.count == 0) {
-    statistics.anchors.assign(d, 0.0);
-    statistics.directions = LeadingDirections(MatrixXd::Zero(d, d), num_directions);
-    return statistics;
+    common.anchors.assign(d, 0.0);
+    common.directions = LeadingDirections(MatrixXd::Zero(d, d), num_directions);
+  }
+  std::vector<HeadStatistics> levels(nums_anchors.size(), common);
+  if (queries.count == 0) return levels;
+  if (means_only) {
+    levels[0].anchors = MeanOf(queries, d);
+    return levels;
   }
   Clusters clusters(queries, g);
-  clusters.Seed(spec.num_anchors);
-  for (int i = 0; i < kMoves; ++i) {
-    clusters.Assign();
-    clusters.Move();
+  clusters.Seed(nums_anchors.back());
+  for (size_t level = 0; level < levels.size(); ++level) {
+    clusters.Find(nums_anchors[level]);
+    levels[level].anchors = clusters.Anchors();
+    if (num_directions > 0) levels[level].directions = LeadingDirections(clusters.Scatter(), num_directions);
   }
-  clusters.Assign();
-  statistics.anchors = clusters.Anchors();
-  if (num_directions > 0) statistics.directions = LeadingDirections(clusters.Scatter(), num_directions);
-  return statistics;
+  return levels;
 }
 
 }  // namespace favor
