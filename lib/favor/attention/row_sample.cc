@@ -14,6 +14,7 @@ constexpr int64_t kRunsPerStep = 1 << 14;
 
 RowSample::RowSample(const kernels::RowMoments* moments, std::vector<Range> ranges, int64_t size, uint64_t seed)
     : moments_(moments), ranges_(std::move(ranges)), size_(size), seed_(seed) {
+  if (!ranges_.empty()) next_row_ = ranges_.front().begin;
   for (const Range& range : ranges_) {
     num_rows_ += range.end - range.begin;
     num_runs_ += (range.end - range.begin + kRun - 1) / kRun;
@@ -44,35 +45,21 @@ absl::Status RowSample::Step(int64_t step) {
     return absl::OkStatus();
   }
   if (step == 0) {
-    if (absl::Status status = MakeRuns(); !status.ok()) return status;
+    absl::StatusOr<AlignedBuffer<Run>> runs = AlignedBuffer<Run>::Allocate(num_runs_);
+    if (!runs.ok()) return runs.status();
+    runs_ = *std::move(runs);
   }
   const int64_t begin = step % num_steps() * kRunsPerStep, end = std::min(begin + kRunsPerStep, num_runs_);
-  step < num_steps() ? Shuffle(begin, end) : Take(begin, end);
+  step < num_steps() ? MakeRuns(begin, end) : Take(begin, end);
   if (step + 1 == 2 * num_steps()) runs_ = {};
   return absl::OkStatus();
 }
 
-absl::Status RowSample::MakeRuns() {
-  absl::StatusOr<AlignedBuffer<Run>> runs = AlignedBuffer<Run>::Allocate(num_runs_);
-  if (!runs.ok()) return runs.status();
-  runs_ = *std::move(runs);
-  int64_t i = 0;
-  for (const Range& range : ranges_) {
-    for (int64_t row = range.begin; row < range.end; row += kRun) {
-      runs_[i++] = {row, std::min(row + kRun, range.end), 0, 0, 0};
-    }
-  }
-  return absl::OkStatus();
-}
-
-// Fisher and Yates, from the front: place i gets one of those from i on.
-void RowSample::Shuffle(int64_t begin, int64_t end) {
+// In the order of memory.
+void RowSample::MakeRuns(int64_t begin, int64_t end) {
   for (int64_t i = begin; i < end; ++i) {
-    const auto rest = static_cast<uint64_t>(num_runs_ - i);
-    // The bias of a 32-bit draw is below rest / 2^32, of no account here.
-    const uint64_t offset = (Random(static_cast<uint64_t>(i)) >> 32) * rest >> 32;
-    std::swap(runs_[i], runs_[i + static_cast<int64_t>(offset)]);
-    Run& run = runs_[i];
+    while (next_row_ >= ranges_[next_range_].end) next_row_ = ranges_[++next_range_].begin;
+    Run run = {next_row_, std::min(next_row_ + kRun, ranges_[next_range_].end), 0, 0, 0};
     for (int64_t row = run.begin; row < run.end; ++row) {
       run.variance += double{moments_[row].variance};
       run.norm += double{moments_[row].squared_norm};
@@ -81,6 +68,8 @@ void RowSample::Shuffle(int64_t begin, int64_t end) {
     variances_ += run.variance;
     norms_ += run.norm;
     query_norms_ += run.query_norm;
+    next_row_ = run.end;
+    runs_[i] = run;
   }
 }
 
@@ -103,6 +92,14 @@ double RowSample::Probability(double variance, double norm, double query_norm, i
          per_query_norm_ * query_norm;
 }
 
+// Fisher and Yates, from the front: place i gets one of those from i on.
+void RowSample::Shuffle(int64_t i) {
+  const auto rest = static_cast<uint64_t>(num_runs_ - i);
+  // The bias of a 32-bit draw is below rest / 2^32, of no account here.
+  const uint64_t offset = (Random(static_cast<uint64_t>(i)) >> 32) * rest >> 32;
+  std::swap(runs_[i], runs_[i + static_cast<int64_t>(offset)]);
+}
+
 void RowSample::Take(int64_t begin, int64_t end) {
   constexpr double kTwoTo64 = 18446744073709551616.0;
   const double stride = 1.0 / static_cast<double>(size_);
@@ -111,6 +108,7 @@ void RowSample::Take(int64_t begin, int64_t end) {
     next_ = static_cast<double>(Random(~uint64_t{0})) / kTwoTo64 * stride;
   }
   for (int64_t i = begin; i < end; ++i) {
+    Shuffle(i);
     const Run& run = runs_[i];
     const double before = passed_;
     const double all = Probability(run.variance, run.norm, run.query_norm, run.end - run.begin);

@@ -57,8 +57,8 @@ class RowSample {
 
   int64_t num_steps() const;
   absl::Status Step(int64_t step);
-  absl::Status MakeRuns();
-  void Shuffle(int64_t begin, int64_t end);
+  void MakeRuns(int64_t begin, int64_t end);
+  void Shuffle(int64_t i);
   void Take(int64_t begin, int64_t end);
   uint64_t Random(uint64_t counter) const;
   void Weigh();
@@ -70,7 +70,9 @@ class RowSample {
   int64_t size_;
   uint64_t seed_;
   int64_t num_rows_ = 0, num_runs_ = 0;
-  AlignedBuffer<Run> runs_;                                                    // at random
+  AlignedBuffer<Run> runs_;  // in order, then at random
+  size_t next_range_ = 0;    // the next run to be made begins there
+  int64_t next_row_ = 0;
   double variances_ = 0, norms_ = 0, query_norms_ = 0;                         // sums over all rows
   double per_variance_ = 0, per_norm_ = 0, per_query_norm_ = 0, per_row_ = 0;  // what pi is the sum of
   double passed_ = 0;  // sum of the probabilities of those that were looked at
