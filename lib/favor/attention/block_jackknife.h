@@ -17,9 +17,10 @@ class BlockJackknife {
  public:
   static constexpr int64_t kNumBlocks = 2;
 
-  BlockJackknife(int64_t num_features, int64_t value_stride, ScratchLayout* layout)
-      : num_features_(num_features), stride_(value_stride) {
-    sums_ = layout->Take(kNumBlocks * kernels::kTile * stride_);
+  // complete: the blocks are all that rows come to in the end, so that the second is what the first leaves.
+  BlockJackknife(int64_t num_features, int64_t value_stride, bool complete, ScratchLayout* layout)
+      : num_features_(num_features), stride_(value_stride), complete_(complete) {
+    for (int64_t b = 0; b < NumKept(); ++b) sums_[b] = layout->Take(kernels::kTile * stride_);
     denominators_ = layout->Take(kNumBlocks * kernels::kTile);
   }
 
@@ -28,24 +29,32 @@ class BlockJackknife {
 
   // The numerators [kTile][value_stride] once block b has been added to those before it, for queries [begin, end).
   void Keep(int64_t block, const float* sums, int64_t begin, int64_t end) {
-    std::copy_n(sums + begin * stride_, (end - begin) * stride_, sums_ + (block * kernels::kTile + begin) * stride_);
+    if (block >= NumKept()) return;
+    std::copy_n(sums + begin * stride_, (end - begin) * stride_, sums_[block] + begin * stride_);
   }
 
   // Of queries [begin, end), from their weights [num_features][kTile] and what they came to in the end.
   void Moments(const float* weights, const float* key_sums, const float* sums, const float* denominators, int64_t begin,
                int64_t end, kernels::RowMoments* moments) {
-    for (int64_t b = 0; b < kNumBlocks; ++b) {
+    for (int64_t b = 0; b < NumKept(); ++b) {
       const int64_t first = Begin(b);
       kernels::ColumnDots(weights + first * kernels::kTile, Begin(b + 1) - first, key_sums + first,
                           denominators_ + b * kernels::kTile);
     }
-    kernels::JackknifeMoments({sums_, denominators_, stride_}, sums, denominators, begin, end, moments);
+    for (int64_t t = begin; complete_ && t < end; ++t) {
+      denominators_[kernels::kTile + t] = denominators[t] - denominators_[t];
+    }
+    kernels::JackknifeMoments({sums_[0], complete_ ? sums : sums_[1], denominators_, stride_}, sums, denominators,
+                              begin, end, moments);
   }
 
  private:
+  int64_t NumKept() const { return complete_ ? 1 : kNumBlocks; }
+
   int64_t num_features_, stride_;
-  float* sums_;          // [kNumBlocks][kTile][value_stride]
-  float* denominators_;  // [kNumBlocks][kTile]
+  bool complete_;
+  float* sums_[kNumBlocks] = {};  // [kTile][value_stride]
+  float* denominators_;           // [kNumBlocks][kTile]
 };
 
 }  // namespace favor::internal

@@ -60,7 +60,10 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
   row_maxima_ = layout->Take(map->transforms() ? map->num_features() : 0);
   row_sums_ = layout->Take(map->transforms() ? map->num_features() : 0);
   running_total_ = layout->Take(value_stride_);
-  if (options.jackknife) jackknife_.emplace(map->num_features(), value_stride_, layout);
+  if (options.jackknife) {
+    const bool complete = !options.causal && !bfloat16_ && !parity_.has_value();
+    jackknife_.emplace(map->num_features(), value_stride_, complete, layout);
+  }
 }
 
 absl::Status QueryTile::Load(const kernels::Rows& queries, const Origin& where) {

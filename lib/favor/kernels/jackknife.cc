@@ -28,8 +28,8 @@ RowMoments MomentsOf(const HalfContributions& halves, const float* sums, float d
   const V inverse = hn::Set(d, 1 / denominator), own_first = hn::Set(d, own[0]), own_second = hn::Set(d, own[1]);
   const V first_factor = hn::Set(d, per_rest[0]), second_factor = hn::Set(d, per_rest[1]);
   const V gone = hn::Set(d, static_cast<float>(is_all[1]) - static_cast<float>(is_all[0]));
-  const float* after_first = halves.sums + t * halves.stride;
-  const float* after_both = after_first + kTile * halves.stride;
+  const float *after_first = halves.after_first + t * halves.stride,
+              *after_both = halves.after_both + t * halves.stride;
   V squares = hn::Zero(d), norms = hn::Zero(d);
   for (int64_t n = 0; n < halves.stride; n += hn::Lanes(d)) {
     const V output = hn::Mul(hn::LoadU(d, sums + n), inverse);

@@ -7,7 +7,8 @@ namespace favor::kernels {
 
 // What the two halves of the features contribute to the rows of a tile of kTile queries.
 struct HalfContributions {
-  const float* sums;          // [2][kTile][stride]: numerators after the first half, and after both
+  const float* after_first;   // [kTile][stride]: numerators after the first half,
+  const float* after_both;    // and after both
   const float* denominators;  // [2][kTile]: of each half
   int64_t stride;             // a multiple of kPad
 };

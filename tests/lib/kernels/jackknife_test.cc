@@ -37,7 +37,9 @@ struct Tile {
     }
   }
 
-  HalfContributions Halves() const { return {after.data(), denominators.data(), stride}; }
+  HalfContributions Halves() const {
+    return {after.data(), after.data() + kTile * stride, denominators.data(), stride};
+  }
 
   double Variance(int64_t t) const {
     std::vector<std::vector<double>> without;
