@@ -131,7 +131,11 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
       admission_({config.memory_budget_bytes, config.max_calls, SharesOf(config)}),
       compute_(std::make_unique<Compute>(static_cast<int>(config.threads))),
       draws_(std::make_unique<ProjectionDraws>(config.projection_cache_bytes)),
-      execution_(std::make_unique<AttendExecution>(compute_.get(), draws_.get(), MeasureCosts())),
+      execution_(std::make_unique<AttendExecution>(
+          compute_.get(), draws_.get(), MeasureCosts(),
+          LiveMeasurement::Options{
+              config.measure_sample_ratio,
+              [metrics = metrics_](const ErrorEstimate& error) { metrics->RecordLiveError(error.relative_error); }})),
       models_(std::make_unique<ModelRegistry>(
           std::move(load_model), [metrics = metrics_](const absl::Status& status) { metrics->RecordModelLoad(status); },
           &admission_)) {

@@ -67,6 +67,7 @@ struct ServerConfig {
   std::string otlp_ca;
   std::string otlp_service_name;
   double trace_sample_ratio = 0;
+  double measure_sample_ratio = 0;
 };
 
 }  // namespace favor

@@ -340,6 +340,9 @@ std::vector<Setting> MakeSettings() {
       ServiceNameSetting(),
       RatioSetting("trace-sample-ratio", "0.01", &ServerConfig::trace_sample_ratio,
                    "Share of calls to trace of those whose callers have not decided; callers' decisions hold."),
+      RatioSetting("measure-sample-ratio", "0.01", &ServerConfig::measure_sample_ratio,
+                   "Share of approximate Attend calls whose error is measured once they have been answered, for "
+                   "favor_live_error; 0: none."),
   };
 }
 

@@ -52,6 +52,8 @@ struct AttendExecution::Run {
   AttendResult result;
   std::unique_ptr<ErrorMeasurement> measurement = nullptr;  // where the error is to be measured
   std::unique_ptr<AutoAttention> automatic = nullptr;       // where a bound of it is to be kept
+  LiveMeasurement* live = nullptr;
+  std::unique_ptr<LiveMeasurement::Sample> sample = nullptr;  // where it is measured once the call has been answered
 
   AttentionInputs Inputs() const {
     return {work.queries.View(work.axis_order),
@@ -73,6 +75,7 @@ struct AttendExecution::Run {
     automatic = nullptr;
     result.report.row_moments = nullptr;
     result.statistics = work.spec.features.statistics;
+    if (sample != nullptr) live->Begin(std::move(sample), std::move(work));
     work = AttendWork();  // gives the inputs' memory back before the answer is sent
     done(std::move(result));
   }
@@ -135,6 +138,11 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
     }
   }
   const AttentionInputs inputs = run->Inputs();
+  if (work.measure_error_rows == 0) {
+    run->live = live_.get();
+    run->sample = live_->Take(work, inputs, output.MutableView(work.axis_order), *run->reservation);
+    if (run->sample != nullptr) run->result.report.row_moments = run->sample->measurement->row_moments();
+  }
   absl::StatusOr<Job> job =
       PlanAttention(work.spec, inputs, output.MutableView(work.axis_order), run->cancellation, &run->result.report);
   if (!job.ok()) return run->Fail(job.status());
@@ -147,6 +155,7 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
     return run->Fail(std::move(status));
   }
   if (run->measurement != nullptr) run->measurement->AddDraw(&*job);
+  if (run->sample != nullptr) run->sample->measurement->AddDraw(&*job);
   const auto done = [this, run](absl::Status status, Timing timing) {
     run->AddTiming(timing);
     if (!status.ok()) return run->Fail(std::move(status));

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "favor/attention/cost_model.h"
@@ -10,6 +11,7 @@
 #include "server/execution/admission.h"
 #include "server/execution/attend_work.h"
 #include "server/execution/compute.h"
+#include "server/execution/live_measurement.h"
 #include "server/execution/projection_draws.h"
 
 namespace favor {
@@ -19,9 +21,14 @@ namespace favor {
 // kept, the jobs of AutoAttention, one after the other. Thread-safe.
 class AttendExecution {
  public:
-  // Owns neither; both must outlive the calls under way. `costs` is what ways to keep a bound are compared by.
-  AttendExecution(Compute* compute, ProjectionDraws* draws, const CostModel& costs = {})
-      : compute_(compute), draws_(draws), costs_(costs) {}
+  // Owns neither; both must outlive the calls under way. `costs` is what ways to keep a bound are compared by, `live`
+  // which calls are measured without having asked for it.
+  AttendExecution(Compute* compute, ProjectionDraws* draws, const CostModel& costs = {},
+                  LiveMeasurement::Options live = {})
+      : compute_(compute),
+        draws_(draws),
+        costs_(costs),
+        live_(std::make_unique<LiveMeasurement>(std::move(live), compute)) {}
 
   using Done = std::function<void(absl::StatusOr<AttendResult>)>;
 
@@ -42,6 +49,7 @@ class AttendExecution {
   Compute* const compute_;
   ProjectionDraws* const draws_;
   const CostModel costs_;
+  const std::unique_ptr<LiveMeasurement> live_;
 };
 
 }  // namespace favor

@@ -30,7 +30,7 @@ const Histogram::BucketBoundaries kTokens = {16,   32,   64,    128,   256,   51
                                              4096, 8192, 16384, 32768, 65536, 131072, 262144, 1048576};
 
 // Bounds that callers ask for lie between.
-const Histogram::BucketBoundaries kErrors = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1};
+const Histogram::BucketBoundaries kErrors = {0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3};
 
 Family<Counter>& CounterFamily(Registry& registry, const char* name, const char* help) {
   return prometheus::BuildCounter().Name(name).Help(help).Register(registry);
@@ -158,6 +158,9 @@ Metrics::Metrics()
                                  "Attend calls of mode auto answered although the bound was missed.")
                        .Add({})),
       auto_error_(HistogramFamily(registry_, "favor_auto_error", "Measured relative error of answers of mode auto.")
+                      .Add({}, kErrors)),
+      live_error_(HistogramFamily(registry_, "favor_live_error",
+                                  "Relative error of a share of approximate Attend calls that did not ask for it.")
                       .Add({}, kErrors)),
       embed_inputs_(CounterFamily(registry_, "favor_embed_inputs_total", "Inputs of Embed calls answered.").Add({})),
       embed_tokens_(CounterFamily(registry_, "favor_embed_tokens_total",

@@ -46,6 +46,8 @@ class Metrics : public prometheus::Collectable {
   void RecordAttend(const Timing& timing, int64_t num_tokens, int64_t degenerate_rows);
   // One Attend call of mode auto that was answered.
   void RecordAutomatic(const AutoOutcome& outcome);
+  // The error of one approximate Attend call that had not asked for it.
+  void RecordLiveError(double relative_error) { live_error_.Observe(relative_error); }
 
   // One Embed call that was answered: its inputs, and the tokens that the encoder ran over for it.
   void RecordEmbed(const Timing& timing, int64_t num_inputs, int64_t num_tokens);
@@ -97,6 +99,7 @@ class Metrics : public prometheus::Collectable {
   prometheus::Counter& auto_escalations_;
   prometheus::Counter& auto_missed_;
   prometheus::Histogram& auto_error_;
+  prometheus::Histogram& live_error_;
   prometheus::Counter& embed_inputs_;
   prometheus::Counter& embed_tokens_;
   prometheus::Histogram& embed_batch_tokens_;

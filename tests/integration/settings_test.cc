@@ -60,7 +60,8 @@ const std::vector<std::string> kSettings = {"address",
                                             "otlp-endpoint",
                                             "otlp-ca",
                                             "otlp-service-name",
-                                            "trace-sample-ratio"};
+                                            "trace-sample-ratio",
+                                            "measure-sample-ratio"};
 
 std::string EnvironmentName(std::string name) {
   for (char& c : name) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));

@@ -103,7 +103,8 @@ int64_t ErrorMeasurement::Bytes(const AttentionSpec& spec, const AttentionInputs
   constexpr int64_t kBytesOfGroup = 512;
   const int64_t rows = std::min(num_rows, all);
   const int64_t groups =
-      rows * (2 * (shape.dim + value_dim + 2 * kernels::kPad) * static_cast<int64_t>(sizeof(float)) + kBytesOfGroup);
+      rows *
+      ((2 * shape.dim + 3 * value_dim + 5 * kernels::kPad) * static_cast<int64_t>(sizeof(float)) + kBytesOfGroup);
   return all * static_cast<int64_t>(sizeof(kernels::RowMoments)) +
          RowSample::Bytes(all, shape.batch_size * shape.num_heads) + num_threads * jackknife + groups +
          AttentionScratchBytes(ExactSpecOf(spec), inputs, num_threads);
@@ -123,16 +124,18 @@ void ErrorMeasurement::MakeGroups() {
   }
   for (auto& [key, rows] : by_keys) {
     const auto [reader, num_keys] = key;
-    groups_.push_back({reader / shape.num_heads, reader % shape.num_heads, num_keys, std::move(rows), {}, {}});
+    groups_.push_back({reader / shape.num_heads, reader % shape.num_heads, num_keys, std::move(rows), {}, {}, {}});
   }
 }
 
-absl::Status ErrorMeasurement::GatherQueries(Group* group) const {
+absl::Status ErrorMeasurement::GatherRows(Group* group) const {
   const int64_t dim = inputs_.queries.shape.dim, count = static_cast<int64_t>(group->rows.size());
   auto queries = AlignedBuffer<float>::Allocate((count + 1) * dim);
   auto outputs = AlignedBuffer<float>::Allocate((count + 1) * inputs_.values.shape.dim);
   auto row = AlignedBuffer<float>::Allocate(kernels::Padded(dim));
-  for (const absl::Status& status : {queries.status(), outputs.status(), row.status()}) {
+  const int64_t answer_stride = kernels::Padded(inputs_.values.shape.dim);
+  auto answers = AlignedBuffer<float>::Allocate(count * answer_stride);
+  for (const absl::Status& status : {queries.status(), outputs.status(), answers.status(), row.status()}) {
     if (!status.ok()) return status;
   }
   for (int64_t i = 0; i < count; ++i) {
@@ -140,10 +143,13 @@ absl::Status ErrorMeasurement::GatherQueries(Group* group) const {
     kernels::PackRows(kernels::RowsOf(inputs_.queries, group->batch, group->head, query, 1), 1, /*clamp=*/false,
                       row->data(), kernels::Padded(dim));
     std::copy_n(row->data(), dim, queries->data() + i * dim);
+    kernels::PackRows(kernels::RowsOf(output_, group->batch, group->head, query, 1), 1, /*clamp=*/false,
+                      answers->data() + i * answer_stride, answer_stride);
   }
   std::fill_n(queries->data() + count * dim, dim, 0.0f);
   group->queries = *std::move(queries);
   group->outputs = *std::move(outputs);
+  group->answers = *std::move(answers);
   return absl::OkStatus();
 }
 
@@ -163,7 +169,7 @@ absl::StatusOr<Job> ErrorMeasurement::PlanExactRows(const Cancellation* cancella
   MakeGroups();
   std::vector<AttentionOperands> calls;
   for (Group& group : groups_) {
-    if (absl::Status status = GatherQueries(&group); !status.ok()) return status;
+    if (absl::Status status = GatherRows(&group); !status.ok()) return status;
     calls.push_back(OperandsOf(group));
   }
   absl::StatusOr<Job> job = PlanAttention(spec_, calls, cancellation, &exact_report_);
@@ -173,21 +179,14 @@ absl::StatusOr<Job> ErrorMeasurement::PlanExactRows(const Cancellation* cancella
 
 absl::Status ErrorMeasurement::Estimate() {
   const int64_t dim = inputs_.values.shape.dim;
-  auto approximate = AlignedBuffer<float>::Allocate(kernels::Padded(dim));
-  auto zeros = AlignedBuffer<float>::Allocate(dim);
-  if (!approximate.ok()) return approximate.status();
-  if (!zeros.ok()) return zeros.status();
-  std::fill_n(zeros->data(), dim, 0.0f);
+  const std::vector<float> zeros(dim, 0.0f);
   std::vector<MeasuredRow> measured;
   for (const Group& group : groups_) {
     const float* mean = group.outputs.data() + static_cast<int64_t>(group.rows.size()) * dim;
-    for (size_t i = 0; i < group.rows.size(); ++i) {
-      const int64_t query = group.rows[i].index % inputs_.queries.shape.length;
-      const float* exact = group.outputs.data() + static_cast<int64_t>(i) * dim;
-      kernels::PackRows(kernels::RowsOf(output_, group.batch, group.head, query, 1), 1, /*clamp=*/false,
-                        approximate->data(), kernels::Padded(dim));
-      measured.push_back({group.rows[i].probability, SquaredDistance(approximate->data(), exact, dim),
-                          SquaredDistance(zeros->data(), exact, dim), SquaredDistance(mean, exact, dim)});
+    for (int64_t i = 0; i < static_cast<int64_t>(group.rows.size()); ++i) {
+      const float *exact = group.outputs.data() + i * dim, *answer = group.answers.data() + i * kernels::Padded(dim);
+      measured.push_back({group.rows[i].probability, SquaredDistance(answer, exact, dim),
+                          SquaredDistance(zeros.data(), exact, dim), SquaredDistance(mean, exact, dim)});
     }
   }
   estimate_ = internal::EstimateError(measured, sample_.whole());

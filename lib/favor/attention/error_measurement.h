@@ -50,7 +50,7 @@ class ErrorMeasurement {
   kernels::RowMoments* row_moments() { return moments_.data(); }
   // Chooses the rows, when all outputs are there.
   void AddDraw(Job* job) { job->phases.push_back(sample_.Draw()); }
-  // Computes them. To be called when the job with the draw has ended.
+  // Computes them. To be called when the job with the draw has ended; the output is not read afterwards.
   absl::StatusOr<Job> PlanExactRows(const Cancellation* cancellation);
   const ErrorEstimate& estimate() const { return estimate_; }
   // To measure the same answer once more, on other rows: AddDraw() and PlanExactRows() again.
@@ -63,13 +63,14 @@ class ErrorMeasurement {
     int64_t batch, head, num_keys;
     std::vector<internal::RowSample::Row> rows;
     AlignedBuffer<float> queries, outputs;  // [rows + 1][head_dim], [rows + 1][value_dim]
+    AlignedBuffer<float> answers;           // what the call's output has, [rows][Padded(value_dim)]
   };
 
   ErrorMeasurement(const AttentionSpec& spec, const AttentionInputs& inputs, const TensorView& output, int64_t num_rows,
                    uint64_t seed, AlignedBuffer<kernels::RowMoments> moments);
   int64_t NumKeys(int64_t batch, int64_t query) const;
   void MakeGroups();
-  absl::Status GatherQueries(Group* group) const;
+  absl::Status GatherRows(Group* group) const;
   AttentionOperands OperandsOf(Group& group) const;
   absl::Status Estimate();
 

@@ -1,11 +1,14 @@
 #include "server/execution/attend_execution.h"
 
+#include <cmath>
 #include <cstring>
+#include <random>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
 
@@ -29,17 +32,33 @@ AttendWork Work(int64_t length = 33, uint64_t seed = 0) {
   return work;
 }
 
+// Queries, keys and values that differ from row to row.
+AttendWork RandomWork(int64_t length) {
+  AttendWork work = Work(length);
+  std::mt19937 random(5);
+  std::normal_distribution<float> normal(0, 0.7f);
+  for (OwnedTensor* tensor : {&work.queries, &work.keys, &work.values}) {
+    for (int64_t i = 0; i < tensor->shape.num_elements(); ++i) {
+      const float value = normal(random);
+      std::memcpy(tensor->data.data() + 4 * i, &value, 4);
+    }
+  }
+  return work;
+}
+
 struct Fixture {
   explicit Fixture(int64_t budget = int64_t{1} << 30) : admission({budget, 100}) {}
 
-  absl::StatusOr<AttendResult> Run(AttendWork work, const Cancellation& cancellation = Cancellation()) {
+  absl::StatusOr<AttendResult> Run(AttendWork work, const Cancellation& cancellation = Cancellation(),
+                                   const AttendExecution* by = nullptr) {
     Admission::Reservation reservation = *admission.Admit(0, "the request");
     absl::StatusOr<AttendResult> result;
     absl::Notification done;
-    execution.Start(std::move(work), &reservation, &cancellation, [&](absl::StatusOr<AttendResult> ended) {
-      result = std::move(ended);
-      done.Notify();
-    });
+    (by == nullptr ? &execution : by)
+        ->Start(std::move(work), &reservation, &cancellation, [&](absl::StatusOr<AttendResult> ended) {
+          result = std::move(ended);
+          done.Notify();
+        });
     done.WaitForNotification();
     return result;
   }
@@ -112,6 +131,60 @@ TEST(AttendExecution, AnEmptyOutputNeedsNoCompute) {
   const auto result = fixture.Run(Work(0));
   ASSERT_TRUE(result.ok());
   EXPECT_TRUE(result->output.data.empty());
+}
+
+// Its error is that which the same call reports where it asks for it; the answer keeps its bits.
+TEST(AttendExecution, MeasuresAShareOfCallsThatDidNotAskForIt) {
+  Fixture fixture;
+  absl::Mutex mutex;
+  std::vector<double> errors;
+  const auto record = [&](const ErrorEstimate& error) {
+    absl::MutexLock lock(&mutex);
+    errors.push_back(error.relative_error);
+  };
+  const AttendExecution measuring(&fixture.compute, &fixture.draws, {}, {0.5, record});
+  AttendWork asking = RandomWork(200);
+  asking.measure_error_rows = 32;
+  const auto asked = fixture.Run(std::move(asking));
+  ASSERT_TRUE(asked.ok() && asked->measured_error.has_value());
+  for (size_t call = 0; call < 4; ++call) {
+    const auto result = fixture.Run(RandomWork(200), Cancellation(), &measuring);
+    ASSERT_TRUE(result.ok()) << result.status();
+    EXPECT_FALSE(result->measured_error.has_value());
+    EXPECT_EQ(std::memcmp(result->output.data.data(), asked->output.data.data(), asked->output.data.size()), 0);
+    const auto has_recorded = [&] { return errors.size() == (call + 1) / 2; };
+    absl::MutexLock lock(&mutex);
+    EXPECT_TRUE(mutex.AwaitWithTimeout(absl::Condition(&has_recorded), absl::Seconds(20)));
+  }
+  for (const double error : errors) {
+    EXPECT_NEAR(std::log(error / asked->measured_error->relative_error), 0, 0.7);
+  }
+}
+
+TEST(AttendExecution, NeverMeasuresWhatIsExactOrOfAnotherKernel) {
+  Fixture fixture;
+  const AttendExecution measuring(&fixture.compute, &fixture.draws, {},
+                                  {1, [](const ErrorEstimate&) { ADD_FAILURE(); }});
+  AttendWork exact = RandomWork(50), relu = RandomWork(50);
+  exact.spec.mode = AttentionMode::kExact;
+  exact.drawn_projection.reset();
+  relu.spec.features.kernel = Kernel::kGeneralized;
+  EXPECT_TRUE(fixture.Run(std::move(exact), Cancellation(), &measuring).ok());
+  EXPECT_TRUE(fixture.Run(std::move(relu), Cancellation(), &measuring).ok());
+  EXPECT_EQ(fixture.admission.stats().admitted_bytes, 0);
+}
+
+// What it would hold is more than there is: the call goes on without it.
+TEST(AttendExecution, MeasuresNothingWhereMemoryIsShort) {
+  int64_t enough = 0;
+  for (int64_t budget = 50'000; enough == 0; budget += 10'000) {
+    if (Fixture(budget).Run(RandomWork(200)).ok()) enough = budget;
+  }
+  Fixture fixture(enough);
+  const AttendExecution measuring(&fixture.compute, &fixture.draws, {},
+                                  {1, [](const ErrorEstimate&) { ADD_FAILURE(); }});
+  const auto result = fixture.Run(RandomWork(200), Cancellation(), &measuring);
+  EXPECT_TRUE(result.ok()) << result.status();
 }
 
 TEST(AttendExecution, ManyCallsAtOnceAgreeWithOneAlone) {

@@ -42,6 +42,13 @@ TEST(Metrics, RecordQueueComputeTokensAndDegenerateRows) {
   EXPECT_THAT(page, HasSubstr("favor_degenerate_rows_total 3\n"));
 }
 
+TEST(Metrics, RecordErrorsMeasuredOnLiveCalls) {
+  Metrics metrics;
+  metrics.RecordLiveError(0.2);
+  EXPECT_THAT(Page(metrics), HasSubstr("favor_live_error_bucket{le=\"0.1\"} 0\n"));
+  EXPECT_THAT(Page(metrics), HasSubstr("favor_live_error_bucket{le=\"0.3\"} 1\n"));
+}
+
 TEST(Metrics, RecordWhatModeAutoDid) {
   Metrics metrics;
   AutoOutcome exact, approximate;
