@@ -287,7 +287,7 @@ std::vector<Setting> MakeSettings() {
           "process may use.",
           [] { return UsableMemoryBytes() / 2; }),
       IntegerSetting("max-calls", "1024", &ServerConfig::max_calls, 1, 1 << 20,
-                     "Attend calls admitted at once; more are refused."),
+                     "Calls admitted at once; more are refused."),
       RatioSetting(
           "low-priority-share", "0.5", &ServerConfig::low_priority_share,
           "Calls of low priority are admitted while memory-budget, max-calls and embed-queue-tokens are filled "

@@ -13,6 +13,9 @@ namespace {
 // Calls take from a millisecond to seconds; a tenth of a second lets some of them finish without idling the caller.
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 
+// Of the smallest call. Anything more would refuse small calls beside large ones.
+constexpr int64_t kLeastBytes = 1;
+
 // For errors: whose bound it is, where others have a higher one.
 std::string OfPriority(bool is_share, Priority priority) {
   return is_share ? absl::StrCat(" for calls of ", NameOf(priority), " priority") : "";
@@ -53,22 +56,31 @@ void Admission::Reservation::Release() {
 
 absl::StatusOr<Admission::Reservation> Admission::Admit(int64_t bytes, absl::string_view what, Priority priority) {
   absl::MutexLock lock(&mutex_);
-  const int64_t max_calls = ShareOf(limits_.max_calls, limits_.shares, priority);
-  if (stats_.admitted_calls >= max_calls) {
-    ++stats_.refused_for_calls;
-    ++stats_.refused_by_priority[static_cast<size_t>(priority)];
-    return OverloadedError(absl::StrCat(stats_.admitted_calls, " calls are in flight, at most ", max_calls,
-                                        OfPriority(max_calls < limits_.max_calls, priority), " are admitted"),
-                           kRetryDelay);
-  }
+  if (absl::Status status = CheckCalls(priority); !status.ok()) return status;
   if (absl::Status status = Take(0, bytes, what, priority); !status.ok()) return status;
   ++stats_.admitted_calls;
   return Reservation(this, bytes, 1, priority);
 }
 
+absl::Status Admission::CheckRoom(Priority priority) {
+  absl::MutexLock lock(&mutex_);
+  if (absl::Status status = CheckCalls(priority); !status.ok()) return status;
+  return CheckMemory(0, kLeastBytes, "any request", priority);
+}
+
 AdmissionStats Admission::stats() const {
   absl::MutexLock lock(&mutex_);
   return stats_;
+}
+
+absl::Status Admission::CheckCalls(Priority priority) {
+  const int64_t max_calls = ShareOf(limits_.max_calls, limits_.shares, priority);
+  if (stats_.admitted_calls < max_calls) return absl::OkStatus();
+  ++stats_.refused_for_calls;
+  ++stats_.refused_by_priority[static_cast<size_t>(priority)];
+  return OverloadedError(absl::StrCat(stats_.admitted_calls, " calls are in flight, at most ", max_calls,
+                                      OfPriority(max_calls < limits_.max_calls, priority), " are admitted"),
+                         kRetryDelay);
 }
 
 absl::Status Admission::CheckFits(int64_t already_held, int64_t bytes, absl::string_view what,
@@ -93,12 +105,16 @@ absl::Status Admission::CheckFits(int64_t already_held, int64_t bytes, absl::str
 }
 
 absl::Status Admission::Take(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority) {
+  absl::Status status = CheckMemory(already_held, bytes, what, priority);
+  if (status.ok()) stats_.admitted_bytes += bytes;
+  return status;
+}
+
+absl::Status Admission::CheckMemory(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority) {
   absl::Status status = CheckFits(already_held, bytes, what, priority);
-  if (status.ok()) {
-    stats_.admitted_bytes += bytes;
-  } else if (absl::IsInvalidArgument(status)) {
+  if (absl::IsInvalidArgument(status)) {
     ++stats_.refused_as_too_large;
-  } else {
+  } else if (!status.ok()) {
     ++stats_.refused_for_memory;
     ++stats_.refused_by_priority[static_cast<size_t>(priority)];
   }

@@ -97,6 +97,11 @@ class Admission {
   // AdmissionLimits::shares.
   absl::StatusOr<Reservation> Admit(int64_t bytes, absl::string_view what, Priority priority = Priority::kNormal);
 
+  // What is known of a call before its size is: ResourceExhaustedError as from Admit() when it would be refused however
+  // small it is, which counts as its refusal. Else it is to be admitted as any other when its size is known; it holds
+  // nothing until then.
+  absl::Status CheckRoom(Priority priority);
+
   // ResourceExhaustedError when there is no room now, InvalidArgumentError when there never can be. Refused models are
   // not counted among the calls. The Admission must outlive the memory.
   absl::StatusOr<ModelMemory> HoldModel(int64_t bytes);
@@ -105,7 +110,11 @@ class Admission {
   AdmissionStats stats() const;
 
  private:
+  absl::Status CheckCalls(Priority priority) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status CheckFits(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // These two count what they refuse.
+  absl::Status CheckMemory(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Take(int64_t already_held, int64_t bytes, absl::string_view what, Priority priority)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

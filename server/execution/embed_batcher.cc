@@ -17,6 +17,9 @@ namespace {
 // Some batches of a small model.
 constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
 
+// Of the smallest call.
+constexpr int64_t kLeastTokens = 1;
+
 // Nominal operations are tokens: how long one takes is the model's affair. Two models may share a kind, which makes the
 // forecast more hopeful for the slower one.
 JobSize SizeOf(const Model& model, int64_t num_tokens) {
@@ -143,13 +146,15 @@ void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, co
   call->done = std::move(done);
   if (absl::Status status = Prepare(call.get()); !status.ok()) return call->done(std::move(status));
   if (!call->HasNext()) return Complete(call.get());
+  const Priority priority = cancellation->priority();
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    status = when_full == WhenFull::kHold && !held_.empty() ? absl::OkStatus() : CheckQueue(*call);
+    status =
+        when_full == WhenFull::kHold && !held_.empty() ? absl::OkStatus() : CheckQueue(call->waiting_tokens, priority);
     const bool hold = when_full == WhenFull::kHold && (!held_.empty() || !status.ok());
     if (hold) status = absl::OkStatus();
-    if (!status.ok()) ++refused_[static_cast<size_t>(cancellation->priority())];
+    if (!status.ok()) ++refused_[static_cast<size_t>(priority)];
     if (status.ok() && when_full == WhenFull::kRefuse) status = CheckDeadline(*call);
     if (status.ok()) (hold ? held_ : waiting_).push_back(call);
   }
@@ -232,18 +237,24 @@ int64_t EmbedBatcher::ScratchBytes(const Call& call) const {
   return bytes;
 }
 
-absl::Status EmbedBatcher::CheckQueue(const Call& call) const {
+absl::Status EmbedBatcher::CheckRoom(Priority priority) {
+  absl::MutexLock lock(&mutex_);
+  absl::Status status = CheckQueue(kLeastTokens, priority);
+  if (!status.ok()) ++refused_[static_cast<size_t>(priority)];
+  return status;
+}
+
+absl::Status EmbedBatcher::CheckQueue(int64_t call_tokens, Priority priority) const {
   int64_t ahead = 0;
   for (const auto& other : waiting_) {
     if (other->cancellation->Check().ok()) ahead += std::min(other->waiting_tokens, options_.batch_tokens);
   }
-  const int64_t tokens = std::min(call.waiting_tokens, options_.batch_tokens);
-  const Priority priority = call.cancellation->priority();
+  const int64_t tokens = std::min(call_tokens, options_.batch_tokens);
   const int64_t queue_tokens = ShareOf(options_.queue_tokens, options_.shares, priority);
   if (ahead == 0 || ahead + tokens <= queue_tokens) return absl::OkStatus();
   const std::string whose =
       queue_tokens < options_.queue_tokens ? absl::StrCat(" of ", NameOf(priority), " priority") : "";
-  return OverloadedError(absl::StrCat("the inputs have ", call.waiting_tokens, " tokens, ", ahead,
+  return OverloadedError(absl::StrCat("the inputs have ", call_tokens, " tokens, ", ahead,
                                       " tokens wait before them (of a call one batch is counted), at most ",
                                       queue_tokens, whose, " may wait"),
                          kRetryDelay);
@@ -292,7 +303,7 @@ EmbedBatcher::Calls EmbedBatcher::DropAbandoned() {
 }
 
 void EmbedBatcher::AdmitHeld() {
-  while (!held_.empty() && CheckQueue(*held_.front()).ok()) {
+  while (!held_.empty() && CheckQueue(held_.front()->waiting_tokens, held_.front()->cancellation->priority()).ok()) {
     waiting_.push_back(std::move(held_.front()));
     held_.erase(held_.begin());
   }

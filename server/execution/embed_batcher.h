@@ -68,6 +68,10 @@ class EmbedBatcher {
   void Start(EmbedWork work, Admission::Reservation* reservation, const Cancellation* cancellation, Done done,
              WhenFull when_full = WhenFull::kRefuse);
 
+  // Before anything is known of a call but its priority: ResourceExhaustedError as from Start() when it would be
+  // refused however few tokens it has, which counts as its refusal.
+  absl::Status CheckRoom(Priority priority);
+
   int64_t batch_tokens() const { return options_.batch_tokens; }
   // Tokens that wait, all of them counted.
   int64_t waiting_tokens() const;
@@ -90,7 +94,7 @@ class EmbedBatcher {
   void Complete(Call* call) const;
 
   absl::Status CheckDeadline(const Call& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status CheckQueue(const Call& call) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status CheckQueue(int64_t tokens, Priority priority) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes callers who are gone out of waiting_ and held_; those with nothing under way have ended.
   Calls DropAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Lets held calls wait for their turns, as far as there is room.

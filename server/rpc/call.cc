@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "grpc/grpc.h"
 #include "server/execution/priority_shares.h"
+#include "server/execution/retry_delay.h"
 #include "server/rpc/status_mapping.h"
 
 namespace favor {
@@ -17,6 +18,7 @@ namespace {
 constexpr absl::Duration kAhead = absl::Milliseconds(20);
 
 constexpr char kPriorityHeader[] = "favor-priority";
+constexpr char kPushbackTrailer[] = "grpc-retry-pushback-ms";
 constexpr size_t kMaxQuoted = 32;  // of what a client sent, in an error
 constexpr char kStopping[] = "the server is stopping, and the time for calls under way is up";
 
@@ -104,8 +106,17 @@ void Call::OnDone() {
 
 void Call::Fail(const absl::Status& status) { EndWith(status); }
 
+void Call::FailWithoutRequest() {
+  has_no_request_ = true;
+  Fail(absl::UnimplementedError("the call has no request message, the method takes one"));
+}
+
 void Call::EndWith(const absl::Status& status) {
   End(status);
+  // For clients with a retry policy of gRPC's own, which does not look into the status.
+  if (const std::optional<absl::Duration> delay = RetryDelayOf(status)) {
+    context_.AddTrailingMetadata(kPushbackTrailer, absl::StrCat(absl::ToInt64Milliseconds(*delay)));
+  }
   SendStatus(ToGrpcStatus(status), &finished_);
 }
 
@@ -129,7 +140,7 @@ void Call::CountSent(int64_t bytes) {
 void Call::OnFinished(bool ok) {
   if (ok && response_bytes_) CountSent(*response_bytes_);
   // The client was gone before it could learn of the end.
-  if (!ok && status_.ok()) status_ = WhyGone();
+  if (!ok && (status_.ok() || has_no_request_)) status_ = WhyGone();
   // Whatever the work made of it.
   if (ended_early_ && !status_.ok()) status_ = absl::UnavailableError(kStopping);
   Record(ok);

@@ -91,6 +91,8 @@ class Call : public std::enable_shared_from_this<Call>, private Endable {
   void End(const absl::Status& status, std::optional<int64_t> response_bytes = std::nullopt);
   // Notes the final status and sends it alone.
   void EndWith(const absl::Status& status);
+  // Fails a call that needs a message and got none: mostly because its client is gone.
+  void FailWithoutRequest();
 
   // Ends the work for the call, wherever it is.
   void Cancel() { cancellation_->Cancel(); }
@@ -136,6 +138,7 @@ class Call : public std::enable_shared_from_this<Call>, private Endable {
   KeyRing::Pass pass_;
   Timing timing_;
   absl::Status status_;
+  bool has_no_request_ = false;
   std::atomic<bool> ended_early_{false};
   std::optional<int64_t> response_bytes_;
   CallTraffic received_, sent_;

@@ -10,7 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "grpcpp/alarm.h"
-#include "grpcpp/support/async_stream.h"
+#include "server/rpc/byte_service.h"
 #include "server/rpc/call.h"
 #include "server/rpc/open_streams.h"
 
@@ -26,19 +26,9 @@ namespace favor {
 // with DEADLINE_EXCEEDED. While Work is going on it waits for its client only if the client takes no answers.
 class StreamCall : public Call {
  public:
-  using Stream = grpc::ServerAsyncReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
-  // The Request* function of a generated raw service, with both queues the same.
-  using RequestFunction = std::function<void(grpc::ServerContext*, Stream*, grpc::ServerCompletionQueue*, void* tag)>;
-  template <typename Service, typename Function>
-  static RequestFunction RequestFrom(Service* service, Function function) {
-    return [service, function](auto* context, auto* stream, auto* queue, void* tag) {
-      (service->*function)(context, stream, queue, queue, tag);
-    };
-  }
-
   struct Method {
     CallEnvironment environment;
-    RequestFunction request;
+    ByteService::RequestFunction request;
     OpenStreams* open_streams;    // not owned; null: this method's streams are not counted
     absl::Duration idle_timeout;  // zero: none
     // Runs on a completion queue's thread, as do the functions given to Read() and Write(): must not block and must not
@@ -101,7 +91,7 @@ class StreamCall : public Call {
 
   const Method* const method_;
   grpc::ServerCompletionQueue* queue_ = nullptr;
-  Stream stream_;
+  ByteService::Stream stream_;
   CompletionTag read_tag_, written_tag_, alarm_tag_;
   grpc::ByteBuffer incoming_;   // of the read under way
   int64_t outgoing_bytes_ = 0;  // of the write under way

@@ -5,32 +5,26 @@
 #include <memory>
 #include <utility>
 
-#include "grpcpp/support/async_unary_call.h"
+#include "server/rpc/byte_service.h"
 #include "server/rpc/call.h"
 
 namespace favor {
 
-// A unary RPC whose messages stay bytes: whoever handles it reads the request and writes the response as it likes.
+// A unary RPC whose messages stay bytes: whoever handles it reads the request and writes the response as it likes. It
+// arrives with its headers; by these alone it may be refused, and then nothing of its message is read beyond what
+// HTTP/2's window lets a client send unasked.
 class UnaryCall : public Call {
  public:
-  using Responder = grpc::ServerAsyncResponseWriter<grpc::ByteBuffer>;
-
-  // The Request* function of a generated raw service, with both queues the same.
-  using RequestFunction =
-      std::function<void(grpc::ServerContext*, grpc::ByteBuffer*, Responder*, grpc::ServerCompletionQueue*, void* tag)>;
-  template <typename Service, typename Function>
-  static RequestFunction RequestFrom(Service* service, Function function) {
-    return [service, function](auto* context, auto* request, auto* responder, auto* queue, void* tag) {
-      (service->*function)(context, request, responder, queue, queue, tag);
-    };
-  }
-
-  // A method: how to ask gRPC for a call of it, and what to do with one that arrived.
+  // A method: how to ask gRPC for a call of it, and what to do with one that arrived. Both functions run on a
+  // completion queue's thread: must not block and must not compute.
   struct Method {
     CallEnvironment environment;
-    RequestFunction request;
-    // Runs on a completion queue's thread: must not block and must not compute.
+    ByteService::RequestFunction request;
+    // The message is there.
     std::function<void(std::shared_ptr<UnaryCall>)> handle;
+    // Only the headers are there: an error if any call of this priority, whatever it asks for, would be refused for
+    // lack of room now. Null: it never would.
+    std::function<absl::Status(Priority)> check_room = nullptr;
   };
 
   // Waits for one call of the method, and goes on waiting for further ones. The method must outlive the server.
@@ -43,30 +37,23 @@ class UnaryCall : public Call {
   grpc::ByteBuffer TakeRequest() { return std::exchange(request_, grpc::ByteBuffer()); }
 
   // Ends the call with a response.
-  void Reply(const grpc::ByteBuffer& response) {
-    End(absl::OkStatus(), static_cast<int64_t>(response.Length()));
-    responder_.Finish(response, grpc::Status::OK, finished_tag());
-  }
+  void Reply(const grpc::ByteBuffer& response);
 
  private:
-  explicit UnaryCall(const Method* method) : Call(&method->environment), method_(method), responder_(context()) {}
+  explicit UnaryCall(const Method* method) : Call(&method->environment), method_(method), stream_(context()) {}
 
   void Request(grpc::ServerCompletionQueue* queue, CompletionTag* arrived) override {
-    method_->request(context(), &request_, &responder_, queue, arrived);
+    method_->request(context(), &stream_, queue, arrived);
   }
   void ListenForNext(grpc::ServerCompletionQueue* queue) override { ListenFor(method_, queue); }
-  void Handle() override {
-    CountReceived(request_bytes());
-    method_->handle(std::static_pointer_cast<UnaryCall>(shared_from_this()));
-  }
-  void SendStatus(const grpc::Status& status, CompletionTag* finished) override {
-    request_.Clear();  // an error needs no request any more, however big it is
-    responder_.FinishWithError(status, finished);
-  }
+  void Handle() override;
+  void OnRead(bool ok);
+  void SendStatus(const grpc::Status& status, CompletionTag* finished) override;
 
   const Method* const method_;
+  ByteService::Stream stream_;
+  CompletionTag read_tag_;
   grpc::ByteBuffer request_;
-  Responder responder_;
 };
 
 }  // namespace favor

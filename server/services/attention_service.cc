@@ -57,21 +57,19 @@ absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes
 }  // namespace
 
 AttentionService::AttentionService(const AttentionDependencies& dependencies, const CallObservers& observers)
-    : dependencies_(dependencies) {
-  const auto request = [this](auto function) { return UnaryCall::RequestFrom(&service_, function); };
-  methods_.push_back({observers.ForMethod(kService, "Attend", "unary"), request(&RawService::RequestAttend),
-                      [this](std::shared_ptr<UnaryCall> call) { Attend(std::move(call)); }});
-  methods_.push_back({observers.ForMethod(kService, "Fold", "unary"), request(&RawService::RequestFold),
-                      [this](std::shared_ptr<UnaryCall> call) { Fold(dependencies_, std::move(call)); }});
-  methods_.push_back({observers.ForMethod(kService, "Merge", "unary"), request(&RawService::RequestMerge),
-                      [this](std::shared_ptr<UnaryCall> call) { Merge(dependencies_, std::move(call)); }});
-  methods_.push_back({observers.ForMethod(kService, "Read", "unary"), request(&RawService::RequestRead),
-                      [this](std::shared_ptr<UnaryCall> call) { Read(dependencies_, std::move(call)); }});
-  methods_.push_back({observers.ForMethod(kService, "Calibrate", "unary"), request(&RawService::RequestCalibrate),
-                      [this](std::shared_ptr<UnaryCall> call) { Calibrate(dependencies_, std::move(call)); }});
-  attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"),
-                    StreamCall::RequestFrom(&service_, &RawService::RequestAttendStream), observers.open_streams,
-                    observers.stream_idle_timeout,
+    : dependencies_(dependencies), service_(kService) {
+  using Call = std::shared_ptr<UnaryCall>;
+  const auto add = [&](const char* name, std::function<void(Call)> handle) {
+    methods_.push_back({observers.ForMethod(kService, name, "unary"), service_.Add(name), std::move(handle),
+                        [this](Priority priority) { return dependencies_.admission->CheckRoom(priority); }});
+  };
+  add("Attend", [this](Call call) { Attend(std::move(call)); });
+  add("Fold", [this](Call call) { Fold(dependencies_, std::move(call)); });
+  add("Merge", [this](Call call) { Merge(dependencies_, std::move(call)); });
+  add("Read", [this](Call call) { Read(dependencies_, std::move(call)); });
+  add("Calibrate", [this](Call call) { Calibrate(dependencies_, std::move(call)); });
+  attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"), service_.Add("AttendStream"),
+                    observers.open_streams, observers.stream_idle_timeout,
                     [this](std::shared_ptr<StreamCall> call) { AttendStream(dependencies_, std::move(call)); }};
 }
 

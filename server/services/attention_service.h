@@ -5,7 +5,7 @@
 #include <list>
 #include <memory>
 
-#include "favor/v1/attention.grpc.pb.h"
+#include "favor/v1/attention.pb.h"
 #include "server/execution/admission.h"
 #include "server/execution/attend_execution.h"
 #include "server/execution/compute.h"
@@ -36,19 +36,12 @@ class AttentionService {
   RpcServer::Service ForServer();
 
  private:
-  // Raw: messages stay bytes, so that a tensor is copied once between wire and kernel.
-  template <typename Base>
-  using Raw = v1::AttentionService::WithRawMethod_Attend<v1::AttentionService::WithRawMethod_AttendStream<
-      v1::AttentionService::WithRawMethod_Fold<v1::AttentionService::WithRawMethod_Merge<
-          v1::AttentionService::WithRawMethod_Read<v1::AttentionService::WithRawMethod_Calibrate<Base>>>>>>;
-  using RawService = Raw<v1::AttentionService::Service>;
-
   void Attend(std::shared_ptr<UnaryCall> call) const;
   void Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<Admission::Reservation> reservation,
                AttendWork work) const;
 
   const AttentionDependencies dependencies_;
-  RawService service_;
+  ByteService service_;  // bytes: a tensor is copied once between wire and kernel
   std::list<UnaryCall::Method> methods_;
   StreamCall::Method attend_stream_;
 };

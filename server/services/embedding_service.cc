@@ -14,15 +14,18 @@ constexpr char kService[] = "favor.v1.EmbeddingService";
 }  // namespace
 
 EmbeddingService::EmbeddingService(const EmbeddingDependencies& dependencies, const CallObservers& observers)
-    : dependencies_(dependencies) {
-  const auto request = [this](auto function) { return UnaryCall::RequestFrom(&service_, function); };
-  methods_.push_back({observers.ForMethod(kService, "Embed", "unary"), request(&RawService::RequestEmbed),
-                      [this](std::shared_ptr<UnaryCall> call) { Embed(dependencies_, std::move(call)); }});
-  methods_.push_back({observers.ForMethod(kService, "Tokenize", "unary"), request(&RawService::RequestTokenize),
-                      [this](std::shared_ptr<UnaryCall> call) { Tokenize(dependencies_, std::move(call)); }});
-  embed_stream_ = {observers.ForMethod(kService, "EmbedStream", "bidi_stream"),
-                   StreamCall::RequestFrom(&service_, &RawService::RequestEmbedStream), observers.open_streams,
-                   observers.stream_idle_timeout,
+    : dependencies_(dependencies), service_(kService) {
+  methods_.push_back({observers.ForMethod(kService, "Embed", "unary"), service_.Add("Embed"),
+                      [this](std::shared_ptr<UnaryCall> call) { Embed(dependencies_, std::move(call)); },
+                      [this](Priority priority) {
+                        absl::Status status = dependencies_.admission->CheckRoom(priority);
+                        return status.ok() ? dependencies_.batcher->CheckRoom(priority) : status;
+                      }});
+  methods_.push_back({observers.ForMethod(kService, "Tokenize", "unary"), service_.Add("Tokenize"),
+                      [this](std::shared_ptr<UnaryCall> call) { Tokenize(dependencies_, std::move(call)); },
+                      [this](Priority priority) { return dependencies_.admission->CheckRoom(priority); }});
+  embed_stream_ = {observers.ForMethod(kService, "EmbedStream", "bidi_stream"), service_.Add("EmbedStream"),
+                   observers.open_streams, observers.stream_idle_timeout,
                    [this](std::shared_ptr<StreamCall> call) { EmbedStream(dependencies_, std::move(call)); }};
 }
 

@@ -5,7 +5,7 @@
 #include <list>
 #include <memory>
 
-#include "favor/v1/embedding.grpc.pb.h"
+#include "favor/v1/embedding.pb.h"
 #include "server/execution/admission.h"
 #include "server/execution/compute.h"
 #include "server/execution/embed_batcher.h"
@@ -38,11 +38,8 @@ class EmbeddingService {
   RpcServer::Service ForServer();
 
  private:
-  using RawService = v1::EmbeddingService::WithRawMethod_Embed<v1::EmbeddingService::WithRawMethod_EmbedStream<
-      v1::EmbeddingService::WithRawMethod_Tokenize<v1::EmbeddingService::Service>>>;
-
   const EmbeddingDependencies dependencies_;
-  RawService service_;
+  ByteService service_;
   std::list<UnaryCall::Method> methods_;
   StreamCall::Method embed_stream_;
 };

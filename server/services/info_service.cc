@@ -10,8 +10,8 @@ constexpr char kService[] = "favor.v1.InfoService";
 }  // namespace
 
 InfoService::InfoService(const v1::GetServerInfoResponse& info, const CallObservers& observers)
-    : get_server_info_{observers.ForMethod(kService, "GetServerInfo", "unary"),
-                       UnaryCall::RequestFrom(&service_, &decltype(service_)::RequestGetServerInfo),
+    : service_(kService),
+      get_server_info_{observers.ForMethod(kService, "GetServerInfo", "unary"), service_.Add("GetServerInfo"),
                        ProtobufHandler<v1::GetServerInfoRequest, v1::GetServerInfoResponse>(
                            [info](const v1::GetServerInfoRequest&) { return info; })} {}
 

@@ -1,7 +1,7 @@
 #ifndef FAVOR_SERVER_SERVICES_INFO_SERVICE_H_
 #define FAVOR_SERVER_SERVICES_INFO_SERVICE_H_
 
-#include "favor/v1/info.grpc.pb.h"
+#include "favor/v1/info.pb.h"
 #include "server/rpc/call.h"
 #include "server/rpc/rpc_server.h"
 #include "server/rpc/unary_call.h"
@@ -16,7 +16,7 @@ class InfoService {
   RpcServer::Service ForServer();
 
  private:
-  v1::InfoService::WithRawMethod_GetServerInfo<v1::InfoService::Service> service_;
+  ByteService service_;
   UnaryCall::Method get_server_info_;
 };
 

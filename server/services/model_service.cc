@@ -38,12 +38,11 @@ void Load(ModelRegistry* models, const v1::LoadModelRequest& request,
 
 }  // namespace
 
-ModelService::ModelService(ModelRegistry* models, bool admin, const CallObservers& observers) {
-  const auto request = [this](auto function) { return UnaryCall::RequestFrom(&service_, function); };
-  methods_.push_back({observers.ForMethod(kService, "ListModels", "unary"), request(&RawService::RequestListModels),
+ModelService::ModelService(ModelRegistry* models, bool admin, const CallObservers& observers) : service_(kService) {
+  methods_.push_back({observers.ForMethod(kService, "ListModels", "unary"), service_.Add("ListModels"),
                       ProtobufHandler<v1::ListModelsRequest, v1::ListModelsResponse>(
                           [models](const v1::ListModelsRequest&) { return List(*models); })});
-  methods_.push_back({observers.ForMethod(kService, "LoadModel", "unary"), request(&RawService::RequestLoadModel),
+  methods_.push_back({observers.ForMethod(kService, "LoadModel", "unary"), service_.Add("LoadModel"),
                       AsyncProtobufHandler<v1::LoadModelRequest, v1::LoadModelResponse>(
                           [models, admin](const v1::LoadModelRequest& request, auto reply) {
                             const absl::Status allowed = CheckAdmin(admin, "LoadModel");
@@ -51,7 +50,7 @@ ModelService::ModelService(ModelRegistry* models, bool admin, const CallObserver
                             Load(models, request, std::move(reply));
                           })});
   methods_.push_back(
-      {observers.ForMethod(kService, "UnloadModel", "unary"), request(&RawService::RequestUnloadModel),
+      {observers.ForMethod(kService, "UnloadModel", "unary"), service_.Add("UnloadModel"),
        ProtobufHandler<v1::UnloadModelRequest, v1::UnloadModelResponse>(
            [models, admin](const v1::UnloadModelRequest& request) -> absl::StatusOr<v1::UnloadModelResponse> {
              absl::Status status = CheckAdmin(admin, "UnloadModel");

@@ -3,7 +3,7 @@
 
 #include <list>
 
-#include "favor/v1/model.grpc.pb.h"
+#include "favor/v1/model.pb.h"
 #include "server/execution/model_registry.h"
 #include "server/rpc/call.h"
 #include "server/rpc/rpc_server.h"
@@ -20,10 +20,7 @@ class ModelService {
   RpcServer::Service ForServer();
 
  private:
-  using RawService = v1::ModelService::WithRawMethod_ListModels<v1::ModelService::WithRawMethod_LoadModel<
-      v1::ModelService::WithRawMethod_UnloadModel<v1::ModelService::Service>>>;
-
-  RawService service_;
+  ByteService service_;
   std::list<UnaryCall::Method> methods_;
 };
 

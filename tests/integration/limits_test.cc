@@ -10,6 +10,7 @@
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
 #include "tests/integration/harness/await.h"
+#include "tests/integration/harness/busy_with.h"
 #include "tests/integration/harness/favord.h"
 #include "tests/integration/harness/rpc.h"
 #include "tests/support/errors.h"
@@ -62,39 +63,6 @@ TEST(MemoryBudget, OutputThatCanNeverFitIsInvalid) {
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
   EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("favor_admitted_bytes") == 0; }));
 }
-
-// Keeps `favord` busy with one long call until the object goes.
-class BusyWith {
- public:
-  BusyWith(Favord& favord, v1::AttendRequest request) : channel_(ConnectTo(favord.address())) {
-    const double before = favord.Metrics().Sum("grpc_server_started_total");
-    thread_ = std::thread([this, request = std::move(request)] {
-      answer_ = Attend(channel_, request, {.deadline = absl::Minutes(5), .context = &context_});
-    });
-    // Past admission and at the kernels, as far as can be seen from outside.
-    EXPECT_TRUE(Eventually([&] {
-      const Exposition metrics = favord.Metrics();
-      return metrics.Sum("grpc_server_started_total") > before && metrics.Sum("favor_admitted_bytes") > 0;
-    }));
-  }
-  ~BusyWith() {
-    context_.TryCancel();
-    thread_.join();
-  }
-
-  // Once the call has ended.
-  const AttendAnswer& Join() {
-    thread_.join();
-    thread_ = std::thread([] {});
-    return answer_;
-  }
-
- private:
-  std::shared_ptr<grpc::Channel> channel_;
-  grpc::ClientContext context_;
-  AttendAnswer answer_;
-  std::thread thread_;
-};
 
 TEST(MemoryBudget, NoRoomNowIsResourceExhaustedAndTellsWhenToComeBack) {
   const v1::AttendRequest large = LongRequest();

@@ -85,6 +85,30 @@ Answer<std::string> CallWithBytes(const std::shared_ptr<grpc::Channel>& channel,
   return answer;
 }
 
+grpc::Status CallWithHeadersAlone(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                                  const CallOptions& options, bool ends_requests) {
+  grpc::GenericStub stub(channel);
+  return WithContext(options, [&](grpc::ClientContext* context) {
+    grpc::CompletionQueue queue;
+    auto stream = stub.PrepareCall(context, method, &queue);
+    void* tag = nullptr;
+    bool ok = false;
+    stream->StartCall(nullptr);
+    queue.Next(&tag, &ok);
+    if (ends_requests) {
+      stream->WritesDone(nullptr);
+      queue.Next(&tag, &ok);
+    }
+    grpc::Status status;
+    stream->Finish(&status, nullptr);
+    queue.Next(&tag, &ok);
+    queue.Shutdown();
+    while (queue.Next(&tag, &ok)) {
+    }
+    return status;
+  });
+}
+
 std::vector<std::string> BadFieldsOf(const grpc::Status& status) {
   std::vector<std::string> fields;
   if (const auto bad_request = DetailOf<google::rpc::BadRequest>(status)) {

@@ -43,6 +43,10 @@ AttendAnswer Attend(const std::shared_ptr<grpc::Channel>& channel, const v1::Att
 Answer<std::string> CallWithBytes(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
                                   const std::string& request, const CallOptions& options = {});
 
+// The same from a client that sends its headers alone: no message and, unless told, no word that there will be none.
+grpc::Status CallWithHeadersAlone(const std::shared_ptr<grpc::Channel>& channel, const std::string& method,
+                                  const CallOptions& options = {}, bool ends_requests = false);
+
 // The fields that google.rpc.BadRequest names; empty when the status carries none.
 std::vector<std::string> BadFieldsOf(const grpc::Status& status);
 // The delay of google.rpc.RetryInfo.
