@@ -59,7 +59,7 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
         answered, seconds = (now - then for now, then in zip(after, before, strict=True))
         return outcome, answered / seconds, seconds / (time.monotonic() - began)
 
-    full, per_cpu_second, _ = measured(load(6, "--closed-loop", "--concurrency", "4"))
+    full, per_cpu_second, _ = measured(load(10, "--closed-loop", "--concurrency", "4"))
     capacity = full.calls_per_second
     busy = load(15, "--rate", f"{0.9 * capacity}", "--concurrency", "256").finish()
     overload = load(SECONDS, "--rate", f"{4 * capacity}", "--concurrency", "256")
@@ -76,12 +76,14 @@ def test_overload_is_refused_and_admitted_calls_keep_their_latency(replica: Repl
     watcher.join()
     after = load(5, "--rate", f"{0.5 * capacity}", "--warm-up", "2s").finish()  # what is due after 2 s counts
     # Before and after: a core whose other half is busy does less in a second, and who knows when it was.
-    again, again_per_cpu_second, _ = measured(load(6, "--closed-loop", "--concurrency", "4"))
+    again, again_per_cpu_second, _ = measured(load(10, "--closed-loop", "--concurrency", "4"))
     per_cpu_second = min(per_cpu_second, again_per_cpu_second)
+    goodput = shed.calls_per_second / ((capacity + again.calls_per_second) / 2)
     print(
         f"\ncapacity {capacity:.1f} and {again.calls_per_second:.1f} calls/s, {per_cpu_second:.1f} a CPU second\nat 0.9 of it: {busy}\nat 4 times it, "
         f"{SECONDS:.0f} s: {shed}; {shed_per_cpu_second:.1f} a CPU second, {share:.2f} of the core, {resident[0] >> 20} MiB "
-        f"resident\nafter 2 s at half of it: {after}"
+        f"resident\ngoodput {goodput:.2f} of capacity by the clock, {shed_per_cpu_second / per_cpu_second:.2f} by CPU seconds"
+        f"\nafter 2 s at half of it: {after}"
     )
     assert set(shed.errors) == {"RESOURCE_EXHAUSTED"}, shed
     assert shed_per_cpu_second >= 0.9 * per_cpu_second, "goodput"

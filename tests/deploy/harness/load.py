@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import dataclass
 from typing import Any
 
+from .processes import claim_cores
 from .tools import bin_folder
 
 
@@ -32,10 +33,8 @@ class Load:
         self, endpoint: str, seconds: float, flags: list[str], cpu: int | None = None, command: str = "bench"
     ) -> None:
         self._calls = {"bench": "attend", "bench-embed": "embed"}[command]
-        pin = ["taskset", "-c", str(cpu)] if cpu is not None else []
         self._popen = subprocess.Popen(
             [
-                *pin,
                 str(bin_folder() / "favor"),
                 command,
                 "--endpoint",
@@ -48,6 +47,7 @@ class Load:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=(lambda: claim_cores({cpu})) if cpu is not None else None,
         )
 
     def running(self) -> bool:
