@@ -48,10 +48,12 @@ HWY_INLINE void Butterflies(V (&v)[R], const float* signs, int64_t step) {
 template <int kSize, int kStep, int R, Factors kFactors>
 HWY_INLINE void RunPass(const float* in, int64_t in_stride, float* out, int64_t out_stride, const float* factors,
                         const float* first) {
+  constexpr bool kSigned = kFactors == Factors::kSigned;
   const D d;
   const int64_t lanes = hn::Lanes(d);
   for (int64_t outer = 0; outer < kSize; outer += R * kStep) {
     for (int64_t row = outer; row < outer + kStep; ++row) {
+      const float* signs = kSigned ? factors + row : nullptr;  // without factors there is nothing to step through
       FAVOR_UNROLL
       for (int64_t t = 0; t < kPad; t += lanes) {
         const float* from = in + row * in_stride + t;
@@ -59,7 +61,7 @@ HWY_INLINE void RunPass(const float* in, int64_t in_stride, float* out, int64_t 
         V v[R];
         FAVOR_UNROLL
         for (int k = 0; k < R; ++k) v[k] = hn::LoadU(d, from + k * kStep * in_stride);
-        Butterflies<R, kFactors == Factors::kSigned>(v, factors + row, kStep);
+        Butterflies<R, kSigned>(v, signs, kStep);
         FAVOR_UNROLL
         for (int k = 0; k < R; ++k) {
           if constexpr (kFactors == Factors::kScaled) {
