@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
@@ -22,7 +23,7 @@ class Gate {
     absl::MutexLock lock(&mutex_);
     const int64_t index = static_cast<int64_t>(batches_.size());
     batches_.push_back(num_tokens);
-    const auto open = [this, index] { return index < num_open_; };
+    const auto open = [this, index]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return index < num_open_; };
     mutex_.Await(absl::Condition(&open));
     return absl::OkStatus();
   }
@@ -34,7 +35,7 @@ class Gate {
   // Waits until so many batches have begun.
   void WaitForBatches(size_t count) {
     absl::MutexLock lock(&mutex_);
-    const auto begun = [this, count] { return batches_.size() >= count; };
+    const auto begun = [this, count]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return batches_.size() >= count; };
     mutex_.Await(absl::Condition(&begun));
   }
   std::vector<int64_t> batches() const {
