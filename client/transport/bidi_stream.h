@@ -1,6 +1,8 @@
 #ifndef FAVOR_CLIENT_TRANSPORT_BIDI_STREAM_H_
 #define FAVOR_CLIENT_TRANSPORT_BIDI_STREAM_H_
 
+#include <atomic>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -32,14 +34,14 @@ class BidiStream {
   // False when the call has ended; a message that is too large for gRPC ends it, and Read() says so. Memory that the
   // message borrows is no longer read after the return.
   bool Write(const MessageBuilder& message);
-  void WriteNoMore() { stream_->WritesDone(); }
+  void WriteNoMore();
   // What decode(grpc::ByteBuffer*), an absl::StatusOr of something, makes of the next message; nothing after the last.
   // An error is that of the call, which has ended then, or of decode.
   template <typename Decode>
   auto Read(Decode decode) -> absl::StatusOr<std::optional<typename decltype(decode(nullptr))::value_type>> {
     grpc::ByteBuffer message;
-    if (!stream_->Read(&message)) {
-      absl::Status status = Finish();
+    if (!ReadMessage(&message)) {
+      const absl::Status status = FinalStatus();
       if (!status.ok()) return status;
       return std::nullopt;
     }
@@ -47,19 +49,29 @@ class BidiStream {
     if (!answer.ok()) return answer.status();
     return std::optional(*std::move(answer));
   }
-  void Cancel() { context_.TryCancel(); }
+  void Cancel();
 
  private:
-  // How the call ended; once there are no more messages. May be called again.
-  absl::Status Finish();
+  using Stream = grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>;
+
+  // False once there are no more messages; then FinalStatus() is how the call ended.
+  bool ReadMessage(grpc::ByteBuffer* message);
+  absl::Status FinalStatus();
+  void Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reading_);
+  // Of a call that has ended: keeps its last messages and its status, and has gRPC forget it.
+  void End();
 
   const std::shared_ptr<grpc::Channel> channel_;
   const std::string method_;
-  grpc::ClientContext context_;
-  std::unique_ptr<grpc::ClientReaderWriter<grpc::ByteBuffer, grpc::ByteBuffer>> stream_;
-  bool finished_ = false;
-  absl::Status status_;
-  absl::Mutex mutex_;
+  std::unique_ptr<grpc::ClientContext> context_;  // that it is there is guarded by mutex_
+  std::unique_ptr<Stream> stream_;                // reset by the thread that writes, under reading_
+
+  absl::Mutex reading_;                                            // held for as long as a message is waited for
+  std::deque<grpc::ByteBuffer> unread_ ABSL_GUARDED_BY(reading_);  // of a call that is forgotten
+  std::atomic<bool> finished_ = false;                             // changes under reading_
+  absl::Status status_ ABSL_GUARDED_BY(reading_);
+
+  absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(reading_);
   absl::Status refused_ ABSL_GUARDED_BY(mutex_);  // why the writing thread has cancelled the call
 };
 

@@ -214,6 +214,25 @@ TEST_F(ClientStates, StreamsEndWithTheServersErrorOrWhenCancelled) {
   EXPECT_TRUE(absl::IsDeadlineExceeded(client_.AttendStream({.deadline = absl::Milliseconds(50)}).Read().status()));
 }
 
+// The server ends the stream while it does not read, and a message waits in flow control: gRPC keeps its memory for as
+// long as the call's object lives, which must not be what the sender waits for.
+TEST_F(ClientStates, StreamsThatEndUnderAMessageLetTheSenderGo) {
+  const std::vector<float> floats(size_t{16} << 20, 1.0f);
+  const client::TensorView large = client::Float32View(floats, {1, 4, int64_t{1} << 18, 16});
+  const client::Tensor rows = RowsTensor(case_.keys, 0, 5);
+  for (int i = 0; i < 5; ++i) {
+    AttentionStream stream = client_.AttendStream({.spec = FavorSpec(true)});
+    EXPECT_TRUE(stream.Send({.keys = rows.view(), .values = rows.view()}));
+    std::thread sender([&] {
+      while (stream.Send({.queries = large, .keys = large, .values = large})) {
+      }
+    });
+    const absl::Status status = stream.Read().status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    sender.join();
+  }
+}
+
 TEST_F(ClientStates, StreamsEndAtAMessageThatNothingCanCarryAndSayWhy) {
   // Never touched, so it takes no memory.
   constexpr size_t kBytes = size_t{5} << 30;
