@@ -1,10 +1,5 @@
 #include "client/attention_state.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstdio>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -12,6 +7,7 @@
 #include "client/wire/field_reader.h"
 #include "client/wire/packed_field.h"
 #include "favor/format/file_io.h"
+#include "favor/format/replace_file.h"
 #include "favor/v1/attention.pb.h"
 
 namespace favor::client {
@@ -19,17 +15,6 @@ namespace {
 
 absl::Status NoState(absl::string_view why) {
   return absl::InvalidArgumentError(absl::StrCat("is no favor.v1.AttentionState: ", why));
-}
-
-// Has what was written reach the disk, so that the name never comes before the contents.
-absl::Status Sync(const std::string& path) {
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path));
-  const bool synced = fsync(file) == 0;
-  const absl::Status status =
-      synced ? absl::OkStatus() : absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
-  close(file);
-  return status;
 }
 
 }  // namespace
@@ -110,16 +95,6 @@ absl::StatusOr<AttentionState> AttentionState::Load(const std::string& path) {
   return state;
 }
 
-absl::Status AttentionState::Save(const std::string& path) const {
-  const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
-  const auto bytes = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(serialized().data()), serialized().size());
-  absl::Status status = WriteFile(temporary, {bytes});
-  if (status.ok()) status = Sync(temporary);
-  if (status.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
-    status = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
-  }
-  if (!status.ok()) unlink(temporary.c_str());
-  return status;
-}
+absl::Status AttentionState::Save(const std::string& path) const { return ReplaceFile(path, serialized()); }
 
 }  // namespace favor::client

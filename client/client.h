@@ -20,6 +20,7 @@
 #include "client/embedding_stream.h"
 #include "client/errors.h"
 #include "client/model_info.h"
+#include "client/sequence_stream.h"
 #include "client/state_calls.h"
 #include "client/tokenize.h"
 
@@ -149,6 +150,10 @@ class Client {
   // The same for inputs as they come, in one call of any length; see embedding_stream.h. An error to begin with, such
   // as a model that is not loaded, comes with the first Read().
   EmbeddingStream EmbedStream(const EmbedOptions& options = {}) const;
+
+  // One sequence of any length through a causal Performer, its tokens as they come; see sequence_stream.h. An error to
+  // begin with comes with the first Read().
+  SequenceStream EmbedSequence(const SequenceOptions& options = {}) const;
 
   // The token ids of texts, and where in the text each one stands; one result for each text, in their order.
   absl::StatusOr<std::vector<Tokens>> Tokenize(absl::Span<const std::string> texts,

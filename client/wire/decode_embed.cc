@@ -142,6 +142,26 @@ absl::StatusOr<EmbedResult> DecodeEmbedStreamResponse(absl::string_view response
   return result;
 }
 
+absl::StatusOr<SequenceAnswer> DecodeEmbedSequenceResponse(absl::string_view response) {
+  using Wire = v1::EmbedStreamResponse;
+  SequenceAnswer answer;
+  FieldReader reader(response);
+  while (const auto field = reader.Next()) {
+    if (field->number == Wire::kIdFieldNumber) answer.first_token = static_cast<int64_t>(field->varint);
+    if (field->number == Wire::kResultFieldNumber) {
+      if (absl::Status status = Decode(field->bytes, &answer.result.emplace()); !status.ok()) return status;
+    }
+    if (field->number == Wire::kStateFieldNumber) {
+      absl::StatusOr<SequenceState> state = SequenceState::Parse(std::string(field->bytes));
+      if (!state.ok()) return absl::InternalError(absl::StrCat("the server's state ", state.status().message()));
+      answer.state = *std::move(state);
+    }
+  }
+  const bool holds_one = answer.result.has_value() != answer.state.has_value();
+  return !reader.malformed() && holds_one ? absl::StatusOr<SequenceAnswer>(std::move(answer))
+                                          : Malformed("EmbedStreamResponse");
+}
+
 absl::StatusOr<std::vector<Tokens>> DecodeTokenizeResponse(absl::string_view response, size_t num_texts) {
   std::vector<Tokens> results;
   FieldReader reader(response);

@@ -6,6 +6,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "client/embed.h"
+#include "client/sequence_stream.h"
 #include "client/tokenize.h"
 
 // Read field by field for the reason that encode_embed.h gives. Bound: 2 GiB.
@@ -17,6 +18,10 @@ absl::StatusOr<Embeddings> DecodeEmbedResponse(absl::string_view response, size_
 
 // The result of a favor.v1.EmbedStreamResponse. InternalError when the bytes are no such message.
 absl::StatusOr<EmbedResult> DecodeEmbedStreamResponse(absl::string_view response);
+
+// A favor.v1.EmbedStreamResponse of a stream that is one sequence. InternalError when the bytes are no such message, or
+// it holds neither a result nor a state.
+absl::StatusOr<SequenceAnswer> DecodeEmbedSequenceResponse(absl::string_view response);
 
 // The favor.v1.TokenizeResponse. InternalError when the bytes are no such message, a text has not as many begins and
 // ends as ids, or there are not `num_texts` results.

@@ -9,16 +9,20 @@
 namespace favor::client {
 namespace {
 
+MessageBuilder EncodeIds(absl::Span<const int32_t> ids) {
+  MessageBuilder builder, packed;
+  for (const int32_t id : ids) packed.AppendRawVarint(static_cast<int64_t>(id));
+  builder.AppendMessage(v1::TokenIds::kIdsFieldNumber, std::move(packed));
+  return builder;
+}
+
 MessageBuilder Encode(const EmbedInput& input) {
   MessageBuilder builder;
   if (const auto* text = std::get_if<std::string>(&input)) {
     builder.AppendText(v1::EmbedInput::kTextFieldNumber, *text);
     return builder;
   }
-  MessageBuilder ids, packed;
-  for (const int32_t id : std::get<std::vector<int32_t>>(input)) packed.AppendRawVarint(static_cast<int64_t>(id));
-  ids.AppendMessage(v1::TokenIds::kIdsFieldNumber, std::move(packed));
-  builder.AppendMessage(v1::EmbedInput::kIdsFieldNumber, std::move(ids));
+  builder.AppendMessage(v1::EmbedInput::kIdsFieldNumber, EncodeIds(std::get<std::vector<int32_t>>(input)));
   return builder;
 }
 
@@ -64,6 +68,32 @@ MessageBuilder EncodeEmbedStreamInput(uint64_t id, const EmbedInput& input) {
   AppendUnlessZero(Wire::Input::kIdFieldNumber, static_cast<int64_t>(id), &item);
   item.AppendMessage(Wire::Input::kInputFieldNumber, Encode(input));
   builder.AppendMessage(Wire::kInputFieldNumber, std::move(item));
+  return builder;
+}
+
+MessageBuilder EncodeEmbedStreamSequence(const SequenceOptions& options) {
+  using Wire = v1::EmbedStreamRequest;
+  MessageBuilder sequence, builder;
+  sequence.AppendMessage(Wire::Sequence::kSettingsFieldNumber,
+                         EncodeEmbedRequest({}, {.model = options.model,
+                                                 .normalize = options.normalize,
+                                                 .output_type = options.output_type,
+                                                 .dimensions = options.dimensions}));
+  // A message within another is its bytes.
+  if (options.state) sequence.AppendText(Wire::Sequence::kStateFieldNumber, options.state->serialized());
+  builder.AppendMessage(Wire::kSequenceFieldNumber, std::move(sequence));
+  return builder;
+}
+
+MessageBuilder EncodeEmbedStreamTokens(absl::Span<const int32_t> ids) {
+  MessageBuilder builder;
+  builder.AppendMessage(v1::EmbedStreamRequest::kTokensFieldNumber, EncodeIds(ids));
+  return builder;
+}
+
+MessageBuilder EncodeEmbedStreamGetState() {
+  MessageBuilder builder;
+  builder.AppendVarint(v1::EmbedStreamRequest::kGetStateFieldNumber, 1);
   return builder;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/types/span.h"
 #include "client/embed.h"
+#include "client/sequence_stream.h"
 #include "client/tokenize.h"
 #include "client/wire/message_builder.h"
 
@@ -22,6 +23,10 @@ MessageBuilder EncodeEmbedRequest(absl::Span<const EmbedInput> inputs, const Emb
 // Messages of favor.v1.EmbedStreamRequest, with the options, and with an input.
 MessageBuilder EncodeEmbedStreamStart(const EmbedOptions& options);
 MessageBuilder EncodeEmbedStreamInput(uint64_t id, const EmbedInput& input);
+// Those of a stream that is one sequence: its beginning, its next tokens, and the question for the state.
+MessageBuilder EncodeEmbedStreamSequence(const SequenceOptions& options);
+MessageBuilder EncodeEmbedStreamTokens(absl::Span<const int32_t> ids);
+MessageBuilder EncodeEmbedStreamGetState();
 
 // The favor.v1.TokenizeRequest of a call; long texts are borrowed by the builder.
 MessageBuilder EncodeTokenizeRequest(absl::Span<const std::string> texts, const TokenizeOptions& options);
