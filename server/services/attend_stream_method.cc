@@ -161,6 +161,12 @@ class Stream : public StreamTurns {
       return call_->Finish(FieldError(
           "start.spec.exact", "start.spec.exact is set: exact attention needs all keys at once and cannot stream"));
     }
+    if (start.spec.has_auto_()) {
+      return call_->Finish(
+          FieldError("start.spec.auto",
+                     "start.spec.auto is set: it chooses by all queries and keys of a call, and cannot "
+                     "stream"));
+    }
     started_ = true;
     output_type_ = start.output_type;
     report_every_chunk_ = start.report_every_chunk;

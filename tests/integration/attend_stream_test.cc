@@ -220,10 +220,11 @@ grpc::Status EndOf(const std::shared_ptr<grpc::Channel>& channel,
 }
 
 TEST_F(AttendStream, RefusesMessagesOutOfTurnByName) {
-  v1::AttendStreamRequest causal, bidirectional, exact, end, get_state;
+  v1::AttendStreamRequest causal, bidirectional, exact, automatic, end, get_state;
   *causal.mutable_start()->mutable_spec() = Spec(true);
   *bidirectional.mutable_start()->mutable_spec() = Spec(false);
   exact.mutable_start()->mutable_spec()->mutable_exact();
+  automatic.mutable_start()->mutable_spec()->mutable_auto_()->set_max_relative_error(0.1);
   end.set_end_of_keys(true);
   get_state.set_get_state(v1::AttentionState::ENCODING_F32);
   const v1::AttendStreamRequest queries = ChunkOf(&case_.queries, nullptr, nullptr, 0, 5, {});
@@ -237,6 +238,7 @@ TEST_F(AttendStream, RefusesMessagesOutOfTurnByName) {
       {{causal, causal}, "start"},
       {{causal, {}}, "message"},
       {{exact}, "start.spec.exact"},
+      {{automatic}, "start.spec.auto"},
       {{causal, end}, "end_of_keys"},
       {{causal, get_state}, "get_state"},
       {{causal, KeyChunk(0, 5)}, "chunk.queries"},
