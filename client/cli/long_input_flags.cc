@@ -1,6 +1,8 @@
 #include "client/cli/long_input_flags.h"
 
 #include <algorithm>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -27,6 +29,18 @@ RowSizes SizesOf(const LongInputFlags& flags) {
   sizes.value_dim = flags.value_dim > 0 ? flags.value_dim : sizes.head_dim;
   sizes.type = flags.pipe_type.value_or(sizes.type);
   return sizes;
+}
+
+// The output is written while the inputs are still read.
+absl::Status CheckIsNoInput(const LongInputFlags& flags) {
+  const InputFiles& files = flags.files;
+  for (const std::string* input :
+       {&files.queries, &files.keys, &files.values, &files.combined, &files.projection_matrix}) {
+    std::error_code none;
+    if (!std::filesystem::equivalent(*input, flags.output, none)) continue;
+    return absl::InvalidArgumentError(absl::StrCat("--output is ", flags.output, ", which is an input"));
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -117,9 +131,10 @@ int64_t ChunkLength(const LongInputFlags& flags, const RowSizes& sizes) {
   return std::clamp<int64_t>(kMaxChunkBytes / std::max<int64_t>(sizes.TokenBytes(), 1), 1, kMaxChunkTokens);
 }
 
-absl::StatusOr<std::unique_ptr<RowOutput>> OpenOutput(const LongInputFlags& flags, const LongInput& input, bool keep,
-                                                      const Console& console) {
+absl::StatusOr<std::unique_ptr<RowOutput>> OpenOutput(const LongInputFlags& flags, const LongInput& input,
+                                                      int64_t first_token, const Console& console) {
   if (flags.output.empty()) return NoOutput();
+  if (absl::Status status = CheckIsNoInput(flags); !status.ok()) return status;
   const RowSizes& sizes = input.rows->sizes();
   const RowOutput::Shape shape{.layout = input.rows->layout(),
                                .batch_size = sizes.batch_size,
@@ -128,7 +143,7 @@ absl::StatusOr<std::unique_ptr<RowOutput>> OpenOutput(const LongInputFlags& flag
                                .value_dim = sizes.value_dim,
                                .type = flags.output_type.value_or(sizes.type),
                                .rank = input.queries_rank};
-  return flags.to_pipe() ? PipedOutput(&console.out, shape) : NpyRows(flags.output, shape, keep);
+  return flags.to_pipe() ? PipedOutput(&console.out, shape) : NpyRows(flags.output, shape, first_token);
 }
 
 }  // namespace favor::cli

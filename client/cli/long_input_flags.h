@@ -52,9 +52,9 @@ absl::StatusOr<LongInput> OpenInput(const LongInputFlags& flags, const Console& 
 // A thousand tokens, or fewer so that a chunk has some 8 MiB.
 int64_t ChunkLength(const LongInputFlags& flags, const RowSizes& sizes);
 
-// With `keep` an output file that is there already is gone on with.
-absl::StatusOr<std::unique_ptr<RowOutput>> OpenOutput(const LongInputFlags& flags, const LongInput& input, bool keep,
-                                                      const Console& console);
+// An output file has the rows of tokens before `first_token` already. InvalidArgumentError for a file that is an input.
+absl::StatusOr<std::unique_ptr<RowOutput>> OpenOutput(const LongInputFlags& flags, const LongInput& input,
+                                                      int64_t first_token, const Console& console);
 
 }  // namespace favor::cli
 

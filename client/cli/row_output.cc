@@ -41,18 +41,15 @@ class NpyOutput : public RowOutput {
     if (file_ >= 0) close(file_);
   }
 
-  absl::Status Open(bool keep) {
+  absl::Status Open(int64_t first_token) {
+    const bool keep = first_token > 0;
     absl::StatusOr<std::string> header = Header(std::max<int64_t>(shape_.length, 0));
     if (!header.ok()) return header.status();
     header_bytes_ = static_cast<int64_t>(header->size());
-    file_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | (keep ? 0 : O_TRUNC), 0666);
+    file_ = open(path_.c_str(), O_RDWR | O_CLOEXEC | (keep ? 0 : O_CREAT | O_TRUNC), 0666);
+    if (file_ < 0 && keep && errno == ENOENT) return Lacks(first_token);
     if (file_ < 0) return absl::ErrnoToStatus(errno, absl::StrCat("cannot open ", path_, " for writing"));
-    std::string found(header->size(), '\0');
-    const ssize_t num_found = keep ? pread(file_, found.data(), found.size(), 0) : 0;
-    if (num_found > 0 && shape_.length >= 0 && found != *header) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(path_, " is there already and has another shape or type: it cannot be gone on with"));
-    }
+    if (absl::Status status = keep ? CheckKept(*header, first_token) : absl::OkStatus(); !status.ok()) return status;
     if (absl::Status status = WriteAt(file_, path_, 0, AsBytes(*header)); !status.ok()) return status;
     if (shape_.length < 0) return absl::OkStatus();
     const int64_t size = header_bytes_ + shape_.batch_size * shape_.num_heads * shape_.length * ElementBytes();
@@ -85,6 +82,24 @@ class NpyOutput : public RowOutput {
   }
 
  private:
+  absl::Status Lacks(int64_t num_tokens) const {
+    return absl::FailedPreconditionError(absl::StrCat(path_, " lacks the output of the ", num_tokens,
+                                                      " tokens before the checkpoint: it cannot be gone on with"));
+  }
+
+  absl::Status CheckKept(const std::string& header, int64_t num_tokens) const {
+    std::string found(header.size(), '\0');
+    const ssize_t num_found = pread(file_, found.data(), found.size(), 0);
+    if (num_found > 0 && shape_.length >= 0 && found != header) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path_, " is there already and has another shape or type: it cannot be gone on with"));
+    }
+    // What the rows are of a file whose length is not known, only their number tells.
+    const int64_t num_rows = shape_.batch_size * shape_.num_heads * std::max(shape_.length, num_tokens);
+    const off_t size = lseek(file_, 0, SEEK_END);
+    return size < header_bytes_ + num_rows * ElementBytes() ? Lacks(num_tokens) : absl::OkStatus();
+  }
+
   bool length_first() const { return shape_.layout == Layout::kBatchLengthHeadsDim; }
 
   // Of a token and head.
@@ -162,9 +177,10 @@ class NullOutput : public RowOutput {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<RowOutput>> NpyRows(const std::string& path, const RowOutput::Shape& shape, bool keep) {
+absl::StatusOr<std::unique_ptr<RowOutput>> NpyRows(const std::string& path, const RowOutput::Shape& shape,
+                                                   int64_t first_token) {
   auto output = std::make_unique<NpyOutput>(path, shape);
-  if (absl::Status status = output->Open(keep); !status.ok()) return status;
+  if (absl::Status status = output->Open(first_token); !status.ok()) return status;
   return std::unique_ptr<RowOutput>(std::move(output));
 }
 

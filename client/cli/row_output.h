@@ -35,9 +35,10 @@ class RowOutput {
   virtual absl::Status Finish(int64_t length) = 0;
 };
 
-// An .npy file of the whole output, which is written in place; bfloat16 becomes float32, exactly. With `keep` rows that
-// stand in an existing file stay there; FailedPreconditionError when it is a file of another shape.
-absl::StatusOr<std::unique_ptr<RowOutput>> NpyRows(const std::string& path, const RowOutput::Shape& shape, bool keep);
+// An .npy file of the whole output, which is written in place; bfloat16 becomes float32, exactly. Rows of tokens before
+// `first_token` must stand in the file already, and stay there; FailedPreconditionError when they do not.
+absl::StatusOr<std::unique_ptr<RowOutput>> NpyRows(const std::string& path, const RowOutput::Shape& shape,
+                                                   int64_t first_token);
 
 // Row after row of each token: [heads, value_dim], little-endian, nothing between. Takes tokens in their order, and one
 // sequence alone. `out` must outlive it.

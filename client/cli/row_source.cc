@@ -165,7 +165,10 @@ class PipeSource : public RowSource {
 // Length and type of piped rows, as the header of their .npy array has them.
 absl::Status TakeHeader(const StoredTensor& header, bool type_is_given, RowSizes* sizes) {
   const absl::StatusOr<DataType> type = DataTypeOf(header);
-  if (!type.ok()) return absl::InvalidArgumentError(absl::StrCat("standard input: ", type.status().message()));
+  if (!type.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("standard input has numbers of type ", header.dtype, ", they must be F32, F16 or BF16"));
+  }
   if (type_is_given && *type != sizes->type) {
     return absl::InvalidArgumentError(
         absl::StrCat("standard input has numbers of type ", NameOf(*type), ", --input-type is ", NameOf(sizes->type)));

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/strings/str_join.h"
 #include "absl/types/span.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/console.h"
@@ -41,7 +42,12 @@ ExitCode RunServerCommand(ServerCommand command, absl::Span<const std::string> a
   if (!status.ok()) return FailUsage(status.message(), command.name, console);
   Outcome outcome;
   status = run(own, flags, command.connection, console, &outcome);
-  if (!status.ok()) return Fail(status, command.name, command.connection, console);
+  if (!status.ok()) {
+    if constexpr (requires { own.servers; }) {  // several, in the place of one
+      command.connection.endpoint = absl::StrJoin(own.servers.Addresses(command.connection), ",");
+    }
+    return Fail(status, command.name, command.connection, console);
+  }
   std::ostream& out = own.ReportStream(console);
   if (command.connection.json) {
     out << ToText(ToJson(outcome)) << "\n";

@@ -104,7 +104,7 @@ void PrintText(const Outcome& outcome, std::ostream& out) {
       << Line("queries", absl::StrCat(outcome.num_queries))
       << Line("time", absl::StrFormat("%.2f s", absl::ToDoubleSeconds(outcome.elapsed)))
       << Line("attention", DescribeMode(state.spec(), state.num_features()));
-  for (const std::string& why : outcome.failures) out << Line("done again after", why);
+  for (const std::string& why : outcome.failures) out << Line("again after", why);
   if (!outcome.output.empty()) out << Line("output", outcome.output);
 }
 
@@ -137,7 +137,7 @@ absl::Status Shard(const ShardFlags& flags, const FlagSet& given, const Connecti
   const absl::StatusOr<std::vector<client::Client>> servers =
       client::ConnectAll(*client_options, flags.servers.Addresses(connection));
   if (!servers.ok()) return servers.status();
-  const absl::StatusOr<std::unique_ptr<RowOutput>> output = OpenOutput(flags.input, *input, false, console);
+  const absl::StatusOr<std::unique_ptr<RowOutput>> output = OpenOutput(flags.input, *input, /*first_token=*/0, console);
   if (!output.ok()) return output.status();
 
   const client::ShardedInputs inputs = ToInputs(input->rows.get(), output->get());

@@ -77,8 +77,11 @@ void PrintText(const Outcome& outcome, std::ostream& out) {
   out << "stream\n"
       << Line("tokens", absl::StrCat(outcome.num_tokens, " in ", outcome.num_chunks, " chunks"))
       << Line("time", absl::StrFormat("%.2f s, %.0f tokens/s", absl::ToDoubleSeconds(outcome.elapsed),
-                                      outcome.TokensPerSecond()))
-      << Line("attention", DescribeMode(outcome.report.spec, outcome.report.num_features));
+                                      outcome.TokensPerSecond()));
+  // Of nothing there is no report.
+  if (outcome.num_chunks > 0) {
+    out << Line("attention", DescribeMode(outcome.report.spec, outcome.report.num_features));
+  }
   if (outcome.first_token > 0) out << Line("went on at", absl::StrCat("token ", outcome.first_token));
   if (outcome.report.degenerate_rows > 0) out << Line("degenerate rows", absl::StrCat(outcome.report.degenerate_rows));
   for (const std::string& why : outcome.breaks) out << Line("went on after", why);
@@ -133,7 +136,7 @@ absl::Status Stream(const StreamFlags& flags, const FlagSet& given, const Connec
       client::ConnectAll(*client_options, flags.servers.Addresses(connection));
   if (!servers.ok()) return servers.status();
   const absl::StatusOr<std::unique_ptr<RowOutput>> output =
-      OpenOutput(flags.input, *input, beginning->resumed, console);
+      OpenOutput(flags.input, *input, flags.bidirectional ? 0 : beginning->first_token, console);
   if (!output.ok()) return output.status();
 
   Breaks breaks;

@@ -24,7 +24,10 @@ void StreamFlags::AddTo(FlagSet* flags) {
              "A server that owes an answer for so long is left for the next; more than a chunk takes. Default 1m.",
              &answer_timeout);
   flags->Add("checkpoint", "FILE", "Write it to FILE each time, for --resume.", &checkpoint_file);
-  flags->Add("resume", "Go on from --checkpoint, if it is there, with the rest of the same input.", &resume);
+  flags->Add("resume",
+             "Go on from --checkpoint, if it is there, with the rest of the same input. To --output - go the rows from "
+             "there on.",
+             &resume);
   spec.AddTo(flags, SpecFlags::Use::kPieces);
 }
 
@@ -65,7 +68,6 @@ absl::StatusOr<StreamFlags::Beginning> StreamFlags::LoadBeginning(const RowSizes
                                                       sizes.key_length));
   }
   beginning.state = *std::move(state);
-  beginning.resumed = true;
   return beginning;
 }
 

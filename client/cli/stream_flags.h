@@ -40,7 +40,6 @@ struct StreamFlags {
   struct Beginning {
     std::optional<client::AttentionState> state;
     int64_t first_token = 0;  // of the keys; those before are in the state
-    bool resumed = false;     // from a checkpoint
   };
   // Reads the files of states. Errors name them.
   absl::StatusOr<Beginning> LoadBeginning(const RowSizes& sizes) const;

@@ -55,12 +55,15 @@ absl::Status StreamRun::SendAll() {
 
 absl::Status StreamRun::SendRows(RowSource::Rows rows, int64_t begin, int64_t length) {
   const bool knows_end = length >= 0;
-  while (!knows_end || begin < length) {
+  // One chunk of keys at least, though there are none: queries are answered, and the state has its sizes of it.
+  bool is_due = rows == RowSource::Rows::kKeysAndValues && begin == 0;
+  while (!knows_end || begin < length || std::exchange(is_due, false)) {
+    is_due = false;
     const int64_t count = knows_end ? std::min(plan_.chunk, length - begin) : plan_.chunk;
     absl::StatusOr<client::OwnedChunk> chunk = source_.Read(rows, begin, count);
     if (!chunk.ok()) return chunk.status();
     const int64_t num_rows = knows_end ? count : chunk->queries->shape()[1];
-    if (num_rows == 0) break;
+    if (num_rows == 0 && !knows_end) break;
     // Why it was not taken the receiving thread learns.
     if (!stream_.Send(*std::move(chunk))) return absl::OkStatus();
     begin += num_rows;

@@ -1,5 +1,6 @@
 // `favor stream` and `favor shard` against servers that come and go.
 #include <signal.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cmath>
@@ -236,7 +237,7 @@ TEST_F(LongSequences, ThroughPipesAsNpyAreTheSameRows) {
   } cases[] = {
       {as_npy("F32", {kLength + 1, width}), "standard input ends after 600 tokens, its header says 601"},
       {as_npy("F32", {kLength * 2, width / 2}), "standard input has shape [1200, 72], it must be [tokens, 144]"},
-      {as_npy("F64", {kLength, width}), "standard input: "},
+      {as_npy("F64", {kLength, width}), "standard input has numbers of type F64, they must be F32, F16 or BF16"},
       {as_npy("F32", {kLength, width}).substr(0, 40), "standard input: has a header of"},
   };
   for (const auto& [input, says] : cases) {
@@ -386,6 +387,52 @@ TEST_F(LongSequences, GoOnWhenTheServerIsKilledAndEvenWhenTheCommandIs) {
   EXPECT_TRUE(ReadWholeFile(dir_.File("got.npy")) == expected);
 }
 
+TEST_F(LongSequences, DoNotGoOnInAFileThatLacksWhatWasBefore) {
+  const std::string state = dir_.File("checkpoint"), out = dir_.File("out.npy");
+  const std::vector<std::string> flags = {"--output",           out, "--chunk", "50", "--checkpoint", state,
+                                          "--checkpoint-every", "3", "--resume"};
+  ASSERT_EQ(Run("stream", Files(), flags).exit_code, 0);
+  const std::string whole = ReadWholeFile(out);
+  ASSERT_EQ(unlink(out.c_str()), 0);
+  for (int i = 0; i < 3; ++i) {  // gone, empty, cut
+    const FavorRun run = Run("stream", Files(), flags);
+    EXPECT_EQ(run.exit_code, 1);
+    EXPECT_THAT(run.error, HasSubstr("out.npy lacks the output of the 600 tokens"));
+    dir_.Write("out.npy", whole.substr(0, i == 0 ? 0 : whole.size() - 1));
+  }
+  // Of a bidirectional stream all queries are answered again, so nothing has to be there.
+  const std::vector<std::string> both = {"--output", dir_.File("b.npy"), "--bidirectional",    "--chunk",
+                                         "50",       "--checkpoint",     dir_.File("b.state"), "--resume"};
+  ASSERT_EQ(Run("stream", Files(), both).exit_code, 0);
+  const std::string expected = ReadWholeFile(dir_.File("b.npy"));
+  ASSERT_EQ(unlink(dir_.File("b.npy").c_str()), 0);
+  const FavorRun again = Run("stream", Files(), both);
+  ASSERT_EQ(again.exit_code, 0) << again.error;
+  EXPECT_TRUE(ReadWholeFile(dir_.File("b.npy")) == expected);
+}
+
+TEST_F(LongSequences, DoNotOverwriteWhatTheyRead) {
+  const std::string keys = ReadWholeFile(dir_.File("k.npy"));
+  ASSERT_EQ(symlink(dir_.File("k.npy").c_str(), dir_.File("link.npy").c_str()), 0);
+  for (const std::string command : {"stream", "shard"}) {
+    const FavorRun run = Run(command, Files(), {"--output", dir_.File("link.npy")});
+    EXPECT_EQ(run.exit_code, 1);
+    EXPECT_THAT(run.error, HasSubstr("link.npy, which is an input"));
+  }
+  EXPECT_TRUE(ReadWholeFile(dir_.File("k.npy")) == keys);
+}
+
+TEST_F(LongSequences, WithoutKeysAreAnsweredWithZeros) {
+  const std::vector<std::string> none = {"--queries",         dir_.File("q.npy"), "--keys",
+                                         dir_.File("k0.npy"), "--values",         dir_.File("v0.npy")};
+  WriteTensor("k0.npy", RowsOf(case_.keys, 0, 0));
+  WriteTensor("v0.npy", RowsOf(case_.values, 0, 0));
+  const FavorRun run = Run("stream", none, {"--bidirectional", "--output", dir_.File("out.npy")});
+  ASSERT_EQ(run.exit_code, 0) << run.error;
+  EXPECT_THAT(Floats("out.npy"), ::testing::Each(0.0f));
+  EXPECT_EQ(json::parse(run.out)["degenerate_rows"], 4 * kLength);
+}
+
 TEST_F(LongSequences, ShardedOverThreeServersAreOne) {
   const FavorRun whole = Run("attend", Files(), {"--output", dir_.File("whole.npy")});
   ASSERT_EQ(whole.exit_code, 0) << whole.error;
@@ -417,6 +464,7 @@ TEST_F(LongSequences, ShardsOfAServerThatIsGoneAreDoneByOthers) {
   const FavorRun nobody = Run("shard", Files(), flags, victim.address());
   EXPECT_EQ(nobody.exit_code, 1);
   EXPECT_THAT(nobody.error, HasSubstr("UNAVAILABLE"));
+  EXPECT_THAT(nobody.error, HasSubstr(absl::StrCat("is favord running at ", victim.address(), "?")));
 }
 
 TEST_F(LongSequences, ShardsOfAServerKilledInTheMiddleAreDoneByOthers) {
