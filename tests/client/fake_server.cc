@@ -78,13 +78,15 @@ grpc::Status FakeServer::Attend(grpc::ServerContext* context, const v1::AttendRe
 grpc::Status FakeServer::Calibrate(grpc::ServerContext*, const v1::CalibrateRequest* request,
                                    v1::CalibrateResponse* response) {
   const v1::Tensor& keys = request->keys();
-  for (int64_t head = 0; head < keys.shape(1); ++head) {
+  const bool length_first = request->spec().layout() == v1::LAYOUT_BATCH_LENGTH_HEADS_DIM;
+  const int64_t first_key =
+      keys.shape(3) * (length_first ? 1 : keys.shape(2));  // of a head after that of the one before
+  for (int64_t head = 0; head < keys.shape(length_first ? 2 : 1); ++head) {
     v1::Statistics::Head* statistics = response->mutable_statistics()->add_heads();
     statistics->add_proposal(request->spec().scale());
     for (int64_t l = 0; l < keys.shape(3); ++l) {
       float value;
-      std::memcpy(&value, keys.data().data() + (head * keys.shape(2) * keys.shape(3) + l) * sizeof(value),
-                  sizeof(value));
+      std::memcpy(&value, keys.data().data() + (head * first_key + l) * sizeof(value), sizeof(value));
       statistics->add_key_shift(value);
     }
   }

@@ -225,6 +225,24 @@ TEST_F(ResumingStreams, GoOnElsewhereWhenTheServerOwesAnAnswerForTooLong) {
   }
 }
 
+TEST_F(ResumingStreams, EndAtAnErrorAfterASilence) {
+  Replicas replicas(2);
+  ResumingStreamOptions options = Options(true);
+  options.answer_timeout = absl::Seconds(1);
+  options.max_attempts = 3;
+  ResumingStream stream(Connect(replicas.addresses()), options);
+  ASSERT_TRUE(stream.Send(OwnedRows(&case_.queries, &case_.keys, &case_.values, 0, kChunk)));
+  ASSERT_TRUE(stream.Read().ok());
+  replicas[0].process().Signal(SIGSTOP);
+  OwnedChunk wrong = OwnedRows(&case_.queries, &case_.keys, &case_.values, 0, kChunk);
+  wrong.queries.reset();
+  ASSERT_TRUE(stream.Send(std::move(wrong)));
+  const absl::Status status = stream.Read().status();
+  replicas[0].process().Signal(SIGCONT);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(stream.num_resumes(), 1);
+}
+
 TEST_F(ResumingStreams, AreNotSilentWhileNobodySendsOrReads) {
   Replicas replicas(1);
   ResumingStreamOptions options = Options(true);

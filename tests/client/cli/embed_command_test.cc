@@ -16,6 +16,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "client/cli/console.h"
 #include "client/cli/json.h"
@@ -358,13 +359,35 @@ class Dialogue {
 };
 
 TEST_F(EmbedCommand, StreamsEachResultBeforeTheNextLineIsThere) {
-  Dialogue dialogue({"one\n", "two\n", "three\n"});
-  std::istream in(dialogue.typed());
-  std::ostream out(dialogue.shown());
-  std::ostringstream error;
-  EXPECT_EQ(RunFavor({"embed", "--endpoint", server_.endpoint(), "--stream", "--json"}, {out, error, false, in}),
-            kExitOk);
-  EXPECT_EQ(dialogue.num_answers(), 3);
+  for (const bool json : {true, false}) {
+    Dialogue dialogue({"one\n", "two\n", "three\n"});
+    std::istream in(dialogue.typed());
+    std::ostream out(dialogue.shown());
+    std::ostringstream error;
+    std::vector<std::string> arguments = {"embed", "--endpoint", server_.endpoint(), "--stream"};
+    if (json) arguments.push_back("--json");
+    EXPECT_EQ(RunFavor(arguments, {out, error, false, in}), kExitOk);
+    EXPECT_GE(dialogue.num_answers(), 3);
+  }
+}
+
+// Somebody who types nothing and does not leave.
+class NobodyTypes : public std::streambuf {
+  int_type underflow() override {
+    never_.WaitForNotification();
+    return traits_type::eof();
+  }
+  absl::Notification never_;
+};
+
+TEST_F(EmbedCommand, StreamsThatFailEndThoughNobodyTypesAnything) {
+  // Never freed: the thread that reads stays behind.
+  auto* in = new std::istream(new NobodyTypes);
+  std::ostringstream out, error;
+  EXPECT_EQ(
+      RunFavor({"embed", "--endpoint", server_.endpoint(), "--stream", "--model", "other"}, {out, error, false, *in}),
+      kExitFailure);
+  EXPECT_THAT(error.str(), HasSubstr("no such model"));
 }
 
 }  // namespace
