@@ -13,6 +13,9 @@ namespace {
 // How far a job that arrives is behind the one that is next. None, and a stream of short jobs would leave no time to
 // long ones; a step, and a short job would wait for one of every other.
 constexpr std::chrono::microseconds kArrival(400);
+// What a step is charged at most. Steps take about a millisecond: one that took longer by the clock did not run all
+// that time, the process was stopped, or another had the core, and its job is not to make up for that.
+constexpr std::chrono::milliseconds kMostCharged(20);
 
 // Of a line's time, by Priority.
 constexpr std::array<int, kNumPriorities> kPrice = {16, 4, 1};
@@ -134,7 +137,7 @@ void ThreadPool::Work() {
       mutex_.Unlock();
       const auto begin = std::chrono::steady_clock::now();
       status = step.phase->run_step(step.chain, step.step);
-      took = std::chrono::steady_clock::now() - begin;
+      took = std::min<Nanoseconds>(std::chrono::steady_clock::now() - begin, kMostCharged);
       mutex_.Lock();
     }
     std::unique_ptr<ActiveJob> ended = FinishStep(step, std::move(status), took);

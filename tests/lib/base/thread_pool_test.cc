@@ -215,6 +215,32 @@ TEST(ThreadPool, ShortJobsWithoutEndLeaveTimeToALongOne) {
   EXPECT_LE(shorts_before_end, 20 * 100);  // 200 where nobody else has the core
 }
 
+// As after a stop of the process: what its first step took by the clock is not held against the long job.
+TEST(ThreadPool, AJobWhoseStepWasStoppedIsNotLeftWaitingForIt) {
+  std::atomic<int> short_steps{0};
+  std::atomic<bool> stop{false};
+  int shorts_before_end = 0;
+  std::function<void(absl::Status)> again;
+  {
+    ThreadPool pool(1);
+    again = [&](absl::Status) {
+      if (!stop) pool.Submit(Spinning(1, 1, std::chrono::microseconds(100), &short_steps), again);
+    };
+    const Hold hold(&pool);
+    pool.Submit(Job{{{1, 2,
+                      [](int64_t, int64_t step) {
+                        if (step == 0) std::this_thread::sleep_for(std::chrono::milliseconds(500));
+                        return absl::OkStatus();
+                      }}}},
+                [&](absl::Status) {
+                  shorts_before_end = short_steps;
+                  stop = true;
+                });
+    for (int i = 0; i < 4; ++i) again(absl::OkStatus());
+  }
+  EXPECT_LE(shorts_before_end, 1000);  // some 200 with the charge, 5,000 with all that the clock says
+}
+
 // Steps of a tenth of a millisecond that note whose they are.
 Job Noting(
     Priority priority, int64_t num_steps, std::vector<Priority>* turns,
