@@ -52,9 +52,6 @@ void SetDuration(grpc::ServerBuilder* builder, const char* argument, absl::Durat
 void ConfigureConnections(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
   builder->AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, options.max_concurrent_streams);
   builder->AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, static_cast<int>(options.max_metadata_bytes));
-  // Or the window within which a client sends unasked would grow to megabytes with the bandwidth: whole messages, of
-  // calls that are refused by their headers too. A message that is asked for has a window as large as it is at once.
-  builder->AddChannelArgument(GRPC_ARG_HTTP2_BDP_PROBE, 0);
   SetDuration(builder, GRPC_ARG_SERVER_HANDSHAKE_TIMEOUT_MS, options.handshake_timeout);
   builder->AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS,
                               options.keepalive_time == absl::ZeroDuration()

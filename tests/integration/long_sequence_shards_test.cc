@@ -1,0 +1,133 @@
+// `favor shard` against servers that come and go, and what both commands refuse.
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "client/attention_state.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "nlohmann/json.hpp"
+#include "tests/integration/harness/await.h"
+#include "tests/integration/harness/long_sequences.h"
+#include "tests/support/errors.h"
+
+namespace favor::testing {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+TEST_F(LongSequences, ShardedOverThreeServersAreOne) {
+  const FavorRun whole = Run("attend", Files(), {"--output", dir_.File("whole.npy")});
+  ASSERT_EQ(whole.exit_code, 0) << whole.error;
+  std::string first;
+  for (int i = 0; i < 2; ++i) {
+    const FavorRun run =
+        Run("shard", Files(), {"--output", dir_.File("out.npy"), "--chunk", "37", "--parts", "5"}, AllAddresses());
+    ASSERT_EQ(run.exit_code, 0) << run.error;
+    EXPECT_LT(RelativeError(Output("out.npy"), Output("whole.npy")), 1e-5);
+    if (i == 0) first = ReadWholeFile(dir_.File("out.npy"));
+  }
+  // Not even the number of servers matters, as long as that of the parts is the same.
+  const FavorRun alone = Run("shard", Files(), {"--output", dir_.File("out.npy"), "--chunk", "37", "--parts", "5"});
+  ASSERT_EQ(alone.exit_code, 0) << alone.error;
+  EXPECT_TRUE(ReadWholeFile(dir_.File("out.npy")) == first);
+}
+
+TEST_F(LongSequences, ShardsOfAServerThatIsGoneAreDoneByOthers) {
+  const std::vector<std::string> flags = {"--output", dir_.File("out.npy"), "--chunk", "37", "--parts",
+                                          "6",        "--retries",          "2"};
+  ASSERT_EQ(Run("shard", Files(), flags, AllAddresses()).exit_code, 0);
+  const std::string expected = ReadWholeFile(dir_.File("out.npy"));
+  Favord victim;
+  victim.process().Signal(SIGKILL);
+  const FavorRun run = Run("shard", Files(), flags, absl::StrCat(victim.address(), ",", Address(1), ",", Address(2)));
+  ASSERT_EQ(run.exit_code, 0) << run.error;
+  EXPECT_TRUE(ReadWholeFile(dir_.File("out.npy")) == expected);
+  EXPECT_THAT(json::parse(run.out)["failures"].at(0).get<std::string>(), HasSubstr(victim.address()));
+  const FavorRun nobody = Run("shard", Files(), flags, victim.address());
+  EXPECT_EQ(nobody.exit_code, 1);
+  EXPECT_THAT(nobody.error, HasSubstr("UNAVAILABLE"));
+  EXPECT_THAT(nobody.error, HasSubstr(absl::StrCat("is favord running at ", victim.address(), "?")));
+}
+
+TEST_F(LongSequences, ShardsOfAServerKilledInTheMiddleAreDoneByOthers) {
+  Favord victim({.flags = {"--threads", "1"}});
+  const std::vector<std::string> shard = {
+      "--synthetic",    "20000", "--heads", "4", "--head-dim", "32", "--chunk",     "100",
+      "--num-features", "40",    "--seed",  "3", "--parts",    "4",  "--state-out", dir_.File("state"),
+      "--json"};
+  std::vector<std::string> arguments = {FAVOR_FAVOR_PATH, "shard", "--address",
+                                        absl::StrCat(victim.address(), ",", Address(1))};
+  arguments.insert(arguments.end(), shard.begin(), shard.end());
+  arguments.insert(arguments.end(), {"--output", dir_.File("got.npy")});
+  Process command({.arguments = arguments});
+  ASSERT_TRUE(Eventually([&] {
+    return victim.Metrics().Sum("grpc_server_handled_total", {{"grpc_method", "Fold"}}) >= 5;
+  }));
+  victim.process().Signal(SIGKILL);
+  ASSERT_EQ(command.AwaitExit(absl::Seconds(60)), 0) << command.err().text();
+  EXPECT_FALSE(json::parse(command.out().text())["failures"].empty());
+  std::vector<std::string> again = {"shard", "--address", Address(2), "--output", dir_.File("out.npy")};
+  again.insert(again.end(), shard.begin(), shard.end());
+  ASSERT_EQ(RunHere(again).exit_code, 0);
+  EXPECT_TRUE(ReadWholeFile(dir_.File("got.npy")) == ReadWholeFile(dir_.File("out.npy")));
+  EXPECT_EQ(client::AttentionState::Load(dir_.File("state"))->num_keys()[0], 20000);
+}
+
+TEST_F(LongSequences, ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
+  const auto refuses = [&](const std::string& command, const std::vector<std::string>& arguments,
+                           const std::string& says) {
+    std::vector<std::string> all = {command};
+    all.insert(all.end(), arguments.begin(), arguments.end());
+    const FavorRun run = RunHere(all);
+    EXPECT_EQ(run.exit_code, 2) << command;
+    EXPECT_THAT(run.error, HasSubstr(says));
+  };
+  refuses("stream", {}, "give either --queries, --keys and --values, or --input, or --synthetic");
+  refuses("stream", {"--synthetic", "0"}, "--synthetic is 0, the least is 1");
+  refuses("stream", {"--synthetic", "5", "--input", "x.safetensors"}, "either tensors or --synthetic");
+  refuses("stream", {"--input", "-", "--bidirectional"}, "--bidirectional needs all keys");
+  refuses("stream", {"--synthetic", "5", "--resume"}, "--resume needs --checkpoint");
+  refuses("stream", {"--synthetic", "5", "--chunk", "0"}, "--chunk is 0, the least is 1");
+  refuses("stream", {"--synthetic", "5", "--checkpoint-every", "0"}, "--checkpoint-every is 0, the least is 1");
+  refuses("stream", {"--synthetic", "5", "--output", "o.safetensors"}, "must end in .npy");
+  refuses("stream", {"--input", "x.safetensors", "--heads", "3"}, "--heads is given, but the files say that");
+  refuses("stream", {"--synthetic", "5", "--address", "a:1,,b:2"}, "addresses with commas between them");
+  refuses("stream", {"--synthetic", "5", "--mode", "exact"}, "there is no flag --mode");
+  refuses("stream", {"--synthetic", "5", "--answer-timeout", "0s"},
+          "--answer-timeout is \"0s\", it must be a positive time");
+  refuses("calibrate", {"--queries", "q.npy"}, "give either --queries and --keys, or --input");
+  refuses("calibrate", {"--input", "i.safetensors", "--values", "v.npy"}, "there is no flag --values");
+  refuses("shard", {"--synthetic", "5", "--parts", "0"}, "--parts is 0, the least is 1");
+  refuses("shard", {"--input", "-"}, "not standard input");
+}
+
+TEST_F(LongSequences, WhoseFilesDoNotFitSayWhy) {
+  const auto fails = [&](const std::vector<std::string>& inputs, const std::vector<std::string>& flags,
+                         const std::string& says) {
+    const FavorRun run = Run("stream", inputs, flags);
+    EXPECT_EQ(run.exit_code, 1);
+    EXPECT_THAT(run.error, HasSubstr(says));
+  };
+  std::vector<std::string> uneven = Part(0, 100);
+  uneven[5] = dir_.File("v.npy");
+  fails(uneven, {}, "values have a length of 600, keys of 100");
+  std::vector<std::string> short_queries = Files();
+  Part(0, 100);
+  short_queries[1] = dir_.File("pq.npy");
+  fails(short_queries, {}, "queries have a length of 100, keys of 600: causal attention needs the same");
+  fails(Files(), {"--state-in", dir_.Write("bad", "no state")}, "bad is no favor.v1.AttentionState");
+  fails(Files(), {"--state-in", dir_.File("none")}, "none");
+  fails(Files(), {"--output", dir_.File("no/folder.npy")}, "cannot open");
+  ASSERT_EQ(Run("stream", Files(), {"--state-out", dir_.File("of600")}).exit_code, 0);
+  fails(Part(0, 100), {"--checkpoint", dir_.File("of600"), "--resume"}, "of600 is of another input: it has 600");
+}
+
+}  // namespace
+}  // namespace favor::testing
