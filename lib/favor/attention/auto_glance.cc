@@ -7,6 +7,7 @@
 #include "favor/attention/not_finite.h"
 #include "favor/attention/plan_sizes.h"
 #include "favor/attention/scratch.h"
+#include "favor/attention/squared_distance.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/anchors.h"
 #include "favor/kernels/matmul.h"
@@ -20,12 +21,6 @@ using kernels::Padded;
 
 // Queries whose mean stands for that of all.
 constexpr int64_t kMeanRows = 64;
-
-double SquaredDistance(const float* a, const float* b, int64_t dim) {
-  double sum = 0;
-  for (int64_t c = 0; c < dim; ++c) sum += (double{a[c]} - b[c]) * (double{a[c]} - b[c]);
-  return sum;
-}
 
 // Up to `most` of `length` rows, evenly spread.
 struct Spread {

@@ -7,6 +7,7 @@
 #include "favor/attention/not_finite.h"
 #include "favor/attention/plan_sizes.h"
 #include "favor/attention/sampled_rows.h"
+#include "favor/attention/squared_distance.h"
 #include "favor/attention/statistics_phases.h"
 #include "favor/base/philox.h"
 #include "favor/feature_map/fit_statistics.h"
@@ -62,12 +63,6 @@ absl::StatusOr<AlignedBuffer<float>> Transform(const float* rows, int64_t count,
   kernels::MatMul({rows, stride, 1}, {transposed->data(), stride}, out->data(), stride, count, dim, stride,
                   /*accumulate=*/false);
   return out;
-}
-
-double SquaredDistance(const float* a, const float* b, int64_t dim) {
-  double sum = 0;
-  for (int64_t c = 0; c < dim; ++c) sum += (double{a[c]} - b[c]) * (double{a[c]} - b[c]);
-  return sum;
 }
 
 // The nearest of some centres to every point, rows of Padded(dim), and the squares of the distances unless they are

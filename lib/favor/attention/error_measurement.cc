@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "favor/attention/block_jackknife.h"
 #include "favor/attention/exact_attention.h"
+#include "favor/attention/squared_distance.h"
 #include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 using internal::MeasuredRow;
 using internal::RowSample;
+using internal::SquaredDistance;
 
 // Rows that have an answer: valid queries that see a key.
 std::vector<RowSample::Range> ValidRows(const AttentionInputs& inputs) {
@@ -38,12 +40,6 @@ AttentionSpec ExactSpecOf(const AttentionSpec& spec) {
 // The first num_keys rows of one head.
 TensorView OneHead(const TensorView& view, int64_t batch, int64_t head, int64_t num_keys) {
   return {view.Row(batch, head, 0), view.type, {1, 1, num_keys, view.shape.dim}, view.strides};
-}
-
-double SquaredDistance(const float* a, const float* b, int64_t dim) {
-  double sum = 0;
-  for (int64_t c = 0; c < dim; ++c) sum += (double{a[c]} - b[c]) * (double{a[c]} - b[c]);
-  return sum;
 }
 
 }  // namespace
