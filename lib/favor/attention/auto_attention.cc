@@ -109,14 +109,12 @@ AutoAttention::NextStage AutoAttention::NextJob() {
 AutoAttention::NextStage AutoAttention::Begin() {
   if (spec_.causal)
     return RunExact("exact attention: no approximation of causal softmax attention keeps bounds cheaply");
-  const bool exact_is_within = IsExactWithinBudget();
   const std::vector<Way> ways = choices_.Unknown();
   if (ways.empty()) return RunExact("exact attention: nothing else would be faster for a call this short");
-  if (ways[0].seconds > (exact_is_within ? kWorthWhile * terms_.exact : terms_.budget)) {
+  if (ways[0].seconds > Share(kWorthWhile, 1)) {
     return RunExact("exact attention: an approximation of this call would hardly be faster");
   }
-  const std::optional<AutoWays::Glance> plan =
-      choices_.PlanGlance(exact_is_within ? kGlanceShare * terms_.exact : terms_.budget / 8);
+  const std::optional<AutoWays::Glance> plan = choices_.PlanGlance(Share(kGlanceShare, 0.125));
   if (!plan.has_value()) {
     return RunExact("exact attention: for a call this short, finding out whether less would do does not pay");
   }
@@ -147,11 +145,9 @@ bool AutoAttention::IsFirstSure() const {
 
 // Where a pilot does not pay, what is known has to do.
 AutoAttention::NextStage AutoAttention::BeginPilot(bool first_only) {
-  const bool exact_is_within = IsExactWithinBudget();
-  const double most = exact_is_within ? kPilotShare * terms_.exact : terms_.budget / 2;
-  const AutoWays::Pilot plan = choices_.PlanPilot(first_only, most - terms_.spent);
+  const AutoWays::Pilot plan = choices_.PlanPilot(first_only, Share(kPilotShare, 0.5) - terms_.spent);
   const double cheapest = terms_.spent + plan.seconds + ways_[0].seconds;
-  if (plan.levels.empty() || cheapest > (exact_is_within ? kWorthWhile * terms_.exact : terms_.budget)) {
+  if (plan.levels.empty() || cheapest > Share(kWorthWhile, 1)) {
     return Choose();
   }
   stage_ = Stage::kFit;

@@ -83,6 +83,10 @@ class AutoAttention {
   NextStage Miss();
   ErrorEstimate PredictionOf(const internal::Way& way) const;
   std::string Foretold() const;
+  // Seconds that a stage may take: of exact attention, or of the budget where that does not allow exact attention.
+  double Share(double of_exact, double of_budget) const {
+    return IsExactWithinBudget() ? of_exact * terms_.exact : of_budget * terms_.budget;
+  }
   bool IsExactWithinBudget() const { return terms_.spent + terms_.exact <= terms_.budget; }
 
   const AutoSpec spec_;
