@@ -38,6 +38,14 @@ class Gate {
     const auto begun = [this, count]() ABSL_SHARED_LOCKS_REQUIRED(mutex_) { return batches_.size() >= count; };
     mutex_.Await(absl::Condition(&begun));
   }
+  // Lets one batch after another pass until `count` have begun: of two formed at once, the later may begin first.
+  std::vector<int64_t> OneByOne(size_t count) {
+    for (size_t begun = batches().size() + 1; begun <= count; ++begun) {
+      Open(1);
+      WaitForBatches(begun);
+    }
+    return batches();
+  }
   std::vector<int64_t> batches() const {
     absl::MutexLock lock(&mutex_);
     return batches_;
@@ -57,7 +65,6 @@ struct Caller {
   Admission::Reservation reservation;
   Cancellation cancellation;
   absl::StatusOr<EmbedOutcome> outcome;
-  size_t num_batches = 0;  // begun when it ended
   absl::Notification done;
 };
 
@@ -102,7 +109,6 @@ struct Fixture {
         std::move(work), &caller->reservation, &caller->cancellation,
         [this, caller](absl::StatusOr<EmbedOutcome> outcome) {
           caller->outcome = std::move(outcome);
-          caller->num_batches = gate.batches().size();
           caller->done.Notify();
         },
         when_full);

@@ -72,40 +72,34 @@ TEST(EmbedBatcher, DoesNotKeepASmallCallWaitingBehindAHugeOne) {
   fixture.Occupy();
   Caller* huge = fixture.Start(fixture.Work(10'000, 3));
   Caller* small = fixture.Start(fixture.Work(1, 3));
+  fixture.gate.OneByOne(3);
+  fixture.gate.Open(2);  // the other of the two that occupied it, and the first one with windows of both calls
+  EXPECT_TRUE(small->done.WaitForNotificationWithTimeout(absl::Seconds(20)));
   fixture.gate.Open();
-  small->done.WaitForNotification();
-  EXPECT_LE(small->num_batches, 4u);  // the two that ran, the one it was in, one beside it
   huge->done.WaitForNotification();
   EXPECT_TRUE(huge->outcome.ok());
-  EXPECT_GE(huge->num_batches, 102u);
+  EXPECT_GE(fixture.gate.batches().size(), 2u + 100);
 }
 
 TEST(EmbedBatcher, GivesAHugeCallItsTurnAmongSmallOnes) {
   Fixture fixture({30, 100'000});
   fixture.Occupy();
-  Caller* huge = fixture.Start(fixture.Work(2, 30));
-  std::vector<Caller*> small;
-  for (int i = 0; i < 50; ++i) small.push_back(fixture.Start(fixture.Work(1, 10)));
-  fixture.gate.Open();
-  huge->done.WaitForNotification();
-  for (Caller* caller : small) caller->done.WaitForNotification();
+  fixture.Start(fixture.Work(2, 30));
+  for (int i = 0; i < 50; ++i) fixture.Start(fixture.Work(1, 10));
   // The first half in the first batch after the two that ran, the second when each of the others has had a turn.
-  EXPECT_LE(huge->num_batches, 2u + 1 + 17 + 1 + 1);
+  std::vector<int64_t> expected = {5, 5, 30};
+  expected.insert(expected.end(), 16, 30);  // three small ones each
+  expected.insert(expected.end(), {20, 30});
+  EXPECT_EQ(fixture.gate.OneByOne(expected.size()), expected);
 }
 
 TEST(EmbedBatcher, TakesTurnsWhenABatchHasNoRoomForAllCalls) {
   Fixture fixture({20, 10'000});
   fixture.Occupy();
-  std::vector<Caller*> huge;
-  for (int i = 0; i < 5; ++i) huge.push_back(fixture.Start(fixture.Work(100, 10)));
-  Caller* small = fixture.Start(fixture.Work(1, 7));
-  fixture.gate.Open();
-  for (Caller* caller : huge) caller->done.WaitForNotification();
-  small->done.WaitForNotification();
+  for (int i = 0; i < 5; ++i) fixture.Start(fixture.Work(100, 10));
+  fixture.Start(fixture.Work(1, 7));
   // Two windows a batch, behind the two that occupied it: the third one has the small call's.
-  const std::vector<int64_t> batches = fixture.gate.batches();
-  EXPECT_LE(std::find(batches.begin(), batches.end(), 17) - batches.begin(), 2 + 2)
-      << ::testing::PrintToString(batches);
+  EXPECT_EQ(fixture.gate.OneByOne(5), std::vector<int64_t>({5, 5, 20, 20, 17}));
 }
 
 TEST(EmbedBatcher, RunsOversizedInputsByThemselvesBesideShortOnes) {
@@ -212,12 +206,8 @@ TEST(EmbedBatcher, BatchesTheUrgentFirstAndStarvesNobody) {
   Caller* normal = fixture.StartUrgent(fixture.Work(1, 8), Priority::kNormal);
   std::vector<Caller*> high;
   for (int i = 0; i < 20; ++i) high.push_back(fixture.StartUrgent(fixture.Work(1, 10), Priority::kHigh));
-  for (size_t begun = 3; begun <= 24; ++begun) {  // one after the other: whatever threads do, batches keep their order
-    fixture.gate.Open(1);
-    fixture.gate.WaitForBatches(begun);
-  }
   // A batch holds one call. Every fourth takes who has waited longest, behind the two that occupied it.
-  const std::vector<int64_t> batches = fixture.gate.batches();
+  const std::vector<int64_t> batches = fixture.gate.OneByOne(24);
   const auto place_of = [&](int64_t tokens) {
     return std::find(batches.begin(), batches.end(), tokens) - batches.begin();
   };
