@@ -56,8 +56,8 @@ struct AttendReport {
   absl::Duration compute_time;
   std::string server_version = "";
   std::string cpu_target = "";
-  std::optional<Statistics> statistics = std::nullopt;  // that the call measured; unset where they were given
-  std::optional<ErrorEstimate> predicted_error = std::nullopt;
+  std::optional<Statistics> statistics = std::nullopt;          // that the call measured; unset where they were given
+  std::optional<ErrorEstimate> predicted_error = std::nullopt;  // of approximations of softmax attention
   std::optional<ErrorEstimate> measured_error = std::nullopt;
   bool error_bound_missed = false;
   std::string reason = "";  // mode `auto`: why this way was taken

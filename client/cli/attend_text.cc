@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -30,6 +31,13 @@ std::string DescribeProjection(const client::Projection& projection, const std::
 std::string DescribeError(const client::ErrorEstimate& error) {
   return absl::StrFormat("%.4g, 95%% interval %.4g to %.4g, mean of values %.4g", error.relative_error, error.lower,
                          error.upper, error.mean_of_values_error);
+}
+
+// By the best that is known of the answer's error.
+bool IsWorthless(const client::AttendReport& report) {
+  const std::optional<client::ErrorEstimate>& error =
+      report.measured_error ? report.measured_error : report.predicted_error;
+  return error && error->relative_error > error->mean_of_values_error;
 }
 
 void PrintInputs(const AttendOutcome& outcome, std::ostream& out) {
@@ -65,6 +73,11 @@ void PrintReport(const client::AttendReport& report, std::ostream& out) {
   out << Line("degenerate rows", absl::StrCat(report.degenerate_rows));
   if (report.predicted_error) out << Line("predicted error", DescribeError(*report.predicted_error));
   if (report.measured_error) out << Line("measured error", DescribeError(*report.measured_error));
+  if (IsWorthless(report)) {
+    out << "  note: as far from softmax attention as the mean of the values is: ask for --mode exact or auto, unless "
+           "the\n"
+           "  model was trained with these features\n";
+  }
   if (report.error_bound_missed) out << "  note: the error bound was missed\n";
   out << Line("server", absl::StrCat("favord ", report.server_version, " on ", report.cpu_target));
 }

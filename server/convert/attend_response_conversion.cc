@@ -35,7 +35,6 @@ v1::ErrorEstimate ToWire(const ErrorEstimate& estimate) {
 }
 
 void WriteOutcome(const AutoOutcome& outcome, v1::AttendReport* report) {
-  if (outcome.predicted) *report->mutable_predicted_error() = ToWire(*outcome.predicted);
   report->set_error_bound_missed(outcome.missed);
   report->set_reason(outcome.reason);
 }
@@ -86,6 +85,7 @@ v1::AttendReport ToReport(const AttendResult& result, v1::AttentionSpec spec) {
   report.set_degenerate_rows(result.report.degenerate_rows);
   SetDuration(result.timing.queue_time, report.mutable_queue_time());
   SetDuration(result.timing.compute_time, report.mutable_compute_time());
+  if (result.predicted_error) *report.mutable_predicted_error() = ToWire(*result.predicted_error);
   if (result.measured_error) *report.mutable_measured_error() = ToWire(*result.measured_error);
   if (result.automatic) WriteOutcome(*result.automatic, &report);
   report.set_server_version(kVersion);

@@ -5,6 +5,7 @@
 
 #include "favor/attention/auto_attention.h"
 #include "favor/attention/error_measurement.h"
+#include "favor/attention/error_prediction.h"
 
 namespace favor {
 namespace {
@@ -50,6 +51,7 @@ struct AttendExecution::Run {
   const Cancellation* cancellation;
   Done done;
   AttendResult result;
+  std::unique_ptr<ErrorPrediction> prediction = nullptr;    // where there is an error, and memory to foretell it
   std::unique_ptr<ErrorMeasurement> measurement = nullptr;  // where the error is to be measured
   std::unique_ptr<AutoAttention> automatic = nullptr;       // where a bound of it is to be kept
   LiveMeasurement* live = nullptr;
@@ -63,6 +65,7 @@ struct AttendExecution::Run {
             work.key_lengths,
             result.projection};
   }
+  void BeginPrediction(const AttentionInputs& inputs, int num_threads);
   absl::Status BeginMeasurement(int num_threads);
   absl::Status BeginAutomatic(const CostModel& costs, int num_threads);
   void AddTiming(Timing timing) {
@@ -71,7 +74,8 @@ struct AttendExecution::Run {
     if (result.timing.started == absl::InfinitePast()) result.timing.started = timing.started;
   }
   void Finish() {
-    measurement = nullptr;  // these refer to the inputs
+    prediction = nullptr;  // these refer to the inputs
+    measurement = nullptr;
     automatic = nullptr;
     result.report.row_moments = nullptr;
     result.statistics = work.spec.features.statistics;
@@ -81,6 +85,13 @@ struct AttendExecution::Run {
   }
   void Fail(absl::Status status) { done(std::move(status)); }
 };
+
+void AttendExecution::Run::BeginPrediction(const AttentionInputs& inputs, int num_threads) {
+  if (!ErrorPrediction::IsPossible(work.spec)) return;
+  const int64_t bytes = ErrorPrediction::Bytes(inputs, num_threads);
+  if (!reservation->Grow(bytes, "the prediction of the error").ok()) return;
+  prediction = std::make_unique<ErrorPrediction>(work.spec, inputs, &result.report, cancellation);
+}
 
 absl::Status AttendExecution::Run::BeginMeasurement(int num_threads) {
   const AttentionInputs inputs = Inputs();
@@ -154,11 +165,14 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
   if (absl::Status status = compute_->CheckDeadline(size, *run->cancellation); !status.ok()) {
     return run->Fail(std::move(status));
   }
+  run->BeginPrediction(inputs, compute_->num_threads());
+  if (run->prediction != nullptr) job->phases.push_back(run->prediction->Plan());
   if (run->measurement != nullptr) run->measurement->AddDraw(&*job);
   if (run->sample != nullptr) run->sample->measurement->AddDraw(&*job);
   const auto done = [this, run](absl::Status status, Timing timing) {
     run->AddTiming(timing);
     if (!status.ok()) return run->Fail(std::move(status));
+    if (run->prediction != nullptr) run->result.predicted_error = run->prediction->estimate();
     run->measurement == nullptr ? run->Finish() : MeasureError(run);
   };
   compute_->Submit(*std::move(job), run->cancellation, done, size);
@@ -177,6 +191,7 @@ void AttendExecution::ContinueAutomatic(std::shared_ptr<Run> run) const {
   if (!job.ok()) return run->Fail(job.status());
   if (!job->has_value()) {
     run->result.automatic = run->automatic->outcome();
+    run->result.predicted_error = run->result.automatic->predicted;
     run->result.measured_error = run->result.automatic->measured;
     run->result.report = run->automatic->report();
     return run->Finish();

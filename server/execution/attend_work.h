@@ -64,6 +64,7 @@ struct AttendResult {
   OwnedTensor output;
   AxisOrder axis_order = AxisOrder::kBatchHeadsLengthDim;
   AttentionReport report;
+  std::optional<ErrorEstimate> predicted_error;
   std::optional<ErrorEstimate> measured_error;
   std::optional<AutoOutcome> automatic;          // where AttendWork::automatic was set
   std::shared_ptr<const Projection> projection;  // null when none took part

@@ -51,7 +51,7 @@ TEST(Report, FillsInEveryDefault) {
   EXPECT_GE(report.queue_time().nanos(), 0);
   EXPECT_GT(report.compute_time().seconds() * 1'000'000'000 + report.compute_time().nanos(), 0);
   EXPECT_FALSE(report.has_statistics());
-  EXPECT_FALSE(report.has_predicted_error());
+  EXPECT_TRUE(report.has_predicted_error());
   EXPECT_FALSE(report.has_measured_error());
   EXPECT_FALSE(report.error_bound_missed());
 }
@@ -77,6 +77,32 @@ TEST(Report, MeasuresTheErrorWhereItIsAskedToAndTheOutputKeepsItsBits) {
   EXPECT_EQ(estimate.lower(), estimate.upper());
   EXPECT_GT(estimate.mean_of_values_error(), 0);
   EXPECT_GT(estimate.num_rows(), 0);
+}
+
+TEST(Report, ForetellsTheErrorOfWhatApproximatesSoftmaxAttentionAndOfNothingElse) {
+  Favord favord;
+  v1::AttendRequest request = Plain();
+  request.set_measure_error_rows(4096);
+  for (const bool causal : {false, true}) {
+    request.mutable_spec()->set_causal(causal);
+    const AttendAnswer answer = Attend(favord.channel(), request);
+    ASSERT_TRUE(answer.ok()) << Describe(answer.status);
+    const v1::ErrorEstimate& predicted = answer.response.report().predicted_error();
+    const v1::ErrorEstimate& measured = answer.response.report().measured_error();
+    EXPECT_LE(predicted.lower(), measured.relative_error());
+    EXPECT_GE(predicted.upper(), measured.relative_error());
+    EXPECT_GT(predicted.mean_of_values_error(), measured.mean_of_values_error() / 2);
+    EXPECT_LT(predicted.mean_of_values_error(), measured.mean_of_values_error() * 2);
+    EXPECT_GT(predicted.num_rows(), 0);
+  }
+  v1::AttendRequest exact = Plain(), relu = Plain();
+  exact.mutable_spec()->mutable_exact();
+  relu.mutable_spec()->mutable_features()->set_kernel(v1::KERNEL_GENERALIZED);
+  for (const v1::AttendRequest& other : {exact, relu}) {
+    const AttendAnswer answer = Attend(favord.channel(), other);
+    ASSERT_TRUE(answer.ok()) << Describe(answer.status);
+    EXPECT_FALSE(answer.response.report().has_predicted_error());
+  }
 }
 
 // bfloat16 is a permission: CPUs without instructions for it answer in float32, bit for bit, and say so.

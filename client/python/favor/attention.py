@@ -177,7 +177,7 @@ class ErrorEstimate:
     mean_of_values_error: float
     """The error of answering every row with the mean of its visible values."""
     num_rows: int
-    """Rows computed exactly for it."""
+    """Rows that it rests on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,7 +200,8 @@ class AttendReport:
     statistics: Statistics | None = field(default=None, repr=False)
     """Those that the call measured; None where they were given, or none took part."""
     predicted_error: ErrorEstimate | None = None
-    """Mode "auto": what was expected before the answer was computed."""
+    """What is to be expected, from norms and logits of a few rows; in mode "auto" of the rows that chose the way. None
+    for answers that approximate nothing."""
     measured_error: ErrorEstimate | None = None
     """Mode "auto": of the answer, where it is an approximation."""
     error_bound_missed: bool = False

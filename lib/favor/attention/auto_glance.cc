@@ -4,9 +4,8 @@
 #include <cmath>
 #include <numeric>
 
-#include "favor/attention/not_finite.h"
-#include "favor/attention/plan_sizes.h"
 #include "favor/attention/scratch.h"
+#include "favor/attention/spread_rows.h"
 #include "favor/attention/squared_distance.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/anchors.h"
@@ -21,24 +20,6 @@ using kernels::Padded;
 
 // Queries whose mean stands for that of all.
 constexpr int64_t kMeanRows = 64;
-
-// Up to `most` of `length` rows, evenly spread.
-struct Spread {
-  Spread(int64_t length, int64_t most)
-      : step(CeilDiv(length, most)), first((step - 1) / 2), count(CeilDiv(length - first, step)) {}
-  int64_t step, first, count;
-};
-
-absl::Status PackSpread(const char* name, const TensorView& tensor, int64_t batch, int64_t head, const Spread& spread,
-                        float* out) {
-  kernels::Rows rows = kernels::RowsOf(tensor, batch, head, spread.first, 1);
-  rows.count = spread.count;
-  rows.row_stride *= spread.step;
-  kernels::Prefetch(rows);
-  const int64_t finite = kernels::PackRows(rows, 1.0f, /*clamp=*/true, out, Padded(tensor.shape.dim));
-  if (finite == spread.count) return absl::OkStatus();
-  return NotFiniteError(name, rows, finite, batch, head, spread.first + finite * (spread.step - 1));
-}
 
 // Replaces logits of a row and of the anchor by weights of the keys: exactly, and to first order about the anchor,
 //   w_j (1 + t_j - sum_i w_i t_i), w the softmax of the anchor's logits, t what the row's are beyond them.

@@ -11,11 +11,6 @@ struct Sums {
   double error = 0, norm = 0, mean_error = 0;
 };
 
-double Ratio(double part, double whole) {
-  if (whole > 0) return part / whole;
-  return part > 0 ? std::numeric_limits<double>::infinity() : 0;
-}
-
 // Standard error of log(error / norm), leaving out one row at a time. What one row carries alone counts as a
 // trillionth without it.
 double LogStandardError(absl::Span<const MeasuredRow> rows, const Sums& sums) {
@@ -32,6 +27,11 @@ double LogStandardError(absl::Span<const MeasuredRow> rows, const Sums& sums) {
 }
 
 }  // namespace
+
+double RelativeError(double squared_error, double squared_norm) {
+  if (squared_norm > 0) return std::sqrt(squared_error / squared_norm);
+  return squared_error > 0 ? std::numeric_limits<double>::infinity() : 0;
+}
 
 double StudentT95(int64_t degrees_of_freedom) {
   constexpr double z = 1.959963984540054;
@@ -50,8 +50,8 @@ ErrorEstimate EstimateError(absl::Span<const MeasuredRow> rows, bool whole) {
   }
   ErrorEstimate estimate;
   estimate.num_rows = static_cast<int64_t>(rows.size());
-  estimate.relative_error = std::sqrt(Ratio(sums.error, sums.norm));
-  estimate.mean_of_values_error = std::sqrt(Ratio(sums.mean_error, sums.norm));
+  estimate.relative_error = RelativeError(sums.error, sums.norm);
+  estimate.mean_of_values_error = RelativeError(sums.mean_error, sums.norm);
   estimate.lower = estimate.upper = estimate.relative_error;
   if (whole || !(sums.error > 0) || !(sums.norm > 0)) return estimate;
   // The logarithm is skewed where few rows carry the error: without the factor 93% of intervals hold the truth.

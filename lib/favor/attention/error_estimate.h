@@ -30,6 +30,9 @@ struct MeasuredRow {
   double mean_of_values_error = 0;  // |mean of values - exact|^2
 };
 
+// sqrt(squared_error / squared_norm): infinite where only the norm is 0, 0 where both are.
+double RelativeError(double squared_error, double squared_norm);
+
 // Ratio of Horvitz-Thompson sums, with the delete-one jackknife of its logarithm as standard error and Student's t for
 // the interval. `whole`: the rows are all there are, and the interval is a point. At least two rows unless whole.
 ErrorEstimate EstimateError(absl::Span<const MeasuredRow> rows, bool whole);

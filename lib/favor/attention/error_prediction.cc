@@ -1,0 +1,101 @@
+#include "favor/attention/error_prediction.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "favor/attention/error_measurement.h"
+#include "favor/attention/head_sample.h"
+
+namespace favor {
+namespace {
+
+// Heads that are looked at: more make a mean over heads no better than the prediction of one is.
+constexpr int64_t kMaxHeads = 4;
+
+// Ends of the 95% interval by the prediction, over heads of trained models and random inputs of all scales.
+constexpr double kBelow = 1 / 3.0, kAbove = 6;
+// Beyond this error the denominator of sines and cosines may vanish, and nothing bounds the answer.
+constexpr double kVanishing = 0.3;
+
+}  // namespace
+
+bool ErrorPrediction::IsPossible(const AttentionSpec& spec) { return CheckMeasurable(spec, kMinMeasuredRows).ok(); }
+
+ErrorPrediction::ErrorPrediction(const AttentionSpec& spec, const AttentionInputs& inputs,
+                                 const AttentionReport* report, const Cancellation* cancellation)
+    : spec_(spec), inputs_(inputs), report_(report), cancellation_(cancellation) {
+  const Shape& shape = inputs.queries.shape;
+  std::vector<Reader> all;
+  for (int64_t batch = 0; batch < shape.batch_size; ++batch) {
+    if (inputs.NumQueries(batch) == 0 || inputs.NumKeys(batch) == 0) continue;
+    for (int64_t head = 0; head < shape.num_heads; ++head) all.push_back({batch, head});
+  }
+  const auto count = static_cast<int64_t>(all.size()), taken = std::min(count, kMaxHeads);
+  for (int64_t i = 0; i < taken; ++i) readers_.push_back(all[(2 * i + 1) * count / (2 * taken)]);
+}
+
+Phase ErrorPrediction::Plan() {
+  return {static_cast<int64_t>(readers_.size()), 1,
+          [this](int64_t chain, int64_t) { return Predict(&readers_[chain]); }};
+}
+
+absl::Status ErrorPrediction::Predict(Reader* reader) const {
+  if (cancellation_ != nullptr) {
+    if (absl::Status status = cancellation_->Check(); !status.ok()) return status;
+  }
+  const auto sample = internal::TakeHeadSample(inputs_, spec_.causal, reader->batch, reader->head);
+  if (!sample.ok()) return sample.status();
+  const FeatureSpec features = FeaturesThatRun(spec_);
+  const Shape& queries = inputs_.queries.shape;
+  const double scale = spec_.scale.value_or(DefaultScale(features.kernel, queries.dim));
+  const Statistics* statistics = features.statistics.get();
+  if (statistics == nullptr && UsesStatistics(features)) statistics = report_->statistics.get();
+  const HeadStatistics* own = statistics == nullptr
+                                  ? nullptr
+                                  : &statistics->heads[reader->head * inputs_.keys.shape.num_heads / queries.num_heads];
+  if (UsesAnchors(features) && own == nullptr) return absl::InternalError("there are no anchors");
+  reader->error = UsesAnchors(features)
+                      ? internal::ExpectedAnchorError(features, scale, *own, *sample)
+                      : internal::ExpectedFeatureError(features, scale, own, report_->num_features, *sample);
+  reader->num_rows = sample->num_queries;
+  reader->num_sampled = sample->queries.rows();
+  return absl::OkStatus();
+}
+
+std::optional<ErrorEstimate> ErrorPrediction::estimate() const {
+  if (readers_.empty()) return std::nullopt;
+  double error = 0, mean_error = 0, norm = 0;
+  ErrorEstimate estimate;
+  for (const Reader& reader : readers_) {
+    error += reader.num_rows * reader.error.squared_error;
+    mean_error += reader.num_rows * reader.error.mean_of_values_error;
+    norm += reader.num_rows * reader.error.squared_norm;
+    estimate.num_rows += reader.num_sampled;
+  }
+  estimate.relative_error = internal::RelativeError(error, norm);
+  estimate.mean_of_values_error = internal::RelativeError(mean_error, norm);
+  // Sums of squares of inputs that are out of all proportion: nothing is known.
+  if (!std::isfinite(estimate.relative_error)) estimate.relative_error = std::numeric_limits<double>::infinity();
+  if (!std::isfinite(estimate.mean_of_values_error)) {
+    estimate.mean_of_values_error = std::numeric_limits<double>::infinity();
+  }
+  estimate.lower = std::isinf(estimate.relative_error) ? 0 : kBelow * estimate.relative_error;
+  estimate.upper = kAbove * estimate.relative_error;
+  if (spec_.features.estimator == Estimator::kTrigonometric && estimate.relative_error > kVanishing) {
+    estimate.upper = std::numeric_limits<double>::infinity();
+  }
+  return estimate;
+}
+
+int64_t ErrorPrediction::Bytes(const AttentionInputs& inputs, int num_threads) {
+  const internal::HeadSampleSizes sizes(inputs);
+  const int64_t dim = inputs.queries.shape.dim;
+  const int64_t matrices = 5 * sizes.keys * sizes.keys + 10 * sizes.queries * sizes.keys + 5 * dim * dim +
+                           3 * (sizes.keys + sizes.queries + kMaxAnchors) * dim;
+  const int64_t bytes = sizes.Bytes(inputs) + matrices * static_cast<int64_t>(sizeof(double));
+  const int64_t num_readers = inputs.queries.shape.batch_size * inputs.queries.shape.num_heads + kMaxHeads;
+  return std::min<int64_t>(num_threads, kMaxHeads) * bytes + num_readers * static_cast<int64_t>(sizeof(Reader));
+}
+
+}  // namespace favor
