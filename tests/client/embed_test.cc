@@ -185,7 +185,7 @@ TEST(EmbedAll, KeepsAsManyRequestsInFlightAsToldAndNoMore) {
     most = std::max(most, ++in_flight);
     // Goes on once all three have met, after which they need not meet again.
     const auto met = [&most] { return most >= 3; };
-    mutex.AwaitWithTimeout(absl::Condition(&met), absl::Seconds(10));
+    mutex.AwaitWithTimeout(absl::Condition(&met), absl::Seconds(60));
     --in_flight;
     return FakeEmbeddingServer::EmbedByDefault(request, response);
   });

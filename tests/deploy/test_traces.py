@@ -76,7 +76,7 @@ def test_spans_read_as_opentelemetrys_own_messages(collector_and_replica: tuple[
             "--concurrency",
             "1",
             "--duration",
-            "300ms",
+            "1s",
             "--warm-up",
             "1ms",
         ],

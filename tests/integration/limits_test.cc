@@ -1,11 +1,9 @@
 // No call can take more than its share: not of memory, not of time.
-#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
 #include <vector>
 
-#include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
@@ -94,37 +92,32 @@ TEST(MaxCalls, OneMoreIsResourceExhaustedAndTellsWhenToComeBack) {
   EXPECT_EQ(favord.Metrics().Sum("favor_rejected_total", {{"reason", "calls"}}), 1);
 }
 
-absl::Duration MedianOfSmallCalls(Favord& favord) {
-  std::vector<absl::Duration> times;
-  const v1::AttendRequest request = GoodRequest();
-  for (int i = 0; i < 41; ++i) {
-    const absl::Time start = absl::Now();
-    const AttendAnswer answer = Attend(favord.channel(), request);
-    EXPECT_TRUE(answer.ok()) << Describe(answer.status);
-    times.push_back(absl::Now() - start);
-  }
-  std::nth_element(times.begin(), times.begin() + 20, times.end());
-  return times[20];
-}
+// Whether the long call is still computed. The order in which calls end is what no busy machine changes, as it changes
+// the times that they take: whoever waits for the long call is answered after it.
+bool StillComputes(const Favord& favord) { return favord.Metrics().Sum("favor_queue_jobs") > 0; }
 
 TEST(Fairness, SmallCallsStayQuickBesideALongOne) {
   // One compute thread, so that nothing but sharing it can help.
   Favord favord({.flags = {"--threads", "1"}});
-  MedianOfSmallCalls(favord);
   BusyWith busy(favord, LongRequest());
-  // Behind the long call it would be ten seconds; a turn of the kernels is some milliseconds, and the machine may be
-  // busy with other tests.
-  EXPECT_LT(MedianOfSmallCalls(favord), absl::Milliseconds(250));
+  // A hundred in the half minute that the long one takes. Behind it not one would come; a turn of the kernels is some
+  // milliseconds.
+  for (int i = 0; i < 100; ++i) {
+    const AttendAnswer answer = Attend(favord.channel(), GoodRequest());
+    EXPECT_TRUE(answer.ok()) << Describe(answer.status);
+  }
+  EXPECT_TRUE(StillComputes(favord));
 }
 
 TEST(Fairness, HealthAndInfoDoNotWaitForCompute) {
   Favord favord({.flags = {"--threads", "1"}});
   BusyWith busy(favord, LongRequest());
   for (const std::string method : {"/grpc.health.v1.Health/Check", "/favor.v1.InfoService/GetServerInfo"}) {
-    const absl::Time start = absl::Now();
-    const auto answer = CallWithBytes(favord.channel(), method, "");
-    EXPECT_TRUE(answer.ok()) << Describe(answer.status);
-    EXPECT_LT(absl::Now() - start, absl::Seconds(1)) << method;
+    for (int i = 0; i < 20; ++i) {
+      const auto answer = CallWithBytes(favord.channel(), method, "");
+      EXPECT_TRUE(answer.ok()) << Describe(answer.status);
+    }
+    EXPECT_TRUE(StillComputes(favord)) << method;
   }
 }
 

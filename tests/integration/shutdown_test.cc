@@ -1,6 +1,7 @@
 // SIGTERM loses no call: health says so first, calls go on, those in flight end, and the process with them.
 #include <signal.h>
 
+#include <algorithm>
 #include <atomic>
 #include <string>
 #include <thread>
@@ -15,6 +16,7 @@
 #include "tests/integration/harness/await.h"
 #include "tests/integration/harness/favord.h"
 #include "tests/integration/harness/rpc.h"
+#include "tests/integration/harness/slowdown.h"
 
 namespace favor::testing {
 namespace {
@@ -96,20 +98,20 @@ class Load {
 };
 
 TEST(Sigterm, UnderLoadLosesNoCall) {
-  Favord favord({.flags = {"--drain-delay", "3s", "--drain-timeout", "30s"}});
+  // However long the clients take to notice.
+  Favord favord({.flags = {"--drain-delay", "1h", "--drain-timeout", "30s"}});
   Load load(favord, 6);
   ASSERT_TRUE(Eventually([&] { return load.answered() >= 20; }, absl::Seconds(60)));
   favord.process().Signal(SIGTERM);
   load.Join();
   EXPECT_EQ(load.lost(), 0);
   EXPECT_GE(load.answered_while_draining(), 6);
-  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
+  EXPECT_EQ(favord.Stop(), 0);  // the second signal: no more waiting
 }
 
 TEST(Sigterm, TurnsHealthFirstAndGoesOnServingForTheDrainDelay) {
-  Favord favord({.flags = {"--drain-delay", "2s"}});
+  Favord favord({.flags = {"--drain-delay", "1h"}});
   ASSERT_EQ(HealthOf(favord), HealthCheckResponse::SERVING);
-  const absl::Time signalled = absl::Now();
   favord.process().Signal(SIGTERM);
   ASSERT_TRUE(Eventually([&] { return HealthOf(favord) == HealthCheckResponse::NOT_SERVING; }));
   EXPECT_EQ(HealthOf(favord, "favor.v1.AttentionService"), HealthCheckResponse::NOT_SERVING);
@@ -117,8 +119,14 @@ TEST(Sigterm, TurnsHealthFirstAndGoesOnServingForTheDrainDelay) {
   // Old connections and new ones alike.
   EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
   EXPECT_TRUE(Attend(ConnectTo(favord.address()), GoodRequest()).ok());
-  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
-  EXPECT_GE(absl::Now() - signalled, absl::Seconds(2));
+  EXPECT_TRUE(favord.process().running());
+}
+
+TEST(Sigterm, EndsTheProcessWhenTheDrainDelayIsOver) {
+  Favord favord({.flags = {"--drain-delay", "1s"}});
+  const absl::Time signalled = absl::Now();
+  EXPECT_EQ(favord.Stop(), 0);
+  EXPECT_GE(absl::Now() - signalled, absl::Seconds(1));
 }
 
 TEST(Sigterm, LetsCallsInFlightEndAfterTheDelay) {
@@ -129,25 +137,30 @@ TEST(Sigterm, LetsCallsInFlightEndAfterTheDelay) {
   for (AttendAnswer& answer : answers) {
     callers.emplace_back([&] { answer = Attend(ConnectTo(favord.address()), request); });
   }
-  EXPECT_TRUE(Eventually([&] { return favord.CallsInFlight() == 4; }));
+  // All have come, and one at least is not done: whichever are, four take a second of one thread.
+  EXPECT_TRUE(Eventually([&] {
+    const Exposition metrics = favord.Metrics();
+    return metrics.Sum("grpc_server_started_total", {{"grpc_method", "Attend"}}) == 4 &&
+           metrics.Sum("favor_calls_in_flight") > 0;
+  }));
   favord.process().Signal(SIGTERM);
   for (std::thread& caller : callers) caller.join();
   for (const AttendAnswer& answer : answers) EXPECT_TRUE(answer.ok()) << Describe(answer.status);
-  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
+  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(60)), 0);
 }
 
 TEST(Sigterm, CancelsWhatIsLeftWhenTheDrainTimeoutIsUp) {
-  Favord favord({.flags = {"--drain-delay", "0s", "--drain-timeout", "300ms"}});
+  Favord favord({.flags = {"--drain-delay", "0s", "--drain-timeout", "300ms", "--threads", "1"}});
   AttendAnswer answer;
-  std::thread caller([&] { answer = Attend(favord.channel(), LongRequest()); });
+  std::thread caller([&] { answer = Attend(favord.channel(), LongRequest(100'000)); });
   EXPECT_TRUE(Eventually([&] { return favord.CallsInFlight() == 1; }));
   const absl::Time signalled = absl::Now();
   favord.process().Signal(SIGTERM);
   caller.join();
   // A code that clients retry, elsewhere.
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::UNAVAILABLE) << Describe(answer.status);
-  EXPECT_TRUE(favord.process().AwaitExit(absl::Seconds(20)).has_value());
-  EXPECT_LT(absl::Now() - signalled, absl::Seconds(5)) << "the call alone would take longer";
+  EXPECT_TRUE(favord.process().AwaitExit(absl::Seconds(60)).has_value());
+  EXPECT_LT(absl::Now() - signalled, absl::Seconds(20)) << "the call alone takes a hundred";
   const std::string log = favord.process().err().text();
   EXPECT_THAT(log, ::testing::HasSubstr("\"code\":\"UNAVAILABLE\""));
   EXPECT_THAT(log, ::testing::HasSubstr("\"calls_cancelled\":1"));
@@ -161,7 +174,7 @@ TEST(Sigterm, EndsStreamsThatAreLeftWithACodeToRetryToo) {
   favord.process().Signal(SIGTERM);
   const grpc::Status status = idle.Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << Describe(status);
-  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
+  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(60)), 0);
 }
 
 TEST(Sigterm, ASecondOneEndsTheWaiting) {
@@ -174,19 +187,25 @@ TEST(Sigterm, ASecondOneEndsTheWaiting) {
   EXPECT_TRUE(Eventually([&] { return HealthOf(favord) == HealthCheckResponse::NOT_SERVING; }));
   EXPECT_TRUE(favord.process().running());
   favord.process().Signal(SIGTERM);
-  EXPECT_TRUE(favord.process().AwaitExit(absl::Seconds(5)).has_value());
+  EXPECT_TRUE(favord.process().AwaitExit(absl::Seconds(60)).has_value());
   caller.join();
   EXPECT_FALSE(answer.ok());
 }
 
 TEST(Sigterm, OfAnIdleServerIsQuick) {
   for (const int signal : {SIGTERM, SIGINT}) {
-    Favord favord({.flags = {"--drain-delay", "0s"}});
-    ASSERT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
-    const absl::Time signalled = absl::Now();
-    favord.process().Signal(signal);
-    EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
-    EXPECT_LT(absl::Now() - signalled, absl::Seconds(1));
+    absl::Duration best = absl::InfiniteDuration();  // of a machine that does nothing else
+    for (int i = 0; i < 3; ++i) {                    // other tests may come between for a moment
+      const double before = Slowdown();
+      Favord favord({.flags = {"--drain-delay", "0s"}});
+      ASSERT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+      const absl::Time signalled = absl::Now();
+      favord.process().Signal(signal);
+      EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(60)), 0);
+      const absl::Duration took = absl::Now() - signalled;
+      best = std::min(best, took / std::max(before, Slowdown()));
+    }
+    EXPECT_LT(best, absl::Seconds(1));
   }
 }
 
@@ -196,8 +215,8 @@ TEST(Sigterm, IsNotHeldUpByIdleConnections) {
   ASSERT_TRUE(Attend(idle, GoodRequest()).ok());
   const absl::Time signalled = absl::Now();
   favord.process().Signal(SIGTERM);
-  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(20)), 0);
-  EXPECT_LT(absl::Now() - signalled, absl::Seconds(5));
+  EXPECT_EQ(favord.process().AwaitExit(absl::Seconds(60)), 0);
+  EXPECT_LT(absl::Now() - signalled, absl::Seconds(15)) << "half of the drain timeout";
 }
 
 }  // namespace

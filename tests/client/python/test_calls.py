@@ -145,13 +145,16 @@ def test_a_server_that_is_slow_to_connect_to_is_reached(server):
 
 
 def test_the_deadline_of_a_call_counts(server):
+    released = threading.Event()
+
     def slow(request):
-        time.sleep(1)
+        released.wait(60)
         return info_pb2.GetServerInfoResponse()
 
     server.on(_methods.GET_SERVER_INFO, slow)
     with favor.Client(server.endpoint, deadline=60) as client, pytest.raises(favor.DeadlineExceededError):
         client.info(deadline=0.1)
+    released.set()
 
 
 def test_no_server_is_unavailable():

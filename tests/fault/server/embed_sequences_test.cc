@@ -93,15 +93,15 @@ TEST(EmbedSequence, OfAClientThatCancelsLeavesNothingBehind) {
 }
 
 TEST(EmbedSequence, WhoseClientSendsNothingEndsAtTheIdleTimeout) {
-  SequenceServer server({"--stream-idle-timeout", "300ms"});
+  SequenceServer server({"--stream-idle-timeout", "1500ms"});
   auto sequence = OpenSequence(server);
-  for (int i = 0; i < 4; ++i) {  // each message starts the wait anew
-    absl::SleepFor(absl::Milliseconds(150));
+  for (int i = 0; i < 4; ++i) {  // each message starts the wait anew; a busy machine makes a pause longer
+    absl::SleepFor(absl::Milliseconds(500));
     ASSERT_TRUE(sequence->Answer({1}).result().has_embedding());
   }
   const grpc::Status status = sequence->stream().Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
-  EXPECT_THAT(status.error_message(), HasSubstr("sent no message for 300ms, which is the stream-idle-timeout"));
+  EXPECT_THAT(status.error_message(), HasSubstr("sent no message for 1.5s, which is the stream-idle-timeout"));
   EXPECT_TRUE(Eventually([&] { return server.IsIdle(); }));
 }
 

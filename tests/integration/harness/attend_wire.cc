@@ -124,13 +124,13 @@ v1::AttendRequest GoodRequest() {
   return ToRequest(GaussianCase({}, shape, nullptr, 1));
 }
 
-v1::AttendRequest LongRequest() {
-  // 8 heads of 30,000 x 30,000 scores, 128 flops each.
+v1::AttendRequest LongRequest(int64_t length) {
+  // 8 heads of length x length scores, 128 flops each; 640 bytes a token.
   const AttentionShape shape = {.batch_size = 1,
                                 .num_heads = 8,
                                 .num_key_heads = 1,
-                                .query_length = 30'000,
-                                .key_length = 30'000,
+                                .query_length = length,
+                                .key_length = length,
                                 .head_dim = 32,
                                 .value_dim = 32};
   AttentionSpec spec;

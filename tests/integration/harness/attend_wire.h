@@ -30,8 +30,9 @@ AttentionCase Rounded(AttentionCase attention_case, DataType type);
 // A request that any server answers: FAVOR+ of some queries, keys and values of length 5.
 v1::AttendRequest GoodRequest();
 
-// One that takes seconds on any CPU though its tensors are small: 1e12 flops of exact attention. To be cancelled.
-v1::AttendRequest LongRequest();
+// One that takes many seconds on any CPU though its tensors are small: 1024 * length^2 flops of exact attention, half a
+// minute of one thread. To be cancelled.
+v1::AttendRequest LongRequest(int64_t length = 50'000);
 
 }  // namespace favor::testing
 

@@ -6,9 +6,10 @@
 
 namespace favor::testing {
 
-// Looks until `condition` holds or the time is up: for what another process shows only to those who ask.
+// Looks until `condition` holds or the time is up: for what another process shows only to those who ask. The time is
+// that of a machine which is busy with other tests: it passes where something is wrong.
 template <typename Condition>
-bool Eventually(const Condition& condition, absl::Duration timeout = absl::Seconds(20)) {
+bool Eventually(const Condition& condition, absl::Duration timeout = absl::Seconds(60)) {
   const absl::Time deadline = absl::Now() + timeout;
   while (!condition()) {
     if (absl::Now() >= deadline) return false;

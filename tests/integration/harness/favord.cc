@@ -19,7 +19,7 @@ namespace favor::testing {
 namespace {
 
 // How long a start may take on a machine that is busy with other tests, under a sanitizer.
-constexpr absl::Duration kStartTimeout = absl::Seconds(20);
+constexpr absl::Duration kStartTimeout = absl::Seconds(60);
 
 // The line of the log in which favord says where it listens, once it is there.
 std::optional<std::string> FindListeningLine(const std::string& log) {

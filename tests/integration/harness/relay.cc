@@ -7,6 +7,7 @@
 
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,11 +16,14 @@
 namespace favor::testing {
 namespace {
 
-// Sends all of what `from` has; false when either side is gone.
-bool Pass(int from, int to) {
+using OnBytes = std::function<void(int64_t num_bytes)>;
+
+// Sends all of what `from` has, once `on_bytes` has returned; false when either side is gone.
+bool Pass(int from, int to, const OnBytes& on_bytes) {
   char buffer[1 << 16];
   const ssize_t count = recv(from, buffer, sizeof(buffer), 0);
   if (count <= 0) return false;
+  on_bytes(count);
   for (ssize_t sent = 0; sent < count;) {
     const ssize_t some = send(to, buffer + sent, count - sent, MSG_NOSIGNAL);
     if (some <= 0) return false;
@@ -29,8 +33,8 @@ bool Pass(int from, int to) {
 }
 
 // A side that does not take bytes must not hold up the other direction: each has a thread.
-void PassAll(int from, int to) {
-  while (Pass(from, to)) {
+void PassAll(int from, int to, const OnBytes& on_bytes) {
+  while (Pass(from, to, on_bytes)) {
   }
   shutdown(from, SHUT_RDWR);
   shutdown(to, SHUT_RDWR);
@@ -45,8 +49,8 @@ void Reset(int fd) {
 
 }  // namespace
 
-Relay::Relay(std::string target)
-    : target_(std::move(target)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+Relay::Relay(std::string target, int64_t hold_after)
+    : target_(std::move(target)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), hold_after_(hold_after) {
   sockaddr_in any = ParseAddress("127.0.0.1:0");
   socklen_t size = sizeof(any);
   if (bind(listener_, reinterpret_cast<const sockaddr*>(&any), size) != 0 || listen(listener_, 64) != 0 ||
@@ -83,6 +87,26 @@ void Relay::Cut() {
   }
 }
 
+bool Relay::holds() const {
+  const absl::MutexLock lock(&mutex_);
+  return num_bytes_ > hold_after_;
+}
+
+void Relay::Release() {
+  const absl::MutexLock lock(&mutex_);
+  hold_after_ = std::numeric_limits<int64_t>::max();
+}
+
+void Relay::AwaitTurn(int64_t num_bytes) {
+  const absl::MutexLock lock(&mutex_);
+  num_bytes_ += num_bytes;
+  const auto may_pass = [this] {
+    mutex_.AssertReaderHeld();
+    return stop_ || num_bytes_ <= hold_after_;
+  };
+  mutex_.Await(absl::Condition(&may_pass));
+}
+
 void Relay::Accept() {
   while (true) {
     Pair pair{accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC), socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)};
@@ -102,8 +126,8 @@ void Relay::Accept() {
 }
 
 void Relay::Copy(Pair pair) {
-  std::thread there([pair] { PassAll(pair.client, pair.server); });
-  PassAll(pair.server, pair.client);
+  std::thread there([pair] { PassAll(pair.client, pair.server, [](int64_t) {}); });
+  PassAll(pair.server, pair.client, [this](int64_t num_bytes) { AwaitTurn(num_bytes); });
   there.join();
   const absl::MutexLock lock(&mutex_);
   std::erase_if(pairs_, [&](const Pair& other) { return other.client == pair.client; });

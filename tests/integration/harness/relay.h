@@ -1,6 +1,8 @@
 #ifndef FAVOR_TESTS_INTEGRATION_HARNESS_RELAY_H_
 #define FAVOR_TESTS_INTEGRATION_HARNESS_RELAY_H_
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <thread>
 #include <vector>
@@ -14,8 +16,9 @@ namespace favor::testing {
 // Thread-safe.
 class Relay {
  public:
-  // `target` is host:port with a numeric IPv4 host.
-  explicit Relay(std::string target);
+  // `target` is host:port with a numeric IPv4 host. Of what comes back, it holds back all beyond `hold_after` bytes:
+  // what the target answers more has not arrived until Release(), however quick it was.
+  explicit Relay(std::string target, int64_t hold_after = std::numeric_limits<int64_t>::max());
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
   ~Relay();
@@ -23,6 +26,11 @@ class Relay {
   const std::string& address() const { return address_; }
   // Resets all connections, as a machine that lost its power does when it is asked again. New ones are taken.
   void Cut();
+
+  // Whether something is held back.
+  bool holds() const;
+  // Holds nothing back any more.
+  void Release();
 
  private:
   // The two sockets of a connection; -1 when closed.
@@ -33,12 +41,16 @@ class Relay {
 
   void Accept();
   void Copy(Pair pair);
+  // Counts bytes that came back, and keeps the thread that brings them while they are too many.
+  void AwaitTurn(int64_t num_bytes);
 
   const std::string target_;
   std::string address_;
   int listener_ = -1;
-  absl::Mutex mutex_;
+  mutable absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  int64_t hold_after_ ABSL_GUARDED_BY(mutex_);
+  int64_t num_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::vector<Pair> pairs_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> copiers_ ABSL_GUARDED_BY(mutex_);
   std::thread acceptor_;

@@ -48,6 +48,17 @@ std::string Socket::ReceiveAll() const {
   return text;
 }
 
+bool Socket::Await(absl::string_view bytes) const {
+  std::string text;
+  char buffer[4096];
+  while (text.find(bytes.data(), 0, bytes.size()) == text.npos) {
+    const ssize_t count = recv(fd_, buffer, sizeof(buffer), 0);
+    if (count <= 0) return false;
+    text.append(buffer, count);
+  }
+  return true;
+}
+
 BusyPort::BusyPort() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
   sockaddr_in any = ParseAddress("127.0.0.1:0");
   socklen_t size = sizeof(any);

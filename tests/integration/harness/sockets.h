@@ -27,6 +27,8 @@ class Socket {
   bool Send(absl::string_view bytes) const;
   // All that comes until the other side closes.
   std::string ReceiveAll() const;
+  // Waits until these bytes have come, or the other side closes: whether they have. Forgets what came before them.
+  bool Await(absl::string_view bytes) const;
 
  private:
   int fd_ = -1;

@@ -56,7 +56,7 @@ SpanExporterOptions Quick(const std::string& target) {
 
 template <typename Condition>
 bool Eventually(Condition condition) {
-  const absl::Time end = absl::Now() + absl::Seconds(20);
+  const absl::Time end = absl::Now() + absl::Seconds(60);
   while (!condition() && absl::Now() < end) absl::SleepFor(absl::Milliseconds(5));
   return condition();
 }

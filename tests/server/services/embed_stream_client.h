@@ -15,7 +15,10 @@ namespace favor::testing {
 // One EmbedStream call, as a client makes it. Every call ends within its deadline.
 class EmbedStreamClient {
  public:
-  explicit EmbedStreamClient(v1::EmbeddingService::Stub* stub, absl::Duration deadline = absl::Seconds(60)) {
+  // `deadline_of_server`, as grpc-timeout has it, is one that the client does not keep itself: `deadline` is infinite.
+  explicit EmbedStreamClient(v1::EmbeddingService::Stub* stub, absl::Duration deadline = absl::Seconds(60),
+                             const char* deadline_of_server = nullptr) {
+    if (deadline_of_server != nullptr) context_.AddMetadata("grpc-timeout", deadline_of_server);
     context_.set_deadline(absl::ToChronoTime(absl::Now() + deadline));
     stream_ = stub->EmbedStream(&context_);
   }
