@@ -130,7 +130,7 @@ TEST(Sigterm, EndsTheProcessWhenTheDrainDelayIsOver) {
 }
 
 TEST(Sigterm, LetsCallsInFlightEndAfterTheDelay) {
-  Favord favord({.flags = {"--drain-delay", "0s", "--threads", "1"}});
+  Favord favord({.flags = {"--drain-delay", "0s", "--drain-timeout", "1h", "--threads", "1"}});
   v1::AttendRequest request = MediumRequest();
   std::vector<AttendAnswer> answers(4);
   std::vector<std::thread> callers;
