@@ -7,6 +7,7 @@
 #include "client/client.h"
 #include "gtest/gtest.h"
 #include "tests/support/random.h"
+#include "tests/support/sanitizer.h"
 
 namespace favor::testing {
 
@@ -46,18 +47,6 @@ LargeCall CallWithTokens(Favord& favord, int64_t num_tokens) {
   return call;
 }
 
-bool MemoryIsMeasurable() {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  return false;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-  return false;
-#else
-  return true;
-#endif
-#else
-  return true;
-#endif
-}
+bool MemoryIsMeasurable() { return !kSanitized; }
 
 }  // namespace favor::testing

@@ -15,6 +15,8 @@
 
 #include "absl/time/clock.h"
 #include "gtest/gtest.h"
+#include "tests/integration/harness/process_fault.h"
+#include "tests/support/sanitizer.h"
 
 namespace favor::testing {
 namespace {
@@ -104,10 +106,13 @@ std::optional<std::string> CollectedText::Await(
   return found;
 }
 
-Process::Process(const ProcessOptions& options) {
+Process::Process(const ProcessOptions& options) : program_(options.arguments.front()) {
   std::vector<std::string> arguments = options.arguments;
   std::vector<std::string> environment = options.environment;
   environment.push_back("PATH=/usr/bin:/bin");
+  if (kSanitized) {
+    for (std::string& variable : SanitizerEnvironment()) environment.push_back(std::move(variable));
+  }
   std::vector<char*> argv = Pointers(arguments);
   std::vector<char*> envp = Pointers(environment);
   const Pipe out = MakePipe();
@@ -128,14 +133,26 @@ Process::Process(const ProcessOptions& options) {
 }
 
 Process::~Process() {
-  if (!exit_code_) {
+  if (kSanitized && running()) EndByItself();
+  if (running()) {
     Signal(SIGKILL);
     AwaitExit(absl::InfiniteDuration());
   }
+  const std::optional<std::string> fault = FaultOf(*exit_code_, err_->text());
+  EXPECT_FALSE(fault.has_value()) << program_ << ": " << *fault << "; its stderr:\n" << err_->text();
   for (std::thread& reader : readers_) {
     if (reader.joinable()) reader.join();
   }
   close(pid_fd_);
+}
+
+// Leaks are looked for at the end of main. The second signal is for a server that waits for calls the test has left.
+void Process::EndByItself() {
+  Signal(SIGTERM);
+  Signal(SIGCONT);  // a test may have stopped it
+  if (AwaitExit(absl::Seconds(5))) return;
+  Signal(SIGTERM);
+  AwaitExit(absl::Minutes(1));
 }
 
 void Process::Signal(int signal) const {

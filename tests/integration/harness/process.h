@@ -40,8 +40,10 @@ struct ProcessOptions {
   uint64_t max_open_files = 0;
 };
 
-// A child process with its output collected. It is killed when the object goes, and by the kernel should the thread
-// that made it end first: start it on the test's main thread.
+// A child process with its output collected. It is killed when the object goes (under a sanitizer it is told to end,
+// and killed when it does not: only who ends by itself looks for leaks), and by the kernel should the thread that made
+// it end first: start it on the test's main thread. A crash or a sanitizer's report that nobody waited for fails the
+// test then.
 class Process {
  public:
   explicit Process(const ProcessOptions& options);
@@ -59,6 +61,9 @@ class Process {
   bool running() { return !AwaitExit(absl::ZeroDuration()).has_value(); }
 
  private:
+  void EndByItself();
+
+  const std::string program_;
   pid_t pid_ = -1;
   int pid_fd_ = -1;
   std::optional<int> exit_code_;

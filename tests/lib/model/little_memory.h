@@ -6,14 +6,7 @@
 #include <cstdint>
 #include <fstream>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define FAVOR_TEST_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define FAVOR_TEST_SANITIZED
-#endif
+#include "tests/support/sanitizer.h"
 
 namespace favor::testing {
 
@@ -25,9 +18,7 @@ class LittleMemory {
     getrlimit(RLIMIT_AS, &before_);
     rlimit limit = before_;
     limit.rlim_cur = UsedBytes() + (megabytes << 20);
-#ifndef FAVOR_TEST_SANITIZED
-    setrlimit(RLIMIT_AS, &limit);
-#endif
+    if (!kSanitized) setrlimit(RLIMIT_AS, &limit);
   }
   ~LittleMemory() { setrlimit(RLIMIT_AS, &before_); }
   LittleMemory(const LittleMemory&) = delete;
