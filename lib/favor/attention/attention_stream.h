@@ -50,7 +50,7 @@ absl::StatusOr<Job> PlanCausalChunk(const AttentionInputs& inputs, const Mutable
 // to, see CheckSameDescription. `from` is not changed and may not be `into`.
 //
 // Bit for bit commutative, and an empty state is neutral: compensation terms, maxima and counts included. Associative
-// up to rounding: each sum is right to 2^-23 of the sum of its terms' magnitudes, however many states are merged.
+// to rounding: h merges change sum - compensation by 5 h 2^-48 of its terms' magnitudes (docs/attention_state.md).
 absl::StatusOr<Job> PlanMerge(const AttentionState& from, const Cancellation* cancellation, AttentionState* into);
 
 // Upper bounds of the scratch memory, in bytes, that the planned jobs hold at once on a pool of num_threads threads.
