@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
@@ -16,16 +17,17 @@
 namespace favor::testing {
 namespace {
 
-using OnBytes = std::function<void(int64_t num_bytes)>;
+// How many of so many bytes may go on, at least one; waits until they may.
+using Gate = std::function<int64_t(int64_t num_bytes)>;
 
-// Sends all of what `from` has, once `on_bytes` has returned; false when either side is gone.
-bool Pass(int from, int to, const OnBytes& on_bytes) {
+// Sends all of what `from` has, as the gate lets it; false when either side is gone.
+bool Pass(int from, int to, const Gate& gate) {
   char buffer[1 << 16];
   const ssize_t count = recv(from, buffer, sizeof(buffer), 0);
   if (count <= 0) return false;
-  on_bytes(count);
-  for (ssize_t sent = 0; sent < count;) {
-    const ssize_t some = send(to, buffer + sent, count - sent, MSG_NOSIGNAL);
+  for (ssize_t passed = 0, sent = 0; sent < count;) {
+    if (sent == passed) passed += gate(count - passed);
+    const ssize_t some = send(to, buffer + sent, passed - sent, MSG_NOSIGNAL);
     if (some <= 0) return false;
     sent += some;
   }
@@ -33,8 +35,8 @@ bool Pass(int from, int to, const OnBytes& on_bytes) {
 }
 
 // A side that does not take bytes must not hold up the other direction: each has a thread.
-void PassAll(int from, int to, const OnBytes& on_bytes) {
-  while (Pass(from, to, on_bytes)) {
+void PassAll(int from, int to, const Gate& gate) {
+  while (Pass(from, to, gate)) {
   }
   shutdown(from, SHUT_RDWR);
   shutdown(to, SHUT_RDWR);
@@ -50,7 +52,7 @@ void Reset(int fd) {
 }  // namespace
 
 Relay::Relay(std::string target, int64_t hold_after)
-    : target_(std::move(target)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), hold_after_(hold_after) {
+    : target_(std::move(target)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)), num_left_(hold_after) {
   sockaddr_in any = ParseAddress("127.0.0.1:0");
   socklen_t size = sizeof(any);
   if (bind(listener_, reinterpret_cast<const sockaddr*>(&any), size) != 0 || listen(listener_, 64) != 0 ||
@@ -89,22 +91,27 @@ void Relay::Cut() {
 
 bool Relay::holds() const {
   const absl::MutexLock lock(&mutex_);
-  return num_bytes_ > hold_after_;
+  return num_held_ > 0;
 }
 
 void Relay::Release() {
   const absl::MutexLock lock(&mutex_);
-  hold_after_ = std::numeric_limits<int64_t>::max();
+  num_left_ = std::numeric_limits<int64_t>::max();
 }
 
-void Relay::AwaitTurn(int64_t num_bytes) {
+int64_t Relay::AwaitTurn(int64_t num_bytes) {
   const absl::MutexLock lock(&mutex_);
-  num_bytes_ += num_bytes;
   const auto may_pass = [this] {
     mutex_.AssertReaderHeld();
-    return stop_ || num_bytes_ <= hold_after_;
+    return stop_ || num_left_ > 0;
   };
+  ++num_held_;
   mutex_.Await(absl::Condition(&may_pass));
+  --num_held_;
+  if (stop_) return num_bytes;
+  const int64_t passed = std::min(num_bytes, num_left_);
+  num_left_ -= passed;
+  return passed;
 }
 
 void Relay::Accept() {
@@ -126,8 +133,8 @@ void Relay::Accept() {
 }
 
 void Relay::Copy(Pair pair) {
-  std::thread there([pair] { PassAll(pair.client, pair.server, [](int64_t) {}); });
-  PassAll(pair.server, pair.client, [this](int64_t num_bytes) { AwaitTurn(num_bytes); });
+  std::thread there([pair] { PassAll(pair.client, pair.server, [](int64_t num_bytes) { return num_bytes; }); });
+  PassAll(pair.server, pair.client, [this](int64_t num_bytes) { return AwaitTurn(num_bytes); });
   there.join();
   const absl::MutexLock lock(&mutex_);
   std::erase_if(pairs_, [&](const Pair& other) { return other.client == pair.client; });

@@ -41,16 +41,16 @@ class Relay {
 
   void Accept();
   void Copy(Pair pair);
-  // Counts bytes that came back, and keeps the thread that brings them while they are too many.
-  void AwaitTurn(int64_t num_bytes);
+  // How many of so many bytes that came back may go on; keeps the thread that brings them until one may.
+  int64_t AwaitTurn(int64_t num_bytes);
 
   const std::string target_;
   std::string address_;
   int listener_ = -1;
   mutable absl::Mutex mutex_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  int64_t hold_after_ ABSL_GUARDED_BY(mutex_);
-  int64_t num_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  int64_t num_left_ ABSL_GUARDED_BY(mutex_);  // bytes that may still come back
+  int num_held_ ABSL_GUARDED_BY(mutex_) = 0;  // threads that wait with some
   std::vector<Pair> pairs_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::thread> copiers_ ABSL_GUARDED_BY(mutex_);
   std::thread acceptor_;
