@@ -56,7 +56,8 @@ grpc::ChannelArguments Arguments(const ClientOptions& options) {
   arguments.SetUserAgentPrefix(user_agent);
   arguments.SetMaxSendMessageSize(-1);
   arguments.SetMaxReceiveMessageSize(-1);
-  // We retry ourselves: gRPC keeps no more than 256 KiB of a request for that, and knows no RetryInfo.
+  // We retry ourselves: gRPC keeps no more than 256 KiB of a request for that, and knows no RetryInfo. And with gRPC
+  // 1.51's retries a stream that ends while its first answer is on its way never ends: see half_answer_test.cc.
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   // A connection of our own: two clients with the same options are two connections.
   arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);

@@ -102,7 +102,8 @@ def channel_arguments(options: ClientOptions) -> list[tuple[str, int | str]]:
         ("grpc.primary_user_agent", f"{options.user_agent} {USER_AGENT}".strip()),
         ("grpc.max_send_message_length", -1),
         ("grpc.max_receive_message_length", -1),
-        # We retry ourselves: gRPC keeps no more than 256 KiB of a request for that, and knows no RetryInfo.
+        # We retry ourselves: gRPC keeps no more than 256 KiB of a request for that, and knows no RetryInfo. And with its
+        # retries a stream that ends while its first answer is on its way may never end (1.51).
         ("grpc.enable_retries", 0),
         # A connection of our own: two clients with the same options are two connections.
         ("grpc.use_local_subchannel_pool", 1),
