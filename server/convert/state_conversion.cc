@@ -5,7 +5,9 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "favor/feature_map/statistics.h"
 #include "favor/projection/projection.h"
+#include "favor/projection/projection_id.h"
 #include "google/protobuf/io/coded_stream.h"
 #include "google/protobuf/io/zero_copy_stream_impl_lite.h"
 #include "server/convert/field_error.h"
@@ -43,6 +45,33 @@ v1::AttentionSpec StoredSpec(const SpecWork& work) {
     matrix->mutable_data()->append(reinterpret_cast<const char*>(rows.data()), rows.size() * sizeof(float));
   }
   return wire;
+}
+
+// Whether the features and the projection's id that a state claims are those that its own spec makes. The checksum
+// covers the id, but not how the projection was drawn: a state that was put together of two would pass for either.
+absl::Status CheckOwnSpec(const EncodedState& state) {
+  if (state.spec.mode != AttentionMode::kFeatures) return absl::OkStatus();  // is refused for that
+  const StateDescription& claimed = state.header.description;
+  const FeatureSpec features = CanonicalSpec(state.spec, claimed.sizes.head_dim).features;
+  int64_t num_rows = 0;
+  std::string id;
+  if (state.drawn_projection) {
+    num_rows = state.drawn_projection->num_features;
+    id = internal::DrawnProjectionId(*state.drawn_projection);  // which takes no drawing
+  } else if (state.supplied_projection != nullptr) {
+    num_rows = state.supplied_projection->num_features();
+    id = state.supplied_projection->id();
+  }
+  if (!id.empty()) id = FeaturesId(id, features.statistics.get());
+  const auto contradiction = [&state](const char* field, const auto& is, const auto& made) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(state.name, ".", field, " is ", is, ", ", state.name, ".spec makes ", made));
+  };
+  const int64_t num_features = NumFeatures(features, claimed.sizes.head_dim, num_rows);
+  if (claimed.num_features != num_features) return contradiction("num_features", claimed.num_features, num_features);
+  if (claimed.projection_id == id) return absl::OkStatus();
+  const auto quoted = [](const std::string& text) { return absl::StrCat("'", text, "'"); };
+  return contradiction("projection_id", quoted(claimed.projection_id), quoted(id));
 }
 
 // A state but its payload and its checksum.
@@ -106,6 +135,7 @@ absl::StatusOr<EncodedState> ReadState(const v1::AttentionState& wire, LiftedDat
   if (status = ReadSpec(wire.spec(), sizes, data, &state); !status.ok()) return InsideField(status, name);
   SettleForState(&state.spec);
   description.spec = state.spec;
+  if (status = CheckOwnSpec(state); !status.ok()) return status;
   return state;
 }
 

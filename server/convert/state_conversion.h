@@ -21,7 +21,8 @@ absl::StatusOr<StateEncoding> ReadStateEncoding(v1::AttentionState::Encoding wir
 
 // Reads a state, its payload as the bytes that were lifted. Nothing is allocated on a claim: the sizes are held against
 // the bytes of the payload. `name` is the path of the field. FailedPreconditionError for a version that this server
-// does not know; otherwise InvalidArgumentError naming the field.
+// does not know, and for a projection id or a number of features that the state's own spec does not make, naming both;
+// otherwise InvalidArgumentError naming the field.
 absl::StatusOr<EncodedState> ReadState(const v1::AttentionState& wire, LiftedData* data, const std::string& name);
 
 // An error of the library about "state", which it does not know the path of, as one about `name`.

@@ -396,6 +396,30 @@ TEST_F(AttendStream, StatesThatDifferAreNotMergedAndSayInWhat) {
   EXPECT_TRUE(absl::IsInvalidArgument(Merge(channel(0), {}).status()));
 }
 
+// The checksum does not know how a projection was drawn, so nothing else would tell.
+TEST_F(AttendStream, StatesWhoseSpecMakesAnotherProjectionAreRefusedNamingBoth) {
+  const auto seven = Fold(channel(0), FoldOf(0, 50, Spec(false)));
+  const auto eight = Fold(channel(0), FoldOf(0, 50, Spec(false, /*seed=*/8)));
+  ASSERT_TRUE(seven.ok() && eight.ok());
+  v1::AttentionState forged = *seven;
+  *forged.mutable_spec() = eight->spec();
+  const auto contradicts = [&](const std::string& name) {
+    return absl::StrCat(name, ".projection_id is '", seven->projection_id(), "', ", name, ".spec makes '",
+                        eight->projection_id(), "'");
+  };
+  v1::MergeRequest merge;
+  *merge.add_states() = *seven;
+  *merge.add_states() = forged;
+  absl::Status status = Merge(channel(1), merge).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(contradicts("states[1]")));
+  v1::FoldRequest fold = FoldOf(50, 50, Spec(false));
+  *fold.mutable_state() = forged;
+  status = Fold(channel(1), fold).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr(contradicts("state")));
+}
+
 TEST_F(AttendStream, LossyEncodingsAreSmallerAndNear) {
   v1::FoldRequest fold = FoldOf(0, 200, Spec(false));
   v1::ReadRequest read;
