@@ -5,7 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/types/span.h"
 #include "favor/attention/attention_stream.h"
 #include "favor/attention/state_codec.h"
@@ -263,14 +265,28 @@ class Stream : public StreamTurns {
     if (chunk.keys) inputs.keys = chunk.keys->View(axis_order_);
     if (chunk.values) inputs.values = chunk.values->View(axis_order_);
     absl::StatusOr<Job> job = Plan(inputs, *turn);
-    if (!job.ok()) return call_->Finish(InsideField(job.status(), "chunk"));
+    if (!job.ok()) return call_->Finish(AboutChunk(job.status()));
     absl::Status admitted = turn->reservation.Grow(ScratchBytes(inputs), "the scratch memory of the kernels");
     if (!admitted.ok()) return call_->Finish(admitted);
     dependencies_.compute->Submit(*std::move(job), call_->cancellation(),
                                   [self = Self(), turn](const absl::Status& status, Timing timing) {
-                                    if (!status.ok()) return self->call_->Finish(InsideField(status, "chunk"));
+                                    if (!status.ok()) return self->call_->Finish(self->AboutChunk(status));
                                     self->AnswerChunk(turn, timing);
                                   });
+  }
+
+  // An error of the library about a tensor of the chunk that has its turn, said to be of that chunk.
+  absl::Status AboutChunk(const absl::Status& status) const {
+    if (!absl::IsInvalidArgument(status)) return status;
+    const std::string field = FieldOf(status);
+    std::string where = absl::StrCat("in chunk ", num_chunks_, " of the stream");
+    // "keys[batch, head, row, coordinate] is nan": of the row in this chunk.
+    const std::vector<absl::string_view> index = absl::StrSplit(status.message(), ", ");
+    if (absl::StartsWith(status.message(), absl::StrCat(field, "[")) && index.size() >= 4) {
+      absl::StrAppend(&where, ", row ", index[2]);
+    }
+    return FieldError(field.empty() ? "chunk" : absl::StrCat("chunk.", field),
+                      absl::StrCat(where, ": ", status.message()));
   }
 
   absl::Status MakeOutput(Turn& turn) const {
@@ -314,6 +330,7 @@ class Stream : public StreamTurns {
     const Shape shape = turn->result.output.shape;
     turn->chunk = {};  // gives the inputs' memory back before the answer is sent
     turn->result.timing = timing;
+    ++num_chunks_;
     dependencies_.metrics->RecordAttend(timing, has_output ? shape.batch_size * shape.length : 0,
                                         turn->result.report.degenerate_rows);
     AddToTotal(turn->result);
@@ -393,6 +410,7 @@ class Stream : public StreamTurns {
   bool causal_ = false;
   bool keys_ended_ = false;
   bool report_every_chunk_ = false;
+  int64_t num_chunks_ = 0;  // that were computed
   AxisOrder axis_order_ = AxisOrder::kBatchHeadsLengthDim;
   std::optional<DataType> output_type_;  // unset: the queries'
   v1::AttentionSpec wire_spec_;          // until there is a state

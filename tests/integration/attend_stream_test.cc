@@ -268,11 +268,12 @@ TEST_F(AttendStream, RefusesCausalParityWhoseMaximumLooksAhead) {
 TEST_F(AttendStream, NamesWhereAChunkIsNotFinite) {
   v1::AttendStreamRequest start, chunk = Chunk(0, 5);
   *start.mutable_start()->mutable_spec() = Spec(true);
-  chunk.mutable_chunk()->mutable_keys()->mutable_data()->replace(3, 1, "\x7f");
-  chunk.mutable_chunk()->mutable_keys()->mutable_data()->replace(2, 1, "\xff");
-  const grpc::Status status = EndOf(channel(0), {start, chunk});
+  // The first number of the second head of keys' fourth row, [5, 16] each, of the third chunk.
+  chunk.mutable_chunk()->mutable_keys()->mutable_data()->replace(4 * (5 * 16 + 3 * 16) + 2, 2, "\xff\x7f");
+  const grpc::Status status = EndOf(channel(0), {start, Chunk(0, 5), Chunk(5, 20), chunk});
   EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
   EXPECT_THAT(BadFieldsOf(status), ElementsAre("chunk.keys"));
+  EXPECT_THAT(status.error_message(), HasSubstr("in chunk 2 of the stream, row 3: keys[0, 1, 3, 0] is nan"));
 }
 
 // Gives a state of the default spec the checksum of its payload, as a forger would.
