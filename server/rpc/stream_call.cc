@@ -68,6 +68,7 @@ void StreamCall::SendFinal(const absl::Status& status) {
   {
     absl::MutexLock lock(&mutex_);
     if (alarm_is_set_) alarm_.Cancel();
+    set_timing(taken_);
   }
   // Before the client learns of the end, so that its next stream finds the place free.
   if (std::exchange(is_counted_, false)) method_->open_streams->Leave();
@@ -150,6 +151,12 @@ void StreamCall::OnAlarm() {
     Finish(*error);
   }
   DropTag();
+}
+
+void StreamCall::AddTiming(const Timing& timing) {
+  absl::MutexLock lock(&mutex_);
+  taken_.queue_time += timing.queue_time;
+  taken_.compute_time += timing.compute_time;
 }
 
 void StreamCall::AddWork(int amount) {

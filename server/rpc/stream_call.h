@@ -55,6 +55,9 @@ class StreamCall : public Call {
   // function given to Read() or Write() is called after it; further ones are dropped.
   void Finish(const absl::Status& status);
 
+  // Adds to what the stream has taken so far, for the log: that tells it whoever ends the stream. Thread-safe.
+  void AddTiming(const Timing& timing);
+
   // For as long as the server works for the stream: what passes meanwhile is not the client's delay.
   class Work {
    public:
@@ -69,6 +72,7 @@ class StreamCall : public Call {
 
  private:
   using Call::Fail;  // Finish() may be called more than once
+  using Call::set_timing;
 
   explicit StreamCall(const Method* method) : Call(&method->environment), method_(method), stream_(context()) {}
 
@@ -103,6 +107,7 @@ class StreamCall : public Call {
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);  // once Finish() was called
   int work_ ABSL_GUARDED_BY(mutex_) = 0;
+  Timing taken_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_event_ ABSL_GUARDED_BY(mutex_);
   bool alarm_is_set_ ABSL_GUARDED_BY(mutex_) = false;
   grpc::Alarm alarm_;

@@ -270,6 +270,7 @@ class Stream : public StreamTurns {
     if (!admitted.ok()) return call_->Finish(admitted);
     dependencies_.compute->Submit(*std::move(job), call_->cancellation(),
                                   [self = Self(), turn](const absl::Status& status, Timing timing) {
+                                    self->call_->AddTiming(timing);
                                     if (!status.ok()) return self->call_->Finish(self->AboutChunk(status));
                                     self->AnswerChunk(turn, timing);
                                   });
@@ -396,7 +397,6 @@ class Stream : public StreamTurns {
       const absl::Status status = call_->cancellation()->Check();
       return call_->Finish(status.ok() ? absl::InvalidArgumentError("the stream ended before its start") : status);
     }
-    call_->set_timing(total_.timing);
     if (!state_) return call_->Finish(absl::OkStatus());
     call_->Write(MessageOf(StreamReport(ReportOf(total_))), [self = Self()](bool) {
       self->call_->Finish(absl::OkStatus());  // who is gone cannot take this either

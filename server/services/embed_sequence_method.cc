@@ -143,7 +143,12 @@ class Sequence : public StreamTurns {
            turn->answer->Write(turn->vectors.data(), i * step, std::min((i + 1) * step, num_tokens));
            return absl::OkStatus();
          }});
-    Submit(*std::move(job), [self = Self(), turn, id](Timing timing) { self->AnswerTokens(turn, id, timing); });
+    dependencies_.compute->Submit(*std::move(job), call_->cancellation(),
+                                  [self = Self(), turn, id](const absl::Status& status, Timing timing) {
+                                    self->call_->AddTiming(timing);
+                                    if (!status.ok()) return self->call_->Finish(status);
+                                    self->AnswerTokens(turn, id, timing);
+                                  });
   }
 
   // Memory for the vectors of a turn, for their message and for the layers.
@@ -169,8 +174,6 @@ class Sequence : public StreamTurns {
 
   void AnswerTokens(const TurnPointer& turn, uint64_t id, Timing timing) {
     dependencies_.metrics->RecordEmbed(timing, /*num_inputs=*/1, static_cast<int64_t>(turn->ids.size()));
-    timing_.queue_time += timing.queue_time;
-    timing_.compute_time += timing.compute_time;
     turn->vectors = {};
     turn->ids = {};
     const std::string header = turn->answer->Header(id);
@@ -202,18 +205,13 @@ class Sequence : public StreamTurns {
     AnswerTurn(message);
   }
 
-  void End() override {
-    const absl::Status status = call_->cancellation()->Check();
-    call_->set_timing(timing_);
-    call_->Finish(status);
-  }
+  void End() override { call_->Finish(call_->cancellation()->Check()); }
 
   const EmbeddingDependencies& dependencies_;
 
   // Belong to the turn under way, as does reservation_, that of the state.
   std::optional<SequenceStart> start_;  // its state points into the first message
   std::optional<EncoderState> state_;
-  Timing timing_;  // of all tokens
 };
 
 }  // namespace

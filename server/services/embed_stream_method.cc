@@ -120,7 +120,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
   // Starts whatever may start now. To be called after everything that ends.
   void Advance() {
     bool read = false, end = false;
-    Timing timing;
     FlightPointer to_prepare, to_send;
     {
       absl::MutexLock lock(&mutex_);
@@ -135,15 +134,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
       }
       end = !ended_ && no_more_ && arrived_.empty() && groups_.empty();
       ended_ = ended_ || end;
-      timing = timing_;
     }
     if (read) call_->Read([self = shared_from_this()](auto message) { self->OnMessage(std::move(message)); });
     if (to_prepare != nullptr) Prepare(std::move(to_prepare));
     if (to_send != nullptr) Send(std::move(to_send));
-    if (end) {
-      call_->set_timing(timing);
-      call_->Finish(absl::OkStatus());
-    }
+    if (end) call_->Finish(absl::OkStatus());
   }
 
   void OnMessage(std::optional<grpc::ByteBuffer> message) {
@@ -250,12 +245,10 @@ class Stream : public std::enable_shared_from_this<Stream> {
   }
 
   void OnEmbedded(FlightPointer flight, absl::StatusOr<EmbedOutcome> outcome) {
+    if (outcome.ok()) call_->AddTiming(outcome->timing);
     if (absl::Status status = call_->cancellation()->Check(); !status.ok()) return call_->Finish(status);
     if (outcome.ok()) {
       dependencies_.metrics->RecordEmbed(outcome->timing, flight->group.num_inputs(), outcome->num_tokens);
-      absl::MutexLock lock(&mutex_);
-      timing_.queue_time += outcome->timing.queue_time;
-      timing_.compute_time += outcome->timing.compute_time;
     }
     flight->group.SetOutcome(std::move(outcome));
     const int64_t num_parts = flight->group.PlanParts();
@@ -323,7 +316,6 @@ class Stream : public std::enable_shared_from_this<Stream> {
   bool preparing_ ABSL_GUARDED_BY(mutex_) = false;  // the last group
   bool sending_ ABSL_GUARDED_BY(mutex_) = false;    // a result of the first group
   bool ended_ ABSL_GUARDED_BY(mutex_) = false;
-  Timing timing_ ABSL_GUARDED_BY(mutex_);  // of all groups
 };
 
 }  // namespace

@@ -27,6 +27,7 @@ static void PrintTo(const ServedMap& map, std::ostream* stream) { *stream << map
 
 namespace {
 
+using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -438,6 +439,23 @@ TEST_F(AttendStream, LossyEncodingsAreSmallerAndNear) {
     ASSERT_TRUE(answer.ok()) << answer.status();
     EXPECT_LT(WorstRowError(FromWire(answer->output(), v1::LAYOUT_UNSPECIFIED), expected), tolerance);
   }
+}
+
+TEST(AttendStreams, ThatEndByAnErrorAreLoggedWithTheTimeTheyTook) {
+  Favord favord({.flags = {"--threads", "1"}});
+  AttentionSpec causal_spec;
+  causal_spec.causal = true;
+  const AttentionCase attention_case = GaussianCase(causal_spec, {1, 4, 4, 2000, 2000, 64, 64}, nullptr, 3);
+  AttendStreamClient stream(favord.channel());
+  ASSERT_TRUE(stream.Start(Spec(true)));
+  ASSERT_TRUE(stream.Send(ChunkOf(&attention_case.queries, &attention_case.keys, &attention_case.values, 0, 2000, {})));
+  ASSERT_TRUE(stream.Read().has_value());
+  ASSERT_TRUE(stream.Start(Spec(true)));  // a second one
+  EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(favord.Stop(), 0);
+  const std::string log = favord.process().err().text();
+  EXPECT_THAT(log, ContainsRegex("\"method\":\"AttendStream\""));
+  EXPECT_THAT(log, ContainsRegex("\"compute_ms\":[0-9]*[1-9]"));
 }
 
 TEST(AttendStreams, LeaveNothingBehindHoweverTheyEnd) {
