@@ -1,8 +1,8 @@
 #include "favor/format/stored_tensor.h"
 
-#include <algorithm>
 #include <bit>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -59,14 +59,14 @@ absl::StatusOr<int64_t> StoredByteSize(absl::string_view dtype, absl::Span<const
       return absl::InvalidArgumentError(absl::StrCat("shape[", axis, "] is ", shape[axis], ", at least 0"));
     }
   }
-  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) return 0;
+  // Also where a size is 0, as readers multiply some of the sizes without it.
   for (int64_t size : shape) {
-    if (__builtin_mul_overflow(bytes, size, &bytes)) {
+    if (size != 0 && __builtin_mul_overflow(bytes, size, &bytes)) {
       return absl::InvalidArgumentError(
           absl::StrCat("shape ", ShapeString(shape), " has more bytes than an int64 can count"));
     }
   }
-  return bytes;
+  return absl::c_linear_search(shape, 0) ? 0 : bytes;
 }
 
 absl::StatusOr<DataType> DataTypeOf(const StoredTensor& tensor) {

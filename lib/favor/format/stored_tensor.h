@@ -29,7 +29,8 @@ constexpr int64_t kMaxStoredRank = 32;
 int64_t StoredElementSize(absl::string_view dtype);
 
 // Bytes of a dense tensor. InvalidArgumentError naming the offence: unknown dtype, more than kMaxStoredRank sizes, a
-// negative size, more bytes than an int64 can count.
+// negative size, more bytes than an int64 can count, sizes of 0 left out of it: a product of any sizes of a shape that
+// was accepted has no overflow.
 absl::StatusOr<int64_t> StoredByteSize(absl::string_view dtype, absl::Span<const int64_t> shape);
 
 // "[2, 8, 128, 64]"

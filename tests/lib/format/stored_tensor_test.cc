@@ -19,7 +19,7 @@ TEST(StoredByteSize, MultipliesOut) {
   EXPECT_EQ(*StoredByteSize("F32", {2, 3}), 24);
   EXPECT_EQ(*StoredByteSize("BF16", {5}), 10);
   EXPECT_EQ(*StoredByteSize("I64", {}), 8);
-  EXPECT_EQ(*StoredByteSize("BOOL", {7, 0, std::numeric_limits<int64_t>::max(), 9}), 0);
+  EXPECT_EQ(*StoredByteSize("BOOL", {7, 0, std::numeric_limits<int64_t>::max() / 7}), 0);
 }
 
 TEST(StoredByteSize, NamesWhatIsWrong) {
@@ -29,6 +29,9 @@ TEST(StoredByteSize, NamesWhatIsWrong) {
             absl::InvalidArgumentError("shape has 33 sizes, at most 32"));
   EXPECT_EQ(StoredByteSize("F64", {int64_t{1} << 31, int64_t{1} << 29}).status(),
             absl::InvalidArgumentError("shape [2147483648, 536870912] has more bytes than an int64 can count"));
+  // A reader that multiplies the sizes after the first, the bytes of a row, would overflow.
+  EXPECT_EQ(StoredByteSize("F32", {0, int64_t{1} << 32, int64_t{1} << 32}).status(),
+            absl::InvalidArgumentError("shape [0, 4294967296, 4294967296] has more bytes than an int64 can count"));
 }
 
 TEST(ToFloat32, ReadsEveryFloatType) {
