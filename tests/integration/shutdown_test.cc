@@ -194,8 +194,8 @@ TEST(Sigterm, ASecondOneEndsTheWaiting) {
 
 TEST(Sigterm, OfAnIdleServerIsQuick) {
   for (const int signal : {SIGTERM, SIGINT}) {
-    absl::Duration best = absl::InfiniteDuration();  // of a machine that does nothing else
-    for (int i = 0; i < 3; ++i) {                    // other tests may come between for a moment
+    absl::Duration best = absl::InfiniteDuration();            // of a machine that does nothing else
+    for (int i = 0; i < 3 && best >= absl::Seconds(1); ++i) {  // other tests may come between for a moment
       const double before = Slowdown();
       Favord favord({.flags = {"--drain-delay", "0s"}});
       ASSERT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
