@@ -244,18 +244,19 @@ TEST(EmbedBatcher, RefusesAtOnceWhatCannotBeDoneByItsDeadline) {
     return absl::OkStatus();
   };
   fixture.model = testing::FakeModel(options);
-  const auto in = [](absl::Duration time) { return absl::Now() + time; };
-  Caller* first = fixture.Start(fixture.Work(1, 50), in(absl::Seconds(1)));
+  Caller* first = fixture.Start(fixture.Work(1, 50), absl::Now() + absl::Seconds(20));
   first->done.WaitForNotification();
   ASSERT_TRUE(first->outcome.ok()) << "nothing is known yet: " << first->outcome.status();
+  // Or longer, on a busy machine.
+  const absl::Duration token = first->outcome->timing.compute_time / 50;
+  const auto in = [token](int64_t num_tokens) { return absl::Now() + num_tokens * token; };
 
-  Caller* hopeless = fixture.Start(fixture.Work(100, 100), in(absl::Seconds(4)));  // 5 s at best
+  Caller* hopeless = fixture.Start(fixture.Work(100, 100), in(4000));  // 5000 at best
   ASSERT_TRUE(hopeless->done.HasBeenNotified());
   EXPECT_TRUE(absl::IsDeadlineExceeded(hopeless->outcome.status())) << hopeless->outcome.status();
 
   Caller* ahead = fixture.Start(fixture.Work(20, 100));
-  Caller* behind =
-      fixture.Start(fixture.Work(10, 100), in(absl::Milliseconds(700)));  // half a second, and as much ahead
+  Caller* behind = fixture.Start(fixture.Work(10, 100), in(700));  // 500, and as much ahead
   ASSERT_TRUE(behind->done.HasBeenNotified());
   EXPECT_TRUE(absl::IsResourceExhausted(behind->outcome.status())) << behind->outcome.status();
   EXPECT_TRUE(RetryDelayOf(behind->outcome.status()).has_value());
