@@ -16,7 +16,7 @@ namespace favor {
 
 // Foretells how far an approximate call is from exact softmax attention, from the norms and logits of a few of its
 // rows: no row is computed exactly, and the call's own answer is not looked at. Costs a hundredth of a call of 1,000
-// tokens or more. Its interval, a factor of 3 below and of 6 above, holds 95 of 100 errors (docs/accuracy_notes.md):
+// tokens or more. Its interval, a factor of 3 below and of 6 above, holds nine of ten errors (docs/accuracy_notes.md):
 // good to see that an approximation is hopeless, or beyond doubt. To know the error there is ErrorMeasurement.
 // Thread-compatible.
 class ErrorPrediction {
