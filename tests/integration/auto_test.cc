@@ -13,6 +13,7 @@
 #include "tests/support/attention_case.h"
 #include "tests/support/errors.h"
 #include "tests/support/implementation.h"
+#include "tests/support/sanitizer.h"
 
 namespace favor::testing {
 namespace {
@@ -81,7 +82,8 @@ TEST(Auto, ABudgetThatIsTooShortFailsOrWarns) {
   Favord favord;
   const AttentionCase attention_case = CaseOf(8000, 2);  // some tenths of a second, and beyond any number of anchors
   v1::AttendRequest request = Request(attention_case, 0.01);
-  request.mutable_spec()->mutable_auto_()->mutable_time_budget()->set_nanos(15'000'000);
+  // Time for an estimator and not for exact attention, which a sanitizer makes slower alike.
+  request.mutable_spec()->mutable_auto_()->mutable_time_budget()->set_nanos(kSanitized ? 400'000'000 : 15'000'000);
   const AttendAnswer failed = Attend(favord.channel(), request);
   EXPECT_EQ(failed.status.error_code(), grpc::StatusCode::FAILED_PRECONDITION) << Describe(failed.status);
   EXPECT_THAT(failed.status.error_message(), HasSubstr("time_budget"));

@@ -13,6 +13,7 @@
 #include "tests/integration/harness/rpc.h"
 #include "tests/integration/harness/sockets.h"
 #include "tests/integration/harness/temp_dir.h"
+#include "tests/support/sanitizer.h"
 
 namespace favor::testing {
 namespace {
@@ -62,6 +63,8 @@ TEST(VanishedClient, InTheMidstOfItsRequestLeavesNothingBehind) {
 }
 
 TEST(Descriptors, WhenTheyRunOutOldConnectionsGoOn) {
+  // It looks at an object's type through a pipe, and where it gets none calls the object bad: any shared_ptr will do.
+  if (kSanitized) GTEST_SKIP() << "UndefinedBehaviorSanitizer needs descriptors of its own";
   Favord favord({.max_open_files = 64});
   ASSERT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
   {
