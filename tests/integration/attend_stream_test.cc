@@ -4,7 +4,6 @@
 #include <optional>
 #include <random>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -13,7 +12,6 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_stream.h"
-#include "tests/integration/harness/await.h"
 #include "tests/integration/harness/favord.h"
 #include "tests/integration/harness/rpc.h"
 #include "tests/support/errors.h"
@@ -27,7 +25,6 @@ static void PrintTo(const ServedMap& map, std::ostream* stream) { *stream << map
 
 namespace {
 
-using ::testing::ContainsRegex;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -439,84 +436,6 @@ TEST_F(AttendStream, LossyEncodingsAreSmallerAndNear) {
     ASSERT_TRUE(answer.ok()) << answer.status();
     EXPECT_LT(WorstRowError(FromWire(answer->output(), v1::LAYOUT_UNSPECIFIED), expected), tolerance);
   }
-}
-
-TEST(AttendStreams, ThatEndByAnErrorAreLoggedWithTheTimeTheyTook) {
-  Favord favord({.flags = {"--threads", "1"}});
-  AttentionSpec causal_spec;
-  causal_spec.causal = true;
-  const AttentionCase attention_case = GaussianCase(causal_spec, {1, 4, 4, 2000, 2000, 64, 64}, nullptr, 3);
-  AttendStreamClient stream(favord.channel());
-  ASSERT_TRUE(stream.Start(Spec(true)));
-  ASSERT_TRUE(stream.Send(ChunkOf(&attention_case.queries, &attention_case.keys, &attention_case.values, 0, 2000, {})));
-  ASSERT_TRUE(stream.Read().has_value());
-  ASSERT_TRUE(stream.Start(Spec(true)));  // a second one
-  EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(favord.Stop(), 0);
-  const std::string log = favord.process().err().text();
-  EXPECT_THAT(log, ContainsRegex("\"method\":\"AttendStream\""));
-  EXPECT_THAT(log, ContainsRegex("\"compute_ms\":[0-9]*[1-9]"));
-}
-
-TEST(AttendStreams, LeaveNothingBehindHoweverTheyEnd) {
-  Favord favord({.flags = {"--threads", "2"}});
-  AttentionSpec causal_spec;
-  causal_spec.causal = true;
-  const AttentionCase attention_case = GaussianCase(causal_spec, {1, 4, 4, 2000, 2000, 64, 64}, nullptr, 3);
-  const v1::AttendStreamRequest chunk =
-      ChunkOf(&attention_case.queries, &attention_case.keys, &attention_case.values, 0, 2000, {});
-  std::vector<std::thread> clients;
-  for (uint32_t c = 0; c < 16; ++c) {
-    clients.emplace_back([&, c] {
-      std::mt19937 random(c);
-      // One that sends without reading is stopped by the server, and waits for its deadline.
-      AttendStreamClient stream(favord.channel(), absl::Milliseconds(random() % 4 == 0 ? 200 : 3000));
-      stream.Start(Spec(true));
-      for (uint32_t i = random() % 6; i > 0 && stream.Send(chunk); --i) {
-        if (random() % 2 == 0) stream.Read();
-      }
-      if (random() % 2 == 0) stream.context().TryCancel();
-      stream.SendNoMore();
-      stream.Finish();
-    });
-  }
-  for (std::thread& client : clients) client.join();
-  EXPECT_TRUE(Eventually([&] {
-    const Exposition metrics = favord.Metrics();
-    return metrics.Sum("favor_open_streams") == 0 && metrics.Sum("favor_admitted_bytes") == 0 &&
-           metrics.Sum("favor_calls_in_flight") == 0;
-  }));
-  EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
-}
-
-TEST(AttendStreams, OfAClientThatDoesNotReadHoldTheirStateTwoMessagesAndAnAnswer) {
-  Favord favord;
-  AttentionSpec causal_spec;
-  causal_spec.causal = true;
-  const AttentionCase attention_case = GaussianCase(causal_spec, {1, 8, 8, 1000, 1000, 64, 64}, nullptr, 3);
-  const v1::AttendStreamRequest chunk =
-      ChunkOf(&attention_case.queries, &attention_case.keys, &attention_case.values, 0, 1000, {});
-  AttendStreamClient stream(favord.channel());
-  ASSERT_TRUE(stream.Start(Spec(true)));
-  std::thread sender([&] {
-    for (int i = 0; i < 40 && stream.Send(chunk); ++i) {
-    }
-  });
-  // Until nothing moves any more.
-  double received = -1;
-  EXPECT_TRUE(Eventually([&] {
-    const double before = std::exchange(
-        received, favord.Metrics().Sum("grpc_server_msg_received_total", {{"grpc_method", "AttendStream"}}));
-    absl::SleepFor(absl::Milliseconds(500));
-    return received > 2 && received == before;
-  }));
-  EXPECT_LT(received, 10);
-  const double chunk_bytes = static_cast<double>(chunk.ByteSizeLong());
-  EXPECT_LT(favord.Metrics().Sum("favor_admitted_bytes"), 3 * chunk_bytes);
-  EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
-  stream.context().TryCancel();
-  sender.join();
-  stream.Finish();
 }
 
 }  // namespace
