@@ -75,8 +75,8 @@ TEST(RefusedByHeaders, LeavesTheServerNothingOfALargeMessage) {
   const auto answer = CallWithBytes(favord.channel(), kAttend, large);
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << Describe(answer.status);
   EXPECT_THAT(answer.status.error_message(), HasSubstr("calls are in flight"));
-  // AddressSanitizer keeps what is freed.
-  EXPECT_LT(favord.PeakResidentBytes() - before, (kSanitized ? 100 : 20) << 20);
+  // A quarter of it: the busy call touches its output meanwhile, some 20 MB. AddressSanitizer keeps what is freed.
+  EXPECT_LT(favord.PeakResidentBytes() - before, (kSanitized ? 100 : 50) << 20);
   EXPECT_EQ(favord.Metrics().Sum("favor_request_bytes_total", {{"grpc_method", "Attend"}}), 0);
 }
 
