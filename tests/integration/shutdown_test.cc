@@ -111,10 +111,11 @@ TEST(Sigterm, UnderLoadLosesNoCall) {
 
 TEST(Sigterm, TurnsHealthFirstAndGoesOnServingForTheDrainDelay) {
   Favord favord({.flags = {"--drain-delay", "1h"}});
-  ASSERT_EQ(HealthOf(favord), HealthCheckResponse::SERVING);
+  ASSERT_TRUE(Eventually([&] { return HealthOf(favord) == HealthCheckResponse::SERVING; }));
   favord.process().Signal(SIGTERM);
   ASSERT_TRUE(Eventually([&] { return HealthOf(favord) == HealthCheckResponse::NOT_SERVING; }));
-  EXPECT_EQ(HealthOf(favord, "favor.v1.AttentionService"), HealthCheckResponse::NOT_SERVING);
+  EXPECT_TRUE(
+      Eventually([&] { return HealthOf(favord, "favor.v1.AttentionService") == HealthCheckResponse::NOT_SERVING; }));
   EXPECT_EQ(HealthOf(favord, "liveness"), HealthCheckResponse::SERVING) << "to be restarted now would lose calls";
   // Old connections and new ones alike.
   EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
