@@ -348,6 +348,7 @@ TEST(FavorInfo, TellsVersionAndLimits) {
 
 TEST(FavorHealth, ExitCodeIsZeroOnlyWhileServing) {
   Favord favord({.flags = {"--drain-delay", "1h"}});
+  ASSERT_TRUE(favord.AwaitServing());
   const auto health = [&](std::vector<std::string> flags) {
     flags.insert(flags.begin(), {"health", "--endpoint", favord.address()});
     return RunFavor(flags);

@@ -111,7 +111,8 @@ TEST(Sigterm, UnderLoadLosesNoCall) {
 
 TEST(Sigterm, TurnsHealthFirstAndGoesOnServingForTheDrainDelay) {
   Favord favord({.flags = {"--drain-delay", "1h"}});
-  ASSERT_TRUE(Eventually([&] { return HealthOf(favord) == HealthCheckResponse::SERVING; }));
+  ASSERT_TRUE(favord.AwaitServing());
+  ASSERT_EQ(HealthOf(favord), HealthCheckResponse::SERVING);
   favord.process().Signal(SIGTERM);
   ASSERT_TRUE(Eventually([&] { return HealthOf(favord) == HealthCheckResponse::NOT_SERVING; }));
   EXPECT_TRUE(

@@ -41,6 +41,7 @@ HealthCheckRequest About(const std::string& service) {
 
 TEST(Health, CheckKnowsTheServerEveryServiceAndLiveness) {
   Favord favord;
+  ASSERT_TRUE(favord.AwaitServing());
   const auto stub = Health::NewStub(favord.channel());
   for (const std::string service : {"", "favor.v1.AttentionService", "favor.v1.InfoService", "liveness"}) {
     SCOPED_TRACE(service);
@@ -60,6 +61,7 @@ TEST(Health, CheckKnowsTheServerEveryServiceAndLiveness) {
 
 TEST(Health, WatchTellsEveryChangeUpToTheEnd) {
   Favord favord({.flags = {"--drain-delay", "300ms"}});
+  ASSERT_TRUE(favord.AwaitServing());
   const auto stub = Health::NewStub(favord.channel());
   const auto watch = [&](grpc::ClientContext* context, const std::string& service) {
     SetDeadline(context);

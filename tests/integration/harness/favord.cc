@@ -21,12 +21,14 @@ namespace {
 // How long a start may take on a machine that is busy with other tests, under a sanitizer.
 constexpr absl::Duration kStartTimeout = absl::Seconds(60);
 
-// The line of the log in which favord says where it listens, once it is there.
-std::optional<std::string> FindListeningLine(const std::string& log) {
-  for (const absl::string_view line : absl::StrSplit(log, '\n')) {
-    if (absl::StrContains(line, "\"event\":\"started\"")) return std::string(line);
-  }
-  return std::nullopt;
+// The line of the log that tells of an event, once it is there.
+auto FindLineOf(const std::string& event) {
+  return [field = absl::StrCat("\"event\":\"", event, "\"")](const std::string& log) -> std::optional<std::string> {
+    for (const absl::string_view line : absl::StrSplit(log, '\n')) {
+      if (absl::StrContains(line, field)) return std::string(line);
+    }
+    return std::nullopt;
+  };
 }
 
 // A field of /proc/PID/status in bytes.
@@ -51,7 +53,7 @@ Favord::Favord(const FavordOptions& options) {
   process.max_open_files = options.max_open_files;
   process_ = std::make_unique<Process>(process);
 
-  const std::optional<std::string> line = process_->err().Await(FindListeningLine, kStartTimeout);
+  const std::optional<std::string> line = process_->err().Await(FindLineOf("started"), kStartTimeout);
   if (!line) {
     ADD_FAILURE() << "favord did not start; its log:\n" << process_->err().text();
     addresses_ = {"127.0.0.1:1"};  // where nobody answers
@@ -67,6 +69,8 @@ std::shared_ptr<grpc::Channel> Favord::channel() {
   if (channel_ == nullptr) channel_ = ConnectTo(address());
   return channel_;
 }
+
+bool Favord::AwaitServing() { return process_->err().Await(FindLineOf("serving"), kStartTimeout).has_value(); }
 
 Exposition Favord::Metrics() const {
   const absl::StatusOr<HttpAnswer> answer = HttpGet(metrics_address_, "/metrics");

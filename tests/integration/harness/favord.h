@@ -41,6 +41,9 @@ class Favord {
 
   Process& process() { return *process_; }
 
+  // Waits until its health says SERVING, which is a moment after it listens; false when it never does.
+  bool AwaitServing();
+
   // What /metrics says now.
   Exposition Metrics() const;
   double CallsInFlight() const { return Metrics().Sum("favor_calls_in_flight"); }
