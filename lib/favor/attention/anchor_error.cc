@@ -1,6 +1,4 @@
-#include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "favor/attention/head_error.h"
 #include "favor/attention/head_sample.h"

@@ -5,7 +5,6 @@
 #include <numeric>
 
 #include "favor/attention/scratch.h"
-#include "favor/attention/spread_rows.h"
 #include "favor/attention/squared_distance.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/anchors.h"
@@ -76,14 +75,8 @@ AutoGlance::AutoGlance(const Options& options, const AttentionInputs& inputs, co
       inputs_(inputs),
       cancellation_(cancellation),
       group_(inputs.queries.shape.num_heads / inputs.keys.shape.num_heads),
-      means_("queries", inputs_.queries, inputs_.query_lengths, group_, kMeanRows) {
-  std::vector<Reader> all;
-  for (int64_t batch = 0; batch < inputs_.queries.shape.batch_size; ++batch) {
-    if (inputs_.NumQueries(batch) == 0 || inputs_.NumKeys(batch) == 0) continue;
-    for (int64_t head = 0; head < inputs_.queries.shape.num_heads; ++head) all.push_back({batch, head});
-  }
-  const auto count = static_cast<int64_t>(all.size()), taken = std::min(count, options_.num_heads);
-  for (int64_t i = 0; i < taken; ++i) readers_.push_back(all[(2 * i + 1) * count / (2 * taken)]);
+      means_("queries", inputs_.queries, inputs_.query_lengths, group_, kMeanRows),
+      readers_(SpreadReaders(inputs, options.num_heads)) {
   rows_.resize(readers_.size());
   clusterings_.resize(readers_.size(), 1.0);
 }

@@ -9,6 +9,7 @@
 #include "favor/attention/attention.h"
 #include "favor/attention/error_estimate.h"
 #include "favor/attention/sampled_rows.h"
+#include "favor/attention/spread_rows.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
 
@@ -43,9 +44,6 @@ class AutoGlance {
 
  private:
   struct Scratch;
-  struct Reader {
-    int64_t batch, head;
-  };
 
   absl::Status Look(int64_t index);
   absl::Status Pack(const Reader& reader, const Scratch& scratch) const;

@@ -25,26 +25,20 @@ bool ErrorPrediction::IsPossible(const AttentionSpec& spec) { return CheckMeasur
 ErrorPrediction::ErrorPrediction(const AttentionSpec& spec, const AttentionInputs& inputs,
                                  const AttentionReport* report, const Cancellation* cancellation)
     : spec_(spec), inputs_(inputs), report_(report), cancellation_(cancellation) {
-  const Shape& shape = inputs.queries.shape;
-  std::vector<Reader> all;
-  for (int64_t batch = 0; batch < shape.batch_size; ++batch) {
-    if (inputs.NumQueries(batch) == 0 || inputs.NumKeys(batch) == 0) continue;
-    for (int64_t head = 0; head < shape.num_heads; ++head) all.push_back({batch, head});
-  }
-  const auto count = static_cast<int64_t>(all.size()), taken = std::min(count, kMaxHeads);
-  for (int64_t i = 0; i < taken; ++i) readers_.push_back(all[(2 * i + 1) * count / (2 * taken)]);
+  for (const internal::Reader& reader : internal::SpreadReaders(inputs, kMaxHeads)) predictions_.push_back({reader});
 }
 
 Phase ErrorPrediction::Plan() {
-  return {static_cast<int64_t>(readers_.size()), 1,
-          [this](int64_t chain, int64_t) { return Predict(&readers_[chain]); }};
+  return {static_cast<int64_t>(predictions_.size()), 1,
+          [this](int64_t chain, int64_t) { return Predict(&predictions_[chain]); }};
 }
 
-absl::Status ErrorPrediction::Predict(Reader* reader) const {
+absl::Status ErrorPrediction::Predict(Prediction* prediction) const {
   if (cancellation_ != nullptr) {
     if (absl::Status status = cancellation_->Check(); !status.ok()) return status;
   }
-  const auto sample = internal::TakeHeadSample(inputs_, spec_.causal, reader->batch, reader->head);
+  const internal::Reader& reader = prediction->reader;
+  const auto sample = internal::TakeHeadSample(inputs_, spec_.causal, reader.batch, reader.head);
   if (!sample.ok()) return sample.status();
   const FeatureSpec features = FeaturesThatRun(spec_);
   const Shape& queries = inputs_.queries.shape;
@@ -53,25 +47,25 @@ absl::Status ErrorPrediction::Predict(Reader* reader) const {
   if (statistics == nullptr && UsesStatistics(features)) statistics = report_->statistics.get();
   const HeadStatistics* own = statistics == nullptr
                                   ? nullptr
-                                  : &statistics->heads[reader->head * inputs_.keys.shape.num_heads / queries.num_heads];
+                                  : &statistics->heads[reader.head * inputs_.keys.shape.num_heads / queries.num_heads];
   if (UsesAnchors(features) && own == nullptr) return absl::InternalError("there are no anchors");
-  reader->error = UsesAnchors(features)
-                      ? internal::ExpectedAnchorError(features, scale, *own, *sample)
-                      : internal::ExpectedFeatureError(features, scale, own, report_->num_features, *sample);
-  reader->num_rows = sample->num_queries;
-  reader->num_sampled = sample->queries.rows();
+  prediction->error = UsesAnchors(features)
+                          ? internal::ExpectedAnchorError(features, scale, *own, *sample)
+                          : internal::ExpectedFeatureError(features, scale, own, report_->num_features, *sample);
+  prediction->num_rows = sample->num_queries;
+  prediction->num_sampled = sample->queries.rows();
   return absl::OkStatus();
 }
 
 std::optional<ErrorEstimate> ErrorPrediction::estimate() const {
-  if (readers_.empty()) return std::nullopt;
+  if (predictions_.empty()) return std::nullopt;
   double error = 0, mean_error = 0, norm = 0;
   ErrorEstimate estimate;
-  for (const Reader& reader : readers_) {
-    error += reader.num_rows * reader.error.squared_error;
-    mean_error += reader.num_rows * reader.error.mean_of_values_error;
-    norm += reader.num_rows * reader.error.squared_norm;
-    estimate.num_rows += reader.num_sampled;
+  for (const Prediction& prediction : predictions_) {
+    error += prediction.num_rows * prediction.error.squared_error;
+    mean_error += prediction.num_rows * prediction.error.mean_of_values_error;
+    norm += prediction.num_rows * prediction.error.squared_norm;
+    estimate.num_rows += prediction.num_sampled;
   }
   estimate.relative_error = internal::RelativeError(error, norm);
   estimate.mean_of_values_error = internal::RelativeError(mean_error, norm);
@@ -95,7 +89,7 @@ int64_t ErrorPrediction::Bytes(const AttentionInputs& inputs, int num_threads) {
                            3 * (sizes.keys + sizes.queries + kMaxAnchors) * dim;
   const int64_t bytes = sizes.Bytes(inputs) + matrices * static_cast<int64_t>(sizeof(double));
   const int64_t num_readers = inputs.queries.shape.batch_size * inputs.queries.shape.num_heads + kMaxHeads;
-  return std::min<int64_t>(num_threads, kMaxHeads) * bytes + num_readers * static_cast<int64_t>(sizeof(Reader));
+  return std::min<int64_t>(num_threads, kMaxHeads) * bytes + num_readers * static_cast<int64_t>(sizeof(Prediction));
 }
 
 }  // namespace favor

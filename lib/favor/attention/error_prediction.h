@@ -9,6 +9,7 @@
 #include "favor/attention/attention.h"
 #include "favor/attention/error_estimate.h"
 #include "favor/attention/head_error.h"
+#include "favor/attention/spread_rows.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
 
@@ -38,19 +39,20 @@ class ErrorPrediction {
   static int64_t Bytes(const AttentionInputs& inputs, int num_threads);
 
  private:
-  struct Reader {
-    int64_t batch, head;
+  // Of one head.
+  struct Prediction {
+    internal::Reader reader;
     double num_rows = 0;  // it stands for
     int64_t num_sampled = 0;
     internal::HeadError error = {};
   };
-  absl::Status Predict(Reader* reader) const;
+  absl::Status Predict(Prediction* prediction) const;
 
   const AttentionSpec spec_;
   const AttentionInputs inputs_;
   const AttentionReport* const report_;
   const Cancellation* const cancellation_;
-  std::vector<Reader> readers_;
+  std::vector<Prediction> predictions_;
 };
 
 }  // namespace favor

@@ -2,8 +2,10 @@
 #define FAVOR_ATTENTION_SPREAD_ROWS_H_
 
 #include <cstdint>
+#include <vector>
 
 #include "absl/status/status.h"
+#include "favor/attention/attention.h"
 #include "favor/attention/plan_sizes.h"
 #include "favor/tensor/tensor_view.h"
 
@@ -16,6 +18,14 @@ struct Spread {
   int64_t Row(int64_t index) const { return first + index * step; }
   int64_t step, first, count;
 };
+
+// One head of the queries of one sequence.
+struct Reader {
+  int64_t batch, head;
+};
+
+// Up to `most` of those that have a query and a key, evenly spread.
+std::vector<Reader> SpreadReaders(const AttentionInputs& inputs, int64_t most);
 
 // Packs rows of one sequence and head into out, [spread.count][Padded(dim)]. InvalidArgumentError, naming the tensor
 // and the position, for a row that is not finite.
