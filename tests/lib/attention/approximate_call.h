@@ -1,7 +1,6 @@
 #ifndef FAVOR_TESTS_LIB_ATTENTION_APPROXIMATE_CALL_H_
 #define FAVOR_TESTS_LIB_ATTENTION_APPROXIMATE_CALL_H_
 
-#include <cmath>
 #include <cstdint>
 #include <memory>
 #include <random>
@@ -10,13 +9,14 @@
 #include "favor/attention/attention.h"
 #include "favor/projection/projection.h"
 #include "gtest/gtest.h"
+#include "tests/lib/attention/call_tensors.h"
 
 namespace favor::testing {
 
 // A call on N(0, 1) inputs and what became of it.
-struct ApproximateCall {
+struct ApproximateCall : CallTensors {
   ApproximateCall(const Shape& shape, int64_t key_heads, double input_scale, uint32_t seed)
-      : shape(shape), key_shape{shape.batch_size, key_heads, shape.length, shape.dim} {
+      : CallTensors(shape, key_heads) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
     const auto fill = [&](const Shape& of, float scale, std::vector<float>* to) {
@@ -32,12 +32,7 @@ struct ApproximateCall {
   }
 
   AttentionInputs Inputs(bool with_projection = true) const {
-    AttentionInputs inputs;
-    inputs.queries = DenseView(queries.data(), shape);
-    inputs.keys = DenseView(keys.data(), key_shape);
-    inputs.values = DenseView(values.data(), key_shape);
-    inputs.query_lengths = query_lengths;
-    inputs.key_lengths = key_lengths;
+    AttentionInputs inputs = CallTensors::Inputs();
     if (with_projection) inputs.projection = projection;
     return inputs;
   }
@@ -51,18 +46,11 @@ struct ApproximateCall {
     exact_spec.mode = AttentionMode::kExact;
     exact_spec.causal = spec.causal;
     EXPECT_TRUE(Attend(exact_spec, Inputs(false), DenseView(exact.data(), shape)).ok());
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < exact.size(); ++i) {
-      error += std::pow(double{output[i]} - exact[i], 2);
-      norm += std::pow(double{exact[i]}, 2);
-    }
-    return std::sqrt(error / norm);
+    return RelativeError(output, exact);
   }
 
-  Shape shape, key_shape;
   AttentionSpec spec;
-  std::vector<int64_t> query_lengths, key_lengths;
-  std::vector<float> queries, keys, values, output, exact;
+  std::vector<float> output, exact;
   std::shared_ptr<const Projection> projection;
 };
 

@@ -10,6 +10,7 @@
 #include "favor/base/thread_pool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/lib/attention/call_tensors.h"
 #include "tests/support/safetensors_file.h"
 
 namespace favor {
@@ -19,9 +20,8 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 // Queries near some centres, as those of trained models are, and keys and values of N(0, 1).
-struct Call {
-  Call(const Shape& shape, int64_t key_heads, double input_scale, uint32_t seed)
-      : shape(shape), key_shape{shape.batch_size, key_heads, shape.length, shape.dim} {
+struct Call : testing::CallTensors {
+  Call(const Shape& shape, int64_t key_heads, double input_scale, uint32_t seed) : CallTensors(shape, key_heads) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal;
     const auto fill = [&](const Shape& of, double scale, std::vector<float>* to) {
@@ -39,16 +39,6 @@ struct Call {
     }
     output.assign(shape.num_elements(), 7);
     spec.max_relative_error = 0.1;
-  }
-
-  AttentionInputs Inputs() const {
-    AttentionInputs inputs;
-    inputs.queries = DenseView(queries.data(), shape);
-    inputs.keys = DenseView(keys.data(), key_shape);
-    inputs.values = DenseView(values.data(), key_shape);
-    inputs.query_lengths = query_lengths;
-    inputs.key_lengths = key_lengths;
-    return inputs;
   }
 
   // On a pool, or on the calling thread.
@@ -76,20 +66,10 @@ struct Call {
     return result;
   }
 
-  double TrueError() const {
-    const std::vector<float> exact = Exact();
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < exact.size(); ++i) {
-      error += std::pow(double{output[i]} - exact[i], 2);
-      norm += std::pow(double{exact[i]}, 2);
-    }
-    return std::sqrt(error / norm);
-  }
+  double TrueError() const { return testing::RelativeError(output, Exact()); }
 
-  Shape shape, key_shape;
   AutoSpec spec;
-  std::vector<int64_t> query_lengths, key_lengths;
-  std::vector<float> queries, keys, values, output;
+  std::vector<float> output;
   AttentionReport report;
 };
 

@@ -7,15 +7,16 @@
 
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/lib/attention/call_tensors.h"
 
 namespace favor::internal {
 namespace {
 
 using ::testing::HasSubstr;
 
-struct Call {
+struct Call : favor::testing::CallTensors {
   Call(const Shape& shape, int64_t key_heads, double input_scale, uint32_t seed)
-      : shape(shape), key_shape{shape.batch_size, key_heads, shape.length, shape.dim}, random(seed) {
+      : CallTensors(shape, key_heads), random(seed) {
     Fill(shape.num_elements(), input_scale, &queries);
     Fill(key_shape.num_elements(), input_scale, &keys);
     Fill(key_shape.num_elements(), 1, &values);
@@ -25,15 +26,6 @@ struct Call {
     std::normal_distribution<float> normal;
     to->resize(count);
     for (float& value : *to) value = static_cast<float>(scale) * normal(random);
-  }
-
-  AttentionInputs Inputs() const {
-    AttentionInputs inputs;
-    inputs.queries = DenseView(queries.data(), shape);
-    inputs.keys = DenseView(keys.data(), key_shape);
-    inputs.values = DenseView(values.data(), key_shape);
-    inputs.query_lengths = inputs.key_lengths = lengths;
-    return inputs;
   }
 
   absl::StatusOr<ErrorEstimate> Look(AutoGlance::Options options) const {
@@ -56,18 +48,10 @@ struct Call {
     one_anchor.features.estimator = Estimator::kAnchors;
     one_anchor.features.num_anchors = 1;
     const std::vector<float> right = Run(exact), answer = Run(one_anchor);
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < right.size(); ++i) {
-      error += std::pow(double{answer[i]} - right[i], 2);
-      norm += std::pow(double{right[i]}, 2);
-    }
-    return std::sqrt(error / norm);
+    return favor::testing::RelativeError(answer, right);
   }
 
-  Shape shape, key_shape;
   std::mt19937 random;
-  std::vector<int64_t> lengths;
-  std::vector<float> queries, keys, values;
 };
 
 TEST(AutoGlance, IsRightWhereItLooksAtEverything) {
@@ -117,7 +101,7 @@ TEST(AutoGlance, KnowsClusteredQueries) {
 
 TEST(AutoGlance, NeverReadsPastTheLengths) {
   Call call({3, 2, 300, 16}, 2, 1, 7);
-  call.lengths = {300, 0, 130};
+  call.query_lengths = call.key_lengths = {300, 0, 130};
   const AutoGlance::Options options{.num_heads = 4, .num_rows = 16, .num_keys = 128};
   const double before = call.Look(options)->relative_error;
   EXPECT_GT(before, 0);
@@ -142,7 +126,7 @@ TEST(AutoGlance, NamesWhatIsNotFinite) {
 
 TEST(AutoGlance, OfNothingThereIsNothingToSay) {
   Call call({1, 2, 300, 16}, 2, 1, 7);
-  call.lengths = {0};
+  call.query_lengths = call.key_lengths = {0};
   const auto estimate = call.Look({});
   ASSERT_TRUE(estimate.ok()) << estimate.status();
   EXPECT_EQ(estimate->relative_error, 0);

@@ -183,12 +183,7 @@ TEST(ErrorPrediction, KnowsWhatTheMeanOfTheValuesWouldGetWrong) {
     Call same({1, 2, 400, 32}, 2, 0.8, 5);
     if (realistic) MakeRealistic(&same);
     same.TrueError();
-    double error = 0, norm = 0;
-    for (size_t i = 0; i < means.size(); ++i) {
-      error += std::pow(double{means[i]} - same.exact[i], 2);
-      norm += std::pow(double{same.exact[i]}, 2);
-    }
-    const double truth = std::sqrt(error / norm);
+    const double truth = testing::RelativeError(means, same.exact);
     EXPECT_GT((*estimate)->mean_of_values_error, 0.6 * truth);
     EXPECT_LT((*estimate)->mean_of_values_error, 1.6 * truth);
   }
