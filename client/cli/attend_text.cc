@@ -74,9 +74,8 @@ void PrintReport(const client::AttendReport& report, std::ostream& out) {
   if (report.predicted_error) out << Line("predicted error", DescribeError(*report.predicted_error));
   if (report.measured_error) out << Line("measured error", DescribeError(*report.measured_error));
   if (IsWorthless(report)) {
-    out << "  note: as far from softmax attention as the mean of the values is: ask for --mode exact or auto, unless "
-           "the\n"
-           "  model was trained with these features\n";
+    out << "  note: as far from softmax attention as the mean of the values is: ask for --mode exact or auto,"
+           " unless the\n  model was trained with these features\n";
   }
   if (report.error_bound_missed) out << "  note: the error bound was missed\n";
   out << Line("server", absl::StrCat("favord ", report.server_version, " on ", report.cpu_target));
