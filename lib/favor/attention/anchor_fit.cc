@@ -9,6 +9,7 @@
 
 #include "favor/attention/exact_attention.h"
 #include "favor/attention/not_finite.h"
+#include "favor/attention/stratified_rows.h"
 #include "favor/kernels/pack.h"
 #include "favor/kernels/tile.h"
 
@@ -43,11 +44,30 @@ class LeastSquares {
     Eigen::CompleteOrthogonalDecomposition<Eigen::Matrix<double, kParts, kParts>> solver;
     solver.setThreshold(1e-9);
     solver.compute(unit.asDiagonal() * products_ * unit.asDiagonal());
-    const Parts change = unit.asDiagonal() * solver.solve(unit.asDiagonal() * residual_);
-    return Parts::Ones() + change;
+    const Parts free = Parts::Ones() + unit.asDiagonal() * solver.solve(unit.asDiagonal() * residual_);
+    const Parts bounded = Bounded(free);
+    return bounded == free ? free : Descend(bounded);
   }
 
  private:
+  // A part is damped where the rows ask for it, and hardly ever rightly the opposite: a few rows that agree by chance
+  // would otherwise scale all others up. Of second order a little more may stand for what orders beyond it leave out.
+  static Parts Bounded(const Parts& weights) { return weights.cwiseMax(0).cwiseMin(Parts(1.1, 1.1, 1.5)); }
+
+  // The best within bounds: a convex function, one weight after the other to its minimum, from about there.
+  Parts Descend(Parts weights) const {
+    constexpr int kSweeps = 100;
+    for (int sweep = 0; sweep < kSweeps; ++sweep) {
+      for (int i = 0; i < kParts; ++i) {
+        if (!(products_(i, i) > 0)) continue;
+        const double slope = residual_[i] - products_.row(i) * (weights - Parts::Ones());
+        weights[i] += slope / products_(i, i);
+        weights = Bounded(weights);
+      }
+    }
+    return weights;
+  }
+
   Eigen::Matrix<double, kParts, kParts> products_ = Eigen::Matrix<double, kParts, kParts>::Zero();
   Parts residual_ = Parts::Zero();
 };
@@ -97,8 +117,9 @@ absl::Status AnchorFit::Gather(int64_t batch, int64_t key_head) {
   const int64_t length = inputs_.NumQueries(batch);
   alignas(64) float row[kernels::Padded(kMaxHeadDim)];
   float* to = queries_.data() + (batch * inputs_.keys.shape.num_heads + key_head) * num_rows_ * dim;
-  for (int64_t i = 0; i < count; ++i, to += dim) {
-    const int64_t index = (2 * i + 1) * group * length / (2 * count);
+  const StratifiedRows sample(group * length, count);
+  for (int64_t i = 0; i < sample.count(); ++i, to += dim) {
+    const int64_t index = sample.Row(i);
     const int64_t head = key_head * group + index / length, position = index % length;
     const kernels::Rows from = kernels::RowsOf(inputs_.queries, batch, head, position, 1);
     if (kernels::PackRows(from, 1, /*clamp=*/false, row, kernels::Padded(dim)) == 0) {

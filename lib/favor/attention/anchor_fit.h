@@ -19,12 +19,12 @@ namespace favor::internal {
 
 // Some rows of every sequence and key head, computed exactly, by which the parts of first-order softmax are weighed:
 //   out = mean V + w1 (E_w[v] - mean V) + w2 (term of first order) + w3 (term of second order),
-// by least squares. Far from its anchor a query is answered too much; smaller weights then keep the answer from being
-// worse than the mean of V. Thread-safe where states are different.
+// by least squares, from 0 to little above 1. Far from its anchor a query is answered too much; smaller weights then
+// keep the answer from being worse than the mean of V. Thread-safe where states are different.
 class AnchorFit {
  public:
-  // Up to num_rows rows a sequence and key head, evenly spread over the valid queries of its group. What is behind
-  // `inputs` must outlive the jobs. ResourceExhaustedError when there is no memory.
+  // Up to num_rows rows a sequence and key head, spread over the valid queries of its group (StratifiedRows). What is
+  // behind `inputs` must outlive the jobs. ResourceExhaustedError when there is no memory.
   static absl::StatusOr<std::shared_ptr<AnchorFit>> Create(const AttentionSpec& spec, const AttentionInputs& inputs);
   // Bytes that it holds, its jobs' scratch memory included.
   static int64_t Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads);

@@ -92,21 +92,21 @@ int64_t AutoGlance::Bytes(const Options& options, const AttentionInputs& inputs,
 
 absl::Status AutoGlance::Pack(const Reader& reader, const Scratch& scratch) const {
   const int64_t dim = inputs_.queries.shape.dim, stride = Padded(dim), key_head = reader.head / group_;
-  const Spread rows(inputs_.NumQueries(reader.batch), options_.num_rows);
-  const Spread keys(inputs_.NumKeys(reader.batch), options_.num_keys);
+  const StratifiedRows rows(inputs_.NumQueries(reader.batch), options_.num_rows);
+  const StratifiedRows keys(inputs_.NumKeys(reader.batch), options_.num_keys);
   absl::Status status = means_.Pack(key_head, 0, means_.count(), scratch.means, stride);
-  status.Update(PackSpread("queries", inputs_.queries, reader.batch, reader.head, rows, scratch.queries));
-  status.Update(PackSpread("keys", inputs_.keys, reader.batch, key_head, keys, scratch.keys));
-  status.Update(PackSpread("values", inputs_.values, reader.batch, key_head, keys, scratch.values));
+  status.Update(PackSample("queries", inputs_.queries, reader.batch, reader.head, rows, scratch.queries));
+  status.Update(PackSample("keys", inputs_.keys, reader.batch, key_head, keys, scratch.keys));
+  status.Update(PackSample("values", inputs_.values, reader.batch, key_head, keys, scratch.values));
   if (!status.ok()) return status;
-  float* anchor = scratch.queries + rows.count * stride;
+  float* anchor = scratch.queries + rows.count() * stride;
   std::fill_n(anchor, stride, 0.0f);
   for (int64_t t = 0; t < means_.count(); ++t) {
     for (int64_t l = 0; l < dim; ++l) anchor[l] += scratch.means[t * stride + l] / static_cast<float>(means_.count());
   }
   const auto scale = static_cast<float>(options_.scale);
-  for (int64_t i = 0; i < (rows.count + 1) * stride; ++i) scratch.queries[i] *= scale;
-  kernels::Transpose(scratch.keys, stride, keys.count, dim, scratch.transposed, Padded(keys.count));
+  for (int64_t i = 0; i < (rows.count() + 1) * stride; ++i) scratch.queries[i] *= scale;
+  kernels::Transpose(scratch.keys, stride, keys.count(), dim, scratch.transposed, Padded(keys.count()));
   return absl::OkStatus();
 }
 
@@ -145,8 +145,8 @@ absl::Status AutoGlance::Look(int64_t index) {
   if (absl::Status status = Pack(reader, scratch); !status.ok()) return status;
   clusterings_[index] = Clustering(scratch);
 
-  const int64_t rows = Spread(inputs_.NumQueries(reader.batch), options_.num_rows).count;
-  const int64_t keys = Spread(inputs_.NumKeys(reader.batch), options_.num_keys).count, width = Padded(keys);
+  const int64_t rows = std::min(inputs_.NumQueries(reader.batch), options_.num_rows);
+  const int64_t keys = std::min(inputs_.NumKeys(reader.batch), options_.num_keys), width = Padded(keys);
   const int64_t dim = inputs_.queries.shape.dim, value_dim = inputs_.values.shape.dim, stride = Padded(value_dim);
   kernels::MatMul({scratch.queries, Padded(dim), 1}, {scratch.transposed, width}, scratch.weights, width, rows + 1, dim,
                   width, /*accumulate=*/false);

@@ -25,15 +25,19 @@ constexpr int64_t kSampledKeys = 64;
 // h: the estimate is f' + h/2 f'', so small; float32 rounds f, so not too small.
 constexpr float kStep = 1.0f / 32;
 
-// `count` of n, evenly spread, `phase` from 0 to 1. Not those at multiples of `avoided`, if it is above 1: anchors are
-// fitted to these, and are nearer to them than to others.
-std::vector<int64_t> Spread(int64_t n, int64_t count, double phase, int64_t avoided = 1) {
-  count = std::min(n, count);
-  std::vector<int64_t> positions(count);
-  for (int64_t i = 0; i < count; ++i) {
-    const double position = (static_cast<double>(i) + phase) * static_cast<double>(n) / static_cast<double>(count);
-    positions[i] = std::min(static_cast<int64_t>(position), n - 1);
-    if (avoided > 1 && positions[i] % avoided == 0) positions[i] += positions[i] + 1 < n ? 1 : -1;
+// Up to `count` of n positions, each in its stratum; not those that anchors are fitted to, which these are nearer to
+// than to others, where one beside them is not.
+std::vector<int64_t> CandidatePositions(int64_t n, int64_t count) {
+  const StratifiedRows candidates(n, count), fitted = StratifiedRows::InSteps(n, kMaxAnchorSample);
+  std::vector<int64_t> positions(candidates.count());
+  for (int64_t i = 0; i < candidates.count(); ++i) {
+    int64_t& position = positions[i] = candidates.Row(i);
+    if (!fitted.Contains(position)) continue;
+    for (const int64_t beside : {position + 1, position - 1}) {
+      if (beside < 0 || beside >= n || fitted.Contains(beside)) continue;
+      position = beside;
+      break;
+    }
   }
   return positions;
 }
@@ -157,7 +161,9 @@ absl::StatusOr<AlignedBuffer<float>> AutoPilot::Gather(const char* name, const T
 
 // The mean variance of a coordinate over the keys, which the metric of anchors leaves out.
 absl::StatusOr<double> AutoPilot::KeyVariance(const Unit& unit) const {
-  const std::vector<int64_t> positions = Spread(unit.keys.back().end, kSampledKeys, 0.5);
+  const StratifiedRows sample(unit.keys.back().end, kSampledKeys);
+  std::vector<int64_t> positions;
+  for (int64_t i = 0; i < sample.count(); ++i) positions.push_back(sample.Row(i));
   const auto keys = Gather("keys", inputs_.keys, unit.keys, positions);
   if (!keys.ok()) return keys.status();
   const int64_t dim = inputs_.keys.shape.dim, stride = kernels::Padded(dim);
@@ -178,8 +184,7 @@ absl::StatusOr<double> AutoPilot::KeyVariance(const Unit& unit) const {
 absl::Status AutoPilot::FindAnchors(Unit* unit) const {
   const int64_t dim = inputs_.queries.shape.dim, stride = kernels::Padded(dim);
   const int64_t num_queries = unit->queries.back().end;
-  unit->positions =
-      Spread(num_queries, NumCandidates(options_.num_rows, inputs_), 0.5, CeilDiv(num_queries, kMaxAnchorSample));
+  unit->positions = CandidatePositions(num_queries, NumCandidates(options_.num_rows, inputs_));
   const auto count = static_cast<int64_t>(unit->positions.size());
   auto candidates = Gather("queries", inputs_.queries, unit->queries, unit->positions);
   if (!candidates.ok()) return candidates.status();

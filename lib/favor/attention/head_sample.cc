@@ -12,12 +12,12 @@ namespace {
 using kernels::Padded;
 
 absl::StatusOr<RowMajorFloats> Take(const char* name, const TensorView& tensor, int64_t batch, int64_t head,
-                                    const Spread& spread) {
+                                    const StratifiedRows& sample) {
   const int64_t stride = Padded(tensor.shape.dim);
-  auto rows = AlignedBuffer<float>::Allocate(spread.count * stride);
+  auto rows = AlignedBuffer<float>::Allocate(sample.count() * stride);
   if (!rows.ok()) return rows.status();
-  if (absl::Status status = PackSpread(name, tensor, batch, head, spread, rows->data()); !status.ok()) return status;
-  const Eigen::Map<const RowMajorFloats> all(rows->data(), spread.count, stride);
+  if (absl::Status status = PackSample(name, tensor, batch, head, sample, rows->data()); !status.ok()) return status;
+  const Eigen::Map<const RowMajorFloats> all(rows->data(), sample.count(), stride);
   return RowMajorFloats(all.leftCols(tensor.shape.dim));
 }
 
@@ -38,8 +38,8 @@ absl::StatusOr<HeadSample> TakeHeadSample(const AttentionInputs& inputs, bool ca
   const HeadSampleSizes sizes(inputs);
   const int64_t num_queries = inputs.NumQueries(batch), num_keys = inputs.NumKeys(batch);
   const int64_t key_head = head * inputs.keys.shape.num_heads / inputs.queries.shape.num_heads;
-  const Spread query_rows(num_queries, sizes.queries), key_rows(num_keys, sizes.keys);
-  const Spread value_rows(num_keys, sizes.values);
+  const StratifiedRows query_rows(num_queries, sizes.queries), key_rows(num_keys, sizes.keys);
+  const StratifiedRows value_rows(num_keys, sizes.values);
   auto queries = Take("queries", inputs.queries, batch, head, query_rows);
   if (!queries.ok()) return queries.status();
   auto keys = Take("keys", inputs.keys, batch, key_head, key_rows);
@@ -53,12 +53,12 @@ absl::StatusOr<HeadSample> TakeHeadSample(const AttentionInputs& inputs, bool ca
   sample.queries = *std::move(queries);
   sample.keys = *std::move(keys);
   sample.num_queries = static_cast<double>(num_queries);
-  sample.num_keys.setConstant(query_rows.count, static_cast<double>(num_keys));
-  for (int64_t i = 0; causal && i < query_rows.count; ++i) {
+  sample.num_keys.setConstant(query_rows.count(), static_cast<double>(num_keys));
+  for (int64_t i = 0; causal && i < query_rows.count(); ++i) {
     sample.num_keys[i] = static_cast<double>(std::min(query_rows.Row(i) + 1, num_keys));
   }
   const Eigen::RowVectorXf mean = values->colwise().mean();
-  const auto count = static_cast<double>(value_rows.count);
+  const auto count = static_cast<double>(value_rows.count());
   if (count > 1) sample.value_variance = (values->rowwise() - mean).squaredNorm() / (count - 1);
   sample.squared_value_mean = std::max(mean.squaredNorm() - sample.value_variance / count, 0.0);
   sample.values = own_values->rowwise() - mean;

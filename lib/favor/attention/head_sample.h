@@ -13,7 +13,7 @@ namespace favor::internal {
 using RowMajorDoubles = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using RowMajorFloats = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-// A few evenly spread rows of one head, as they come.
+// A few rows of one head, spread over it (StratifiedRows), as they come.
 struct HeadSample {
   RowMajorFloats queries;  // [R, head_dim]
   RowMajorFloats keys;     // [K, head_dim]

@@ -19,15 +19,19 @@ std::vector<Reader> SpreadReaders(const AttentionInputs& inputs, int64_t most) {
   return readers;
 }
 
-absl::Status PackSpread(const char* name, const TensorView& tensor, int64_t batch, int64_t head, const Spread& spread,
-                        float* out) {
-  kernels::Rows rows = kernels::RowsOf(tensor, batch, head, spread.first, 1);
-  rows.count = spread.count;
-  rows.row_stride *= spread.step;
-  kernels::Prefetch(rows);
-  const int64_t finite = kernels::PackRows(rows, 1.0f, /*clamp=*/true, out, kernels::Padded(tensor.shape.dim));
-  if (finite == spread.count) return absl::OkStatus();
-  return NotFiniteError(name, rows, finite, batch, head, spread.first + finite * (spread.step - 1));
+absl::Status PackSample(const char* name, const TensorView& tensor, int64_t batch, int64_t head,
+                        const StratifiedRows& sample, float* out) {
+  const int64_t stride = kernels::Padded(tensor.shape.dim);
+  const auto row_at = [&](int64_t index) { return kernels::RowsOf(tensor, batch, head, sample.Row(index), 1); };
+  // Rows apart: every one would wait for memory on its own.
+  for (int64_t i = 0; i < sample.count(); ++i) kernels::Prefetch(row_at(i));
+  for (int64_t i = 0; i < sample.count(); ++i, out += stride) {
+    const kernels::Rows row = row_at(i);
+    if (kernels::PackRows(row, 1.0f, /*clamp=*/true, out, stride) == 0) {
+      return NotFiniteError(name, row, 0, batch, head, sample.Row(i));
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace favor::internal

@@ -6,18 +6,10 @@
 
 #include "absl/status/status.h"
 #include "favor/attention/attention.h"
-#include "favor/attention/plan_sizes.h"
+#include "favor/attention/stratified_rows.h"
 #include "favor/tensor/tensor_view.h"
 
 namespace favor::internal {
-
-// Up to `most` of `length` rows, evenly spread. Both at least 1.
-struct Spread {
-  Spread(int64_t length, int64_t most)
-      : step(CeilDiv(length, most)), first((step - 1) / 2), count(CeilDiv(length - first, step)) {}
-  int64_t Row(int64_t index) const { return first + index * step; }
-  int64_t step, first, count;
-};
 
 // One head of the queries of one sequence.
 struct Reader {
@@ -27,10 +19,10 @@ struct Reader {
 // Up to `most` of those that have a query and a key, evenly spread.
 std::vector<Reader> SpreadReaders(const AttentionInputs& inputs, int64_t most);
 
-// Packs rows of one sequence and head into out, [spread.count][Padded(dim)]. InvalidArgumentError, naming the tensor
+// Packs rows of one sequence and head into out, [sample.count()][Padded(dim)]. InvalidArgumentError, naming the tensor
 // and the position, for a row that is not finite.
-absl::Status PackSpread(const char* name, const TensorView& tensor, int64_t batch, int64_t head, const Spread& spread,
-                        float* out);
+absl::Status PackSample(const char* name, const TensorView& tensor, int64_t batch, int64_t head,
+                        const StratifiedRows& sample, float* out);
 
 }  // namespace favor::internal
 

@@ -1,6 +1,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <vector>
 
 #include "favor/attention/attention.h"
 #include "favor/attention/attention_state.h"
@@ -130,6 +131,40 @@ TEST(AnchorAttention, TheFitKeepsItAtLeastAsGoodAsTheMeanOfTheValues) {
     }
     EXPECT_LT(FrobeniusError(Measured(&attention_case), exact), 1.02 * FrobeniusError(mean, exact)) << scale;
   }
+}
+
+// Clusters that come in turns: rows at equal steps would see a few of them, and find anchors and weights for those
+// alone.
+TEST(AnchorAttention, DoesNotDependOnThePeriodOfItsInputs) {
+  for (const int64_t period : {4, 16, 64}) {
+    const AttentionShape shape{1, 1, 1, 4096, 512, 16, 8};
+    AttentionCase in_turns = Unmeasured(Anchors(16, 32, 4), shape, 13);
+    const DoubleTensor centres = Random(period).GaussianTensor({1, 1, 16, 16}, 3);
+    for (int64_t i = 0; i < 4096; ++i) {
+      const absl::Span<double> query = in_turns.queries.Row(0, 0, i);
+      const absl::Span<const double> centre = centres.Row(0, 0, i % period % 16);
+      for (int64_t l = 0; l < 16; ++l) query[l] = static_cast<float>(0.2 * query[l] + centre[l]);
+    }
+    AttentionCase shuffled = in_turns;
+    const std::vector<int64_t> order = Random(7).Permutation(4096);
+    shuffled.queries = ReorderLength(in_turns.queries, order);
+    const double error = RelativeError(Measured(&in_turns), Exact(in_turns));
+    EXPECT_LT(error, 1.5 * RelativeError(Measured(&shuffled), Exact(shuffled))) << period;
+  }
+}
+
+// A few rows that agree by chance ask for weights far above 1.
+TEST(AnchorAttention, AFitToAFewRowsDoesNotScaleAllOthersUp) {
+  int64_t worse = 0;
+  for (int seed = 0; seed < 40; ++seed) {
+    AttentionCase attention_case = Unmeasured(Anchors(4, 2, 8), {1, 1, 1, 400, 400, 32, 4}, seed, 1.6);
+    AttentionCase whole = attention_case;
+    whole.spec.features.num_fit_rows = 400;
+    const DoubleTensor exact = Exact(attention_case);
+    const double error = FrobeniusError(Measured(&attention_case), exact);
+    if (error > 1.5 * FrobeniusError(Measured(&whole), exact)) ++worse;
+  }
+  EXPECT_LE(worse, 2);
 }
 
 TEST(AnchorAttention, SecondOrderInAllDirectionsIsTheNextTerm) {

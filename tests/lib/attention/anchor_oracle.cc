@@ -8,6 +8,8 @@
 
 #include <Eigen/Dense>
 
+#include "favor/attention/stratified_rows.h"
+
 namespace favor::testing {
 namespace {
 
@@ -134,30 +136,71 @@ class Head {
   Row mean_;
 };
 
-std::array<double, 3> FitWeights(const Head& head, const std::vector<Row>& queries, int64_t num_rows) {
+using Weights = std::array<double, 3>;
+
+constexpr Weights kLargestWeights = {1.1, 1.1, 1.5};
+
+// Least squares of `rest` on columns of parts, those that are not held at a bound: held[i] is -1, or what weight i is.
+// Infinite where a weight is out of bounds.
+double SolveFace(const Eigen::MatrixXd& parts, const Eigen::VectorXd& target, const Weights& held, Weights* weights) {
+  std::vector<int> free;
+  Eigen::VectorXd rest = target;
+  for (int i = 0; i < 3; ++i) {
+    if (held[i] < 0) free.push_back(i);
+    rest -= (held[i] < 0 ? 1 : held[i]) * parts.col(i);
+    (*weights)[i] = held[i] < 0 ? 1 : held[i];
+  }
+  if (!free.empty()) {
+    Eigen::MatrixXd columns(parts.rows(), free.size());
+    Eigen::VectorXd norms(free.size());
+    for (size_t f = 0; f < free.size(); ++f) {
+      norms[f] = parts.col(free[f]).norm();
+      columns.col(f) = parts.col(free[f]) / (norms[f] > 0 ? norms[f] : 1);
+    }
+    Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXd> solver;
+    solver.setThreshold(std::sqrt(1e-9));
+    const Eigen::VectorXd change = solver.compute(columns).solve(rest);
+    rest -= columns * change;
+    for (size_t f = 0; f < free.size(); ++f) {
+      double& weight = (*weights)[free[f]];
+      if (norms[f] > 0) weight += change[f] / norms[f];
+      if (weight < 0 || weight > kLargestWeights[free[f]]) return std::numeric_limits<double>::infinity();
+    }
+  }
+  return rest.squaredNorm();
+}
+
+Weights FitWeights(const Head& head, const std::vector<Row>& queries, int64_t num_rows) {
   const int64_t count = std::min<int64_t>(num_rows, queries.size()), dim = head.mean().size();
   Eigen::MatrixXd parts(count * dim, 3);
-  Eigen::VectorXd rest(count * dim);
+  Eigen::VectorXd target(count * dim);
+  const internal::StratifiedRows rows(queries.size(), count);
   for (int64_t i = 0; i < count; ++i) {
-    const Row& query = queries[(2 * i + 1) * queries.size() / (2 * count)];
+    const Row& query = queries[rows.Row(i)];
     const Parts of = head.Of(query);
     const Row exact = head.Average(head.Weights(query));
     for (int64_t n = 0; n < dim; ++n) {
       const int64_t row = i * dim + n;
       parts.row(row) << of.at_anchor[n] - head.mean()[n], of.first[n], of.second[n];
-      rest[row] = exact[n] - head.mean()[n] - parts.row(row).sum();
+      target[row] = exact[n] - head.mean()[n];
     }
   }
-  const Eigen::VectorXd norms = parts.colwise().norm();
-  for (int i = 0; i < 3; ++i) {
-    if (norms[i] > 0) parts.col(i) /= norms[i];
+  // Without bounds, or else every way of holding some weights at one.
+  Weights best, weights;
+  double least = SolveFace(parts, target, {-1, -1, -1}, &best);
+  if (std::isfinite(least)) return best;
+  for (int face = 0; face < 27; ++face) {
+    Weights held;
+    for (int i = 0, digits = face; i < 3; ++i, digits /= 3) {
+      held[i] = digits % 3 == 0 ? -1 : digits % 3 == 1 ? 0 : kLargestWeights[i];
+    }
+    const double squares = SolveFace(parts, target, held, &weights);
+    if (squares < least) {
+      least = squares;
+      best = weights;
+    }
   }
-  Eigen::CompleteOrthogonalDecomposition<Eigen::MatrixXd> solver;
-  solver.setThreshold(std::sqrt(1e-9));
-  const Eigen::VectorXd change = solver.compute(parts).solve(rest);
-  std::array<double, 3> weights;
-  for (int i = 0; i < 3; ++i) weights[i] = 1 + (norms[i] > 0 ? change[i] / norms[i] : 0);
-  return weights;
+  return best;
 }
 
 }  // namespace
@@ -179,8 +222,7 @@ DoubleTensor AnchorOracle(const AttentionCase& attention_case) {
           queries.emplace_back(query.begin(), query.end());
         }
       }
-      const auto [w1, w2, w3] =
-          num_fit_rows > 0 ? FitWeights(head, queries, num_fit_rows) : std::array<double, 3>{1, 1, 1};
+      const auto [w1, w2, w3] = num_fit_rows > 0 ? FitWeights(head, queries, num_fit_rows) : Weights{1, 1, 1};
       for (size_t q = 0; q < queries.size(); ++q) {
         const Parts parts = head.Of(queries[q]);
         const auto row = output.Row(batch, key_head * group + q / length, q % length);

@@ -9,8 +9,8 @@ namespace favor::testing {
 // Softmax about the anchors of the case's statistics, from the formula alone, in double: with m the mean of the values,
 //   out = m + w1 (E_w[v] - m) + w2 (x - b)' Cov_w(y, v) + w3 / 2 sum_ab u_a u_b E_w[(z_a - E z_a)(z_b - E z_b)(v - E
 //   v)],
-// weights 1, or with fit rows the least-squares ones for exact softmax attention of rows (2i + 1) N / 2r, i < r, of the
-// N queries of a sequence and key head.
+// weights 1, or with fit rows the least-squares ones, from 0 to 1.1, 1.1 and 1.5, for exact softmax attention of
+// StratifiedRows of the queries of a sequence and key head.
 DoubleTensor AnchorOracle(const AttentionCase& attention_case);
 
 }  // namespace favor::testing

@@ -3,7 +3,9 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/str_cat.h"
 #include "favor/attention/attention_stream.h"
+#include "favor/attention/stratified_rows.h"
 #include "favor/base/thread_pool.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -122,11 +124,12 @@ TEST(Calibration, OfALongSequenceTakesASampleOfAllOfIt) {
 
 TEST(Calibration, NamesARowThatIsNotFinite) {
   AttentionCase attention_case = Unmeasured(Fitted(), {1, 2, 1, 3000, 40, 4, 1});
-  // Of 6000 rows of queries every 12th is a sample; those of the second head start at 3000.
-  attention_case.queries.Row(0, 1, 600)[3] = std::numeric_limits<double>::infinity();
+  // A sampled row of 6000 of queries; those of the second head start at 3000.
+  const int64_t position = internal::StratifiedRows::InSteps(6000, 512).Row(300) - 3000;
+  attention_case.queries.Row(0, 1, position)[3] = std::numeric_limits<double>::infinity();
   const absl::Status status = Calibrated(attention_case).status();
   EXPECT_TRUE(absl::IsInvalidArgument(status));
-  EXPECT_EQ(status.message(), "queries[0, 1, 600, 3] is inf, must be finite");
+  EXPECT_EQ(status.message(), absl::StrCat("queries[0, 1, ", position, ", 3] is inf, must be finite"));
 }
 
 TEST(Calibration, RefusesWhatTakesNoStatistics) {
