@@ -264,10 +264,12 @@ TEST(AutoStudy, KeepsBoundsNearlyAsFastAsWhoeverKnowsEverything) {
   std::printf("costs: exact %.3g pair %.3g packing %.3g fold %.3g\n", costs.exact, costs.pair, costs.packing,
               costs.fold);
   const bool verbose = std::getenv("FAVOR_STUDY_VERBOSE") != nullptr;
+  const char* const only = std::getenv("FAVOR_STUDY_ONLY");
   std::map<std::string, Tally> tallies;
   Tally all;
   for (int index = 0; index < kNumInputs; ++index) {
     const Input input = draws.Next(index);
+    if (only != nullptr && index != std::atoi(only)) continue;
     AttentionSpec exact_spec;
     exact_spec.mode = AttentionMode::kExact;
     Timed exact = RunWay(exact_spec, input);

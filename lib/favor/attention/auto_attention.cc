@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "favor/attention/validate.h"
@@ -18,7 +19,10 @@ using internal::Way;
 // Of the rows that are taken. The pilot's and the measurement's must differ.
 constexpr uint64_t kPilotSeed = 1, kMeasurementSeed = 2, kAnotherSeed = 1000;
 // Another look at an answer: at errors up to so much of the bound, for so much of exact attention.
-constexpr double kHopeful = 0.97, kLookShare = 0.05;
+struct Look {
+  double error, seconds;
+};
+constexpr Look kLooks[] = {{0.97, 0.05}, {0.8, 0.25}};
 
 AttentionSpec ExactSpecOf(const AutoSpec& spec) {
   AttentionSpec exact;
@@ -225,9 +229,11 @@ ErrorEstimate AutoAttention::PredictionOf(const Way& way) const {
 // An error that is probably below the bound, which the interval is too wide to tell: more rows cost less than another
 // way.
 bool AutoAttention::IsWorthAnotherLook(const ErrorEstimate& measured) const {
-  return !has_looked_again_ && UpperBound(measured) > terms_.bound &&
-         measured.relative_error <= kHopeful * terms_.bound &&
-         choices_.MeasureSeconds(AutoWays::kMoreRows * measured.num_rows) <= kLookShare * terms_.exact;
+  if (has_looked_again_ || UpperBound(measured) <= terms_.bound) return false;
+  const double seconds = choices_.MeasureSeconds(AutoWays::kMoreRows * measured.num_rows);
+  return absl::c_any_of(kLooks, [&](const Look& look) {
+    return measured.relative_error <= look.error * terms_.bound && seconds <= look.seconds * terms_.exact;
+  });
 }
 
 AutoAttention::NextStage AutoAttention::LookAgain() {
