@@ -153,6 +153,9 @@ class AttendOptions(SpecOptions, total=False):
     """Valid keys of each sequence, [batch]; left out: all."""
     output_dtype: DTypeLike
     """Left out: the queries'."""
+    measure_error_rows: int | None
+    """Rows, 8 to 4,096, that the server computes exactly as well, to measure the error of an approximation:
+    report.measured_error. 32 are within a fifth of it; the output keeps its bits. Left out: none."""
 
 
 class CalibrateOptions(TypedDict, total=False):
@@ -359,6 +362,7 @@ def attend_request(
     query_lengths: Sequence[int] | None = None,
     key_lengths: Sequence[int] | None = None,
     output_dtype: DTypeLike | None = None,
+    measure_error_rows: int | None = None,
     **options: Any,
 ) -> bytes:
     """The encoded request of `attend`, of AttendOptions."""
@@ -376,7 +380,9 @@ def attend_request(
     for name, value in bounds.items():
         if mode != "auto" and value is not None:
             raise ValueError(f'{name} is given, and means nothing without mode="auto"')
-    request = attention_pb2.AttendRequest(spec=spec, query_lengths=query_lengths, key_lengths=key_lengths)
+    request = attention_pb2.AttendRequest(
+        spec=spec, query_lengths=query_lengths, key_lengths=key_lengths, measure_error_rows=measure_error_rows
+    )
     if output_dtype is not None:
         request.output_type = _tensors.data_type("output_dtype", output_dtype)
     numbers = attention_pb2.AttendRequest

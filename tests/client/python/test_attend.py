@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from fake_server import FakeServer
+from favord import BINARY, running_favord
 
 import favor
 from favor import _methods, _tensors
@@ -199,6 +200,29 @@ def test_mode_auto_travels_and_its_report_comes_back(server, client):
     assert spec.when_missed == attention_pb2.AutoSpec.WHEN_MISSED_WARN
     assert report.reason == "8 anchors will do" and report.error_bound_missed
     assert report.measured_error.upper == 0.125 and report.predicted_error is None
+
+
+def test_rows_to_measure_the_error_by_are_asked_for(server, client):
+    client.attend(*arrays(), measure_error_rows=32)
+    client.attend(*arrays())
+    assert [request.measure_error_rows for request in server.requests] == [32, 0]
+
+
+@pytest.mark.skipif(not BINARY, reason="FAVORD_BINARY is not set")
+def test_a_measured_error_is_that_of_the_answer(tmp_path):
+    random = np.random.default_rng(3)
+    tensors = [random.standard_normal((1, 2, 900, 16)).astype(np.float32) for _ in range(3)]
+    with running_favord(tmp_path) as endpoint, favor.Client(endpoint) as client:
+        exact = client.attend(*tensors, mode="exact").output
+        plain = client.attend(*tensors, num_features=64)
+        measured = client.attend(*tensors, num_features=64, measure_error_rows=64)
+        with pytest.raises(favor.InvalidArgumentError, match="measure_error_rows is 4, must be from 8"):
+            client.attend(*tensors, measure_error_rows=4)
+    np.testing.assert_array_equal(measured.output, plain.output)
+    assert plain.report.measured_error is None
+    error = np.linalg.norm(measured.output - exact) / np.linalg.norm(exact)
+    estimate = measured.report.measured_error
+    assert estimate.num_rows == 64 and 0.7 * estimate.lower < error < 1.4 * estimate.upper
 
 
 def test_a_bound_is_for_mode_auto_which_needs_it(client):
