@@ -1,5 +1,6 @@
 """Connections that do nothing, or next to nothing, for a server to hold."""
 
+import itertools
 import socket
 import threading
 
@@ -41,15 +42,17 @@ class Idlers:
         self._sent[index] = sent + 1
 
     def _dribble(self) -> None:
-        while not self._stop.wait(self._period):
-            for index, one in enumerate(self._slow):
-                try:
-                    self._send_next(index)
-                except OSError:  # the server has enough of it
-                    one.close()
-                    self.closed += 1
-                    self._slow[index] = self._connect()
-                    self._sent[index] = -1
+        # One after the other, each once a period: clients that know nothing of each other do not send all at once.
+        for index in itertools.cycle(range(len(self._slow))):
+            if self._stop.wait(self._period / len(self._slow)):
+                return
+            try:
+                self._send_next(index)
+            except OSError:  # the server has enough of it
+                self._slow[index].close()
+                self.closed += 1
+                self._slow[index] = self._connect()
+                self._sent[index] = -1
 
     def close(self) -> None:
         self._stop.set()
