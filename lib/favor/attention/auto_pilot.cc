@@ -4,9 +4,9 @@
 #include <limits>
 #include <map>
 
-#include "favor/attention/not_finite.h"
 #include "favor/attention/plan_sizes.h"
 #include "favor/attention/sampled_rows.h"
+#include "favor/attention/scattered_rows.h"
 #include "favor/attention/squared_distance.h"
 #include "favor/attention/statistics_phases.h"
 #include "favor/base/philox.h"
@@ -144,18 +144,13 @@ absl::StatusOr<AlignedBuffer<float>> AutoPilot::Gather(const char* name, const T
   const int64_t stride = kernels::Padded(tensor.shape.dim);
   auto rows = AlignedBuffer<float>::AllocateZeroed(static_cast<int64_t>(positions.size()) * stride);
   if (!rows.ok()) return rows;
-  const auto row_at = [&](const Segment& segment, int64_t position) {
-    return kernels::RowsOf(tensor, segment.batch, segment.head, position - segment.begin, 1);
+  const auto place_at = [&](int64_t index) {
+    const Segment& segment = SegmentOf(segments, positions[index]);
+    return RowPlace{segment.batch, segment.head, positions[index] - segment.begin};
   };
-  for (const int64_t position : positions) kernels::Prefetch(row_at(SegmentOf(segments, position), position));
-  for (size_t i = 0; i < positions.size(); ++i) {
-    const Segment& segment = SegmentOf(segments, positions[i]);
-    const int64_t row = positions[i] - segment.begin;
-    const kernels::Rows from = row_at(segment, positions[i]);
-    if (kernels::PackRows(from, 1.0f, /*clamp=*/true, rows->data() + static_cast<int64_t>(i) * stride, stride) < 1) {
-      return NotFiniteError(name, from, 0, segment.batch, segment.head, row);
-    }
-  }
+  absl::Status status =
+      PackScattered(name, tensor, 0, static_cast<int64_t>(positions.size()), place_at, rows->data(), stride);
+  if (!status.ok()) return status;
   return rows;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "favor/attention/scattered_rows.h"
 #include "favor/attention/stratified_rows.h"
 #include "favor/tensor/tensor_view.h"
 
@@ -31,10 +32,7 @@ class SampledRows {
   absl::Status Pack(int64_t key_head, int64_t begin, int64_t count, float* rows, int64_t stride) const;
 
  private:
-  struct Place {
-    int64_t batch, head, position;
-  };
-  Place PlaceOf(int64_t key_head, int64_t index) const;
+  RowPlace PlaceOf(int64_t key_head, int64_t index) const;
 
   const char* name_;
   TensorView tensor_;

@@ -2,8 +2,7 @@
 
 #include <algorithm>
 
-#include "favor/attention/not_finite.h"
-#include "favor/kernels/pack.h"
+#include "favor/attention/scattered_rows.h"
 #include "favor/kernels/tile.h"
 
 namespace favor::internal {
@@ -21,17 +20,8 @@ std::vector<Reader> SpreadReaders(const AttentionInputs& inputs, int64_t most) {
 
 absl::Status PackSample(const char* name, const TensorView& tensor, int64_t batch, int64_t head,
                         const StratifiedRows& sample, float* out) {
-  const int64_t stride = kernels::Padded(tensor.shape.dim);
-  const auto row_at = [&](int64_t index) { return kernels::RowsOf(tensor, batch, head, sample.Row(index), 1); };
-  // Rows apart: every one would wait for memory on its own.
-  for (int64_t i = 0; i < sample.count(); ++i) kernels::Prefetch(row_at(i));
-  for (int64_t i = 0; i < sample.count(); ++i, out += stride) {
-    const kernels::Rows row = row_at(i);
-    if (kernels::PackRows(row, 1.0f, /*clamp=*/true, out, stride) == 0) {
-      return NotFiniteError(name, row, 0, batch, head, sample.Row(i));
-    }
-  }
-  return absl::OkStatus();
+  const auto place_at = [&](int64_t index) { return RowPlace{batch, head, sample.Row(index)}; };
+  return PackScattered(name, tensor, 0, sample.count(), place_at, out, kernels::Padded(tensor.shape.dim));
 }
 
 }  // namespace favor::internal
