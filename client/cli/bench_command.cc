@@ -36,6 +36,7 @@ Usage: favor bench [flags]
 Examples:
   favor bench --rate 200 --length 16 --duration 30s
   favor bench --closed-loop --concurrency 8 --length 1024
+  favor bench --rate 5 --length 4096 --mode auto --max-relative-error 0.1
   favor bench --closed-loop --concurrency 1 --echo
   favor bench --endpoint unix:/run/favord.sock --rate 1 --length 16 --arrivals constant --echo --json
 

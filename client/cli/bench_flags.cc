@@ -1,18 +1,12 @@
 #include "client/cli/bench_flags.h"
 
-#include <array>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "client/transport/channel.h"
 
 namespace favor::cli {
-namespace {
-
-constexpr std::array kFeatureFlags = {"kernel", "estimator", "num-features", "projection"};
-
-}  // namespace
-
 void BenchFlags::AddTo(FlagSet* flags) {
   load.AddTo(flags);
   flags->BeginSection("Echo");
@@ -22,7 +16,7 @@ void BenchFlags::AddTo(FlagSet* flags) {
              &echo);
   flags->Add("echo-endpoint", "ADDRESS", "The same with an echo that runs already: favor echo-server.", &echo_endpoint);
 
-  flags->BeginSection("Attention");
+  flags->BeginSection("Inputs, drawn at random");
   flags->Add("batch", "N", "Sequences. Default 1.", &shape.batch_size);
   flags->Add("heads", "N", "Default 8.", &shape.num_heads);
   flags->Add("key-heads", "N", "Default: as heads.", &key_heads);
@@ -31,14 +25,7 @@ void BenchFlags::AddTo(FlagSet* flags) {
   flags->Add("head-dim", "N", "Default 64.", &shape.head_dim);
   flags->Add("value-dim", "N", "Default: as head-dim.", &value_dim);
   flags->Add("data-type", "TYPE", "Of all tensors. Default f32.", &shape.type);
-  flags->Add("mode", "MODE", "Default features.", &mode);
-  flags->Add("causal", "A query sees the keys up to its own position.", &options.spec.causal);
-  flags->Add("precision", "PRECISION", "Of the arithmetic; bf16 where the server's CPU has it. Default f32.",
-             &options.spec.precision);
-  flags->Add("kernel", "KERNEL", "Default softmax.", &features.kernel);
-  flags->Add("estimator", "ESTIMATOR", "Default positive, which is FAVOR+.", &features.estimator);
-  flags->Add("num-features", "N", "Default 4 * head-dim.", &features.num_features);
-  flags->Add("projection", "KIND", "Default orthogonal.", &features.projection.kind);
+  spec.AddTo(flags, SpecFlags::Use::kWholeCalls);
 }
 
 absl::Status BenchFlags::Complete(const FlagSet& flags, const ConnectionFlags& connection) {
@@ -46,9 +33,10 @@ absl::Status BenchFlags::Complete(const FlagSet& flags, const ConnectionFlags& c
   shape.num_key_heads = key_heads.value_or(shape.num_heads);
   shape.key_length = key_length.value_or(shape.query_length);
   shape.value_dim = value_dim.value_or(shape.head_dim);
-  options.spec.mode = features;
-  if (mode == Mode::kExact) options.spec.mode = client::ExactSpec();
-  if (mode == Mode::kAuto) return absl::InvalidArgumentError("--mode is auto, it must be features or exact");
+  if (absl::Status status = spec.Validate(flags); !status.ok()) return status;
+  absl::StatusOr<client::AttentionSpec> chosen = spec.ToSpec(flags, std::nullopt);
+  if (!chosen.ok()) return chosen.status();
+  options.spec = *std::move(chosen);
 
   const std::pair<const char*, int64_t> counts[] = {{"batch", shape.batch_size},        {"heads", shape.num_heads},
                                                     {"key-heads", shape.num_key_heads}, {"length", shape.query_length},
@@ -56,11 +44,6 @@ absl::Status BenchFlags::Complete(const FlagSet& flags, const ConnectionFlags& c
                                                     {"value-dim", shape.value_dim}};
   for (const auto& [flag, value] : counts) {
     if (absl::Status status = AtLeastOne(flag, value); !status.ok()) return status;
-  }
-  for (const char* flag : kFeatureFlags) {
-    if (mode != Mode::kFeatures && flags.IsSet(flag)) {
-      return absl::InvalidArgumentError(absl::StrCat("--", flag, " needs --mode features, the mode is exact"));
-    }
   }
   if (echo && !echo_endpoint.empty()) return absl::InvalidArgumentError("give either --echo or --echo-endpoint");
   if (echo && !client::IsLocal(connection.endpoint)) {

@@ -10,7 +10,7 @@
 #include "client/cli/connection_flags.h"
 #include "client/cli/flags.h"
 #include "client/cli/load_flags.h"
-#include "client/cli/names.h"
+#include "client/cli/spec_flags.h"
 #include "client/load/attend_load.h"
 
 namespace favor::cli {
@@ -21,9 +21,8 @@ struct BenchFlags {
 
   load::AttendShape shape;
   std::optional<int64_t> key_heads, key_length, value_dim;
-  Mode mode = Mode::kFeatures;
-  client::AttendOptions options;  // all but options.spec.mode
-  client::FeatureSpec features;
+  SpecFlags spec;
+  client::AttendOptions options;
 
   bool echo = false;
   std::string echo_endpoint;

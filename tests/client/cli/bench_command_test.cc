@@ -98,6 +98,20 @@ TEST(Bench, FailuresAreReportedByCodeAndMakeTheExitCodeOne) {
   EXPECT_EQ(error.at("count"), json.at("attend").at("failed"));
 }
 
+TEST(Bench, SendsEveryOptionOfASpec) {
+  FakeServer server;
+  std::atomic<bool> is_auto = true, is_scaled = true;
+  server.OnAttend([&](const v1::AttendRequest& request, v1::AttendResponse*) {
+    if (request.spec().auto_().max_relative_error() != 0.25) is_auto = false;
+    if (request.spec().scale() != 0.5) is_scaled = false;
+    return grpc::Status(grpc::StatusCode::UNIMPLEMENTED, "seen");
+  });
+  RunFavor(Bench(server.endpoint(), {"--mode", "auto", "--max-relative-error", "0.25", "--scale", "0.5"}));
+  EXPECT_EQ(server.num_attend_calls(), 1);
+  EXPECT_TRUE(is_auto);
+  EXPECT_TRUE(is_scaled);
+}
+
 TEST(Bench, AFirstCallThatFailsIsTheWholeStory) {
   FakeServer server;
   server.OnAttend([](const v1::AttendRequest&, v1::AttendResponse*) {
@@ -124,7 +138,8 @@ TEST(Bench, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"--duration", "inf"}), HasSubstr("must end"));
   EXPECT_THAT(error({"--closed-loop", "--rate", "5"}), HasSubstr("--rate is of the open loop"));
   EXPECT_THAT(error({"--mode", "exact", "--kernel", "gaussian"}), HasSubstr("--kernel needs --mode features"));
-  EXPECT_THAT(error({"--mode", "auto"}), HasSubstr("must be features or exact"));
+  EXPECT_THAT(error({"--mode", "auto"}), HasSubstr("--mode auto needs --max-relative-error"));
+  EXPECT_THAT(error({"--max-relative-error", "0.1"}), HasSubstr("--max-relative-error needs --mode auto"));
   EXPECT_THAT(error({"--echo", "--echo-endpoint", "127.0.0.1:1"}), HasSubstr("either --echo or --echo-endpoint"));
   EXPECT_THAT(error({"--endpoint", "favord.example.org:443", "--echo"}), HasSubstr("--echo measures on this machine"));
 }
