@@ -1,5 +1,6 @@
 """draw_dashboard.py <SVG file>: draws the dashboard from what a Prometheus saw of three favords behind HAProxy, while load
-came and went, a replica was restarted and a burst was refused, of low priority first. Takes three minutes; needs FAVOR_BIN. Not a test."""
+came and went, a replica was restarted, a burst was refused, of low priority first, and mode auto was asked for. Takes
+three minutes; needs FAVOR_BIN. Not a test."""
 
 import os
 import subprocess
@@ -71,11 +72,14 @@ def main(target: Path) -> None:
     busy.finish(200)
     for one in streams:
         one.communicate()
-    burst = ["--length", "128", "--concurrency", "100", "--connections", "4", "--priority"]
-    low = Load(balancer.address, 30, ["--rate", "150", *burst, "low"])
-    Load(balancer.address, 30, ["--rate", "150", *burst, "normal"]).finish(200)
+    # More than two cores compute, of calls that are small on the wire.
+    burst = ["--length", "64", "--num-features", "2048", "--concurrency", "200", "--connections", "4", "--priority"]
+    low = Load(balancer.address, 30, ["--rate", "100", *burst, "low"])
+    Load(balancer.address, 30, ["--rate", "100", *burst, "normal"]).finish(200)
     low.finish(200)
+    auto = Load(balancer.address, 25, ["--rate", "5", "--length", "1024", "--mode", "auto", "--max-relative-error", "0.3"])
     Load(balancer.address, 25, ["--rate", "20", "--length", "64"]).finish(200)
+    auto.finish(200)
     names = {f"127.0.0.1:{replica.metrics_port}": replica.name for replica in replicas}
     target.write_text(picture.draw(prometheus.port, start, time.time(), names))
     texts.wait()
