@@ -10,19 +10,20 @@
 namespace favor {
 namespace {
 
-// The second number of /proc/self/statm, in bytes; -1 where there is none.
+// What is resident and of no file, in bytes: of /proc/self/statm, the second number less the third; -1 where there are
+// none. The program itself and its libraries are of files.
 int64_t ResidentBytes() {
   static const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   char text[128];
   const ssize_t count = file < 0 ? -1 : pread(file, text, sizeof(text) - 1, 0);
   if (count <= 0) return -1;
   text[count] = '\0';
-  long long pages = 0;
-  if (std::sscanf(text, "%*d %lld", &pages) != 1) return -1;
-  return pages * sysconf(_SC_PAGESIZE);
+  long long resident = 0, of_files = 0;
+  if (std::sscanf(text, "%*d %lld %lld", &resident, &of_files) != 2) return -1;
+  return (resident - of_files) * sysconf(_SC_PAGESIZE);
 }
 
-// Resident memory that malloc could give back; the program itself, some 30 MB, counts as well.
+// Resident memory that malloc could give back.
 bool TooMuchIsIdle() {
   const int64_t resident = ResidentBytes();
   const struct mallinfo2 heap = mallinfo2();
