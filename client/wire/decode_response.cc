@@ -15,7 +15,7 @@ absl::StatusOr<AttendResult> Decode(grpc::ByteBuffer* response, absl::string_vie
   if (!lifted.ok()) return lifted.status();
   Response without_output;
   if (!without_output.ParseFromString(lifted->rest)) return MalformedResponse(message);
-  absl::StatusOr<Tensor> output = ToTensor(lifted->tensor ? *std::move(lifted->tensor) : LiftedResponse::WireTensor());
+  absl::StatusOr<Tensor> output = ToTensor(lifted->tensor ? *std::move(lifted->tensor) : WireTensor());
   if (!output.ok()) return output.status();
   AttendResult result;
   result.output = *std::move(output);

@@ -34,7 +34,7 @@ bool ReadSize(CodedInputStream* input, int* size) {
   return input->ReadVarintSizeAsInt(size) && *size <= input->BytesUntilLimit();
 }
 
-absl::Status ReadData(CodedInputStream* input, absl::string_view message, LiftedResponse::WireTensor* tensor) {
+absl::Status ReadData(CodedInputStream* input, absl::string_view message, WireTensor* tensor) {
   int size = 0;
   if (!ReadSize(input, &size)) return MalformedResponse(message);
   tensor->data.reset(new (std::nothrow) std::byte[size]);
@@ -45,7 +45,7 @@ absl::Status ReadData(CodedInputStream* input, absl::string_view message, Lifted
   return input->ReadRaw(tensor->data.get(), size) ? absl::OkStatus() : MalformedResponse(message);
 }
 
-absl::Status ReadTensor(CodedInputStream* input, absl::string_view message, LiftedResponse::WireTensor* tensor) {
+absl::Status ReadTensor(CodedInputStream* input, absl::string_view message, WireTensor* tensor) {
   int size = 0;
   if (!ReadSize(input, &size)) return MalformedResponse(message);
   const CodedInputStream::Limit limit = input->PushLimit(size);
@@ -92,7 +92,7 @@ absl::StatusOr<LiftedResponse> Lift(grpc::ByteBuffer* response, const LiftedFiel
   return lifted;
 }
 
-absl::StatusOr<Tensor> ToTensor(LiftedResponse::WireTensor wire) {
+absl::StatusOr<Tensor> ToTensor(WireTensor wire) {
   const std::optional<DataType> type = FromWire(wire.header.data_type());
   if (!type) {
     return absl::InternalError(absl::StrCat("output.data_type is ", static_cast<int>(wire.header.data_type()),

@@ -1,6 +1,7 @@
 #ifndef FAVOR_CLIENT_WIRE_LIFTED_RESPONSE_H_
 #define FAVOR_CLIENT_WIRE_LIFTED_RESPONSE_H_
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,13 +14,14 @@
 
 namespace favor::client {
 
+struct WireTensor {
+  v1::Tensor header;  // without data
+  std::unique_ptr<std::byte[]> data;
+  int size_bytes = 0;
+};
+
 // A response with its large fields lifted out of it, so that each is copied once and Protobuf sees only what is left.
 struct LiftedResponse {
-  struct WireTensor {
-    v1::Tensor header;  // without data
-    std::unique_ptr<std::byte[]> data;
-    int size_bytes = 0;
-  };
   std::optional<WireTensor> tensor;
   std::optional<std::string> bytes;
   std::string rest;  // all other fields, as they stood
@@ -40,7 +42,7 @@ absl::StatusOr<LiftedResponse> Lift(grpc::ByteBuffer* response, const LiftedFiel
 absl::Status MalformedResponse(absl::string_view message);
 
 // InternalError when the data does not match the shape.
-absl::StatusOr<Tensor> ToTensor(LiftedResponse::WireTensor wire);
+absl::StatusOr<Tensor> ToTensor(WireTensor wire);
 
 }  // namespace favor::client
 
