@@ -74,8 +74,8 @@ std::vector<Malformed> TensorCases() {
                  {"values", &Request::mutable_values, 4}};
   for (const auto& [name, mutate, dim] : tensors) {
     const std::string shape = name + ".shape", data = name + ".data", type = name + ".data_type";
-    const auto add = [&, mutate = mutate](const std::string& what, std::function<void(v1::Tensor*)> spoil,
-                                          const std::string& field, std::vector<std::string> message) {
+    const auto add = [&, name = name, mutate = mutate](const std::string& what, std::function<void(v1::Tensor*)> spoil,
+                                                       const std::string& field, std::vector<std::string> message) {
       cases.push_back({name + "_" + what, [=](Request& request) { spoil((request.*mutate)()); }, field, message});
     };
     const int64_t d = dim;
