@@ -7,6 +7,7 @@
 #include "client/transport/channel.h"
 
 namespace favor::cli {
+
 void BenchFlags::AddTo(FlagSet* flags) {
   load.AddTo(flags);
   flags->BeginSection("Echo");

@@ -22,7 +22,7 @@ struct BenchFlags {
   load::AttendShape shape;
   std::optional<int64_t> key_heads, key_length, value_dim;
   SpecFlags spec;
-  client::AttendOptions options;
+  client::AttendOptions options;  // its spec is made of `spec` by Complete
 
   bool echo = false;
   std::string echo_endpoint;

@@ -12,7 +12,7 @@ namespace {
 
 // What is resident and of no file, in bytes: of /proc/self/statm, the second number less the third; -1 where there are
 // none. The program itself and its libraries are of files.
-int64_t ResidentBytes() {
+int64_t AnonymousResidentBytes() {
   static const int file = open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
   char text[128];
   const ssize_t count = file < 0 ? -1 : pread(file, text, sizeof(text) - 1, 0);
@@ -25,7 +25,7 @@ int64_t ResidentBytes() {
 
 // Resident memory that malloc could give back.
 bool TooMuchIsIdle() {
-  const int64_t resident = ResidentBytes();
+  const int64_t resident = AnonymousResidentBytes();
   const struct mallinfo2 heap = mallinfo2();
   return resident < 0 || resident - static_cast<int64_t>(heap.uordblks + heap.hblkhd) > kMaxIdleHeapBytes;
 }
