@@ -9,6 +9,7 @@
 #include "favor/kernels/activations-inl.h"
 #include "favor/kernels/register_block-inl.h"
 #include "favor/kernels/tile.h"
+#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 
 HWY_BEFORE_NAMESPACE();
@@ -28,6 +29,16 @@ struct Slice {
   Start start;
 };
 
+// Sums of the next panel, whose cache lines the present one has time to wait for.
+template <int C>
+HWY_INLINE void PrefetchSums(const float* y) {
+  constexpr int64_t kLine = 16;
+  FAVOR_UNROLL
+  for (int i = 0; i < kPanel; ++i) {
+    for (int64_t j = 0; j < C * static_cast<int64_t>(hn::Lanes(D())); j += kLine) hwy::Prefetch(y + i * kTile + j);
+  }
+}
+
 // C registers of columns.
 template <int C>
 HWY_NOINLINE void SliceColumns(const Slice& w, const float* x, float* y) {
@@ -44,6 +55,7 @@ HWY_NOINLINE void SliceColumns(const Slice& w, const float* x, float* y) {
         acc[i][j] = w.start == Start::kBias ? bias : w.start == Start::kOutput ? output : hn::Add(output, bias);
       }
     }
+    if (p + 1 < w.num_panels) PrefetchSums<C>(y + kPanel * kTile);
     MultiplyAdd<kPanel, C>(PanelRows{w.panels + p * w.panel_stride}, x, kTile, w.depth, acc);
     FAVOR_UNROLL
     for (int i = 0; i < kPanel; ++i) {
