@@ -61,8 +61,9 @@ struct ThreadPool::ActiveJob {
 
 ThreadPool::ThreadPool(int num_threads) {
   threads_.reserve(std::max(num_threads, 0));
+  for (int i = 0; i < num_threads; ++i) workers_.push_back(std::make_unique<Worker>());
   try {
-    for (int i = 0; i < num_threads; ++i) threads_.emplace_back([this] { Work(); });
+    for (const auto& worker : workers_) threads_.emplace_back([this, worker = worker.get()] { Work(worker); });
   } catch (const std::system_error&) {
     // The system is out of threads; num_threads() tells how many there are.
   }
@@ -72,7 +73,7 @@ ThreadPool::~ThreadPool() {
   {
     absl::MutexLock lock(&mutex_);
     stopping_ = true;
-    work_or_stop_.SignalAll();
+    Wake(num_threads());
   }
   for (std::thread& thread : threads_) thread.join();
 }
@@ -100,7 +101,7 @@ void ThreadPool::Submit(Job job, std::function<void(absl::Status)> done) {
   Enqueue(active.release());  // an empty job too: done must run on one of our threads
   // All that the first phase has use for at once: in a virtual machine a thread may take a millisecond to wake, and one
   // after the other they would take as many.
-  for (int64_t i = 0; i < std::min<int64_t>(num_chains, num_threads()); ++i) WakeOneIfUseful();
+  Wake(num_chains);
 }
 
 absl::Status ThreadPool::Run(Job job) {
@@ -119,22 +120,26 @@ int64_t ThreadPool::num_jobs() const {
   return num_jobs_;
 }
 
-void ThreadPool::Work() {
+void ThreadPool::Work(Worker* worker) {
+  worker->placement.Attach();
   mutex_.Lock();
   while (true) {
     if (num_ready_ == 0) {
       if (stopping_ && num_jobs_ == 0) break;
       if (num_jobs_ > 0) SpinForWork();
-      if (num_ready_ == 0 && !(stopping_ && num_jobs_ == 0)) WaitForWork();
+      if (num_ready_ == 0 && !(stopping_ && num_jobs_ == 0)) WaitForWork(worker);
       continue;
     }
     const Step step = TakeStep();
-    WakeOneIfUseful();
+    worker->placement.NoteCpu();
+    // A woken thread takes a step and comes here again: a job of many steps wakes the others one by one.
+    if (num_ready_ > 0) Wake(1);
 
     absl::Status status;
     Nanoseconds took(0);
     if (step.phase != nullptr) {
       mutex_.Unlock();
+      worker->placement.Release();
       const auto begin = std::chrono::steady_clock::now();
       status = step.phase->run_step(step.chain, step.step);
       took = std::min<Nanoseconds>(std::chrono::steady_clock::now() - begin, kMostCharged);
@@ -144,8 +149,9 @@ void ThreadPool::Work() {
     if (ended == nullptr) continue;
 
     --LineOf(*ended).num_jobs;
-    if (--num_jobs_ == 0 && stopping_) work_or_stop_.SignalAll();
+    if (--num_jobs_ == 0 && stopping_) Wake(num_threads());
     mutex_.Unlock();
+    worker->placement.Release();  // a thread that is started in `done` may go anywhere
     ended->job = Job();
     ended->done(std::move(ended->status));
     ended.reset();
@@ -239,19 +245,27 @@ void ThreadPool::SpinForWork() {
   mutex_.Lock();
 }
 
-void ThreadPool::WaitForWork() {
-  ++num_waiting_;
-  work_or_stop_.Wait(&mutex_);
-  --num_waiting_;
-  num_signalled_ = std::max(0, num_signalled_ - 1);
+void ThreadPool::WaitForWork(Worker* worker) {
+  worker->placement.Release();
+  worker->is_waiting = true;
+  while (worker->is_waiting) worker->work_or_stop.Wait(&mutex_);
 }
 
-// One thread per call, so a job of one step wakes one thread. A woken thread takes a step and calls again: a job of
-// many steps wakes the others one by one.
-void ThreadPool::WakeOneIfUseful() {
-  if (num_ready_ == 0 || num_waiting_ <= num_signalled_) return;
-  ++num_signalled_;
-  work_or_stop_.Signal();
+void ThreadPool::Wake(int64_t count) {
+  std::vector<Worker*> woken;
+  std::vector<ThreadPlacement*> sleeping;
+  std::vector<const ThreadPlacement*> running;
+  for (const auto& worker : workers_) {
+    if (!worker->is_waiting) {
+      running.push_back(&worker->placement);
+    } else if (static_cast<int64_t>(sleeping.size()) < count) {
+      worker->is_waiting = false;
+      woken.push_back(worker.get());
+      sleeping.push_back(&worker->placement);
+    }
+  }
+  ThreadPlacement::Spread(sleeping, running);
+  for (Worker* worker : woken) worker->work_or_stop.Signal();
 }
 
 }  // namespace favor

@@ -16,6 +16,7 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "favor/base/job.h"
+#include "favor/base/thread_placement.h"
 
 namespace favor {
 
@@ -53,6 +54,12 @@ class ThreadPool {
   using Nanoseconds = std::chrono::nanoseconds;
   struct ActiveJob;
   struct Step;
+  // One of our threads.
+  struct Worker {
+    ThreadPlacement placement;
+    absl::CondVar work_or_stop;
+    bool is_waiting = false;
+  };
   // Time that a job has had, counted from that which others had when it arrived; and its number, of equals the first.
   using Place = std::pair<Nanoseconds, int64_t>;
   // Jobs of one priority with a step to hand out. FinishStep() gives the ownership back.
@@ -63,7 +70,7 @@ class ThreadPool {
     Nanoseconds spent{0};     // time of its jobs, at its priority's price; the line that spent least is next
   };
 
-  void Work();
+  void Work(Worker* worker);
   Line& LineOf(const ActiveJob& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   Line& NextLine() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes one step of the job that has had the least time.
@@ -75,11 +82,11 @@ class ThreadPool {
   void Dequeue(ActiveJob* job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Looks out for work without sleeping, for a short while.
   void SpinForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WaitForWork() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WakeOneIfUseful() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WaitForWork(Worker* worker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Wakes so many of the waiting workers, or all.
+  void Wake(int64_t count) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   mutable absl::Mutex mutex_;
-  absl::CondVar work_or_stop_;
   std::array<Line, kNumPriorities> lines_ ABSL_GUARDED_BY(mutex_);
   int64_t num_ready_ ABSL_GUARDED_BY(mutex_) = 0;      // jobs in all lines
   Nanoseconds last_spent_ ABSL_GUARDED_BY(mutex_){0};  // by the line of the last step, before it
@@ -87,11 +94,10 @@ class ThreadPool {
   // Whether there are any, for threads that spin without the mutex.
   std::atomic<bool> has_ready_ = false;
   int64_t num_jobs_ ABSL_GUARDED_BY(mutex_) = 0;
-  int num_waiting_ ABSL_GUARDED_BY(mutex_) = 0;    // threads in WaitForWork()
-  int num_signalled_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, woken but not running yet
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
-  std::vector<std::thread> threads_;  // constant after construction
+  std::vector<std::unique_ptr<Worker>> workers_;  // constant after construction; those that are guarded by mutex_
+  std::vector<std::thread> threads_;              // constant after construction
 };
 
 }  // namespace favor
