@@ -77,18 +77,19 @@ Phase WholeHeadPhase(const AnchorCall& call, const Partition& shape, const Cance
 // Folds the keys of a head in several segments at once: workspace of a segment at state * segments + segment.
 Phase FoldSegmentsPhase(const AnchorCall& call, const Partition& shape, const std::shared_ptr<Workspaces>& works,
                         const Cancellation* cancellation) {
-  const int64_t heads = call->num_key_heads(), tiles = CeilDiv(shape.key_tiles, shape.segments);
+  const int64_t heads = call->num_key_heads();
   Phase phase;
   phase.num_chains = shape.num_states * shape.segments;
-  phase.steps_per_chain = CeilDiv(tiles, shape.keys_per_step);
+  phase.steps_per_chain = CeilDiv(CeilDiv(shape.key_tiles, shape.segments), shape.keys_per_step);
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     absl::StatusOr<Workspace*> work = works->Get(chain);
     if (!work.ok()) return work.status();
-    const int64_t index = chain / shape.segments, first = chain % shape.segments * tiles;
+    const int64_t index = chain / shape.segments;
+    const TileRange tiles = TilesOfSegment(chain % shape.segments, shape.segments, shape.key_tiles);
     AnchorState* state = &(*work)->state;
     if (step == 0) call->Clear(index % heads, state);
-    const int64_t begin = first + step * shape.keys_per_step;
-    const int64_t end = std::min({begin + shape.keys_per_step, first + tiles, shape.key_tiles});
+    const int64_t begin = tiles.first + step * shape.keys_per_step;
+    const int64_t end = std::min(begin + shape.keys_per_step, tiles.end);
     return ForTiles(begin, end, cancellation,
                     [&](int64_t tile) { return call->FoldTile(index / heads, index % heads, tile, state, *work); });
   };

@@ -185,17 +185,17 @@ Phase FoldSegmentsPhase(const LinearCall& call, const LinearPartition& shape,
                         const std::shared_ptr<LinearWorkspaces>& works, const Cancellation* cancellation,
                         AttentionState* carried) {
   const int64_t heads = call->num_key_heads();
-  const int64_t tiles = CeilDiv(shape.key_tiles, shape.segments);
   Phase phase;
   phase.num_chains = shape.num_states * shape.segments;
-  phase.steps_per_chain = CeilDiv(tiles, shape.fold_tiles_per_step);
+  phase.steps_per_chain = CeilDiv(CeilDiv(shape.key_tiles, shape.segments), shape.fold_tiles_per_step);
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     absl::StatusOr<Workspace*> work = works->Get(chain);
     if (!work.ok()) return work.status();
-    const int64_t index = chain / shape.segments, segment = chain % shape.segments, first = segment * tiles;
+    const int64_t index = chain / shape.segments, segment = chain % shape.segments;
+    const TileRange tiles = TilesOfSegment(segment, shape.segments, shape.key_tiles);
     HeadState* state = StateFor(*call, segment == 0 ? carried : nullptr, index, step == 0, *work);
-    const int64_t begin = first + step * shape.fold_tiles_per_step;
-    const int64_t end = std::min({begin + shape.fold_tiles_per_step, first + tiles, shape.key_tiles});
+    const int64_t begin = tiles.first + step * shape.fold_tiles_per_step;
+    const int64_t end = std::min(begin + shape.fold_tiles_per_step, tiles.end);
     return ForTiles(begin, end, cancellation,
                     [&](int64_t tile) { return call->FoldTile(index / heads, index % heads, tile, state, *work); });
   };

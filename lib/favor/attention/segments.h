@@ -25,6 +25,14 @@ inline int64_t NumSegments(int64_t num_states, int64_t key_length, int64_t works
   return std::max<int64_t>(segments, 1);
 }
 
+// Tiles [first, end) of a segment: all segments have the same number, or one more.
+struct TileRange {
+  int64_t first, end;
+};
+inline TileRange TilesOfSegment(int64_t segment, int64_t segments, int64_t tiles) {
+  return {segment * tiles / segments, (segment + 1) * tiles / segments};
+}
+
 // Adds all states to the first: i + stride to i for stride 1, 2, 4 ..., the same tree whatever the threads.
 template <typename State>
 void AppendSegments(const std::vector<State*>& states) {
