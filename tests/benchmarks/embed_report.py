@@ -1,9 +1,9 @@
-"""Turns results.json of the embedding benchmark into README.md beside it: embed_report.py docs/benchmarks/embed"""
+"""Turns results.json of the embedding benchmark into README.md and charts beside it: embed_report.py docs/benchmarks/embed"""
 import json
 import pathlib
 import sys
 
-from report import number, table
+from report import number, picture, table
 from targets import Target
 
 TIMES_ENCODERS = 1.2
@@ -100,13 +100,13 @@ def page(results):
             "ids in their own process, sorted by length, in the best of several batch sizes (CTranslate2: also one "
             "batch on both threads, or two at once), with mean pooling and normalisation. onnxruntime runs the graph "
             "its own optimiser fuses for BERT. *Difference*: the largest between a coordinate of its vectors and ours.",
-            encoder_table(results)]
+            picture("encoders", "Tokens a second of favord and of other packages"), encoder_table(results)]
     if results["performers"]:
         sections += [
             "## Performers", "performer-pytorch's PerformerLM (512 wide, 6 layers, 8 heads, rotary, random weights, "
             "266 features), one sequence, its mean as the vector; dense layers are five sixths of its flops. A call of the "
             "peer that would take more than 150 seconds is left out. *Difference*: relative L2 distance of the vectors.",
-            performer_table(results)]
+            picture("performers", "Time of one sequence against its length"), performer_table(results)]
     if memory := results["memory"]:
         sections.append(
             f"{memory['tokens']:,} tokens through the same Performer took {memory['seconds']:.1f} s; favord's peak "
@@ -125,9 +125,12 @@ def page(results):
 
 
 def write(folder):
+    import embed_charts  # needs matplotlib, which what imports this file for its tables may lack
+
     folder = pathlib.Path(folder)
     results = json.loads((folder / "results.json").read_text())
     (folder / "README.md").write_text(page(results))
+    embed_charts.write(results, folder)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,66 @@
+"""The charts of the embedding benchmark's results.json: encoders as bars, Performers against length."""
+import charts
+from matplotlib import pyplot
+
+# The same implementation has the same colour everywhere: ours the first, muted ones the peers.
+SHADES = [1.0, 0.85, 0.7, 0.55]
+# What charts.draw calls the two kinds of ours and of the peer.
+LINES = {("favord", "bidirectional"): "bidirectional", ("favord", "causal"): "causal",
+         ("performer", "bidirectional"): "performer_bidirectional", ("performer", "causal"): "performer_causal"}
+
+
+def performer_lines(rows):
+    """(name, [(length, seconds)]), the median of the rounds."""
+    for (implementation, kind), name in LINES.items():
+        points = [(row["length"], row["length"] / row["tokens_per_second"]) for row in rows
+                  if (row["implementation"], row["kind"]) == (implementation, kind)]
+        if points:
+            yield name, sorted(points)
+
+
+def draw_encoders(theme, rows, path, caption):
+    """Tokens a second of everyone, workload by workload, ours first."""
+    figure, axes = pyplot.subplots(figsize=(8.6, 4.8), facecolor=theme["background"])
+    axes.set_facecolor(theme["background"])
+    labels, place = [], 0
+    for what in dict.fromkeys(row["what"] for row in rows):
+        axes.text(0, place - 0.7, what, color=theme["text"], fontsize=9, fontweight="bold", va="center")
+        peers = 0
+        for row in (row for row in rows if row["what"] == what):
+            ours = row["implementation"].startswith("favord")
+            peers += not ours
+            axes.barh(place, row["tokens_per_second"], height=0.8, color=theme["ours"][0] if ours else theme["muted"],
+                      alpha=1 if ours else SHADES[peers % len(SHADES)])
+            axes.text(row["tokens_per_second"], place, f" {row['tokens_per_second']:,.0f}", color=theme["text"],
+                      fontsize=7.5, va="center")
+            labels.append((place, row["title"]))
+            place += 1
+        place += 1.2
+    axes.set_yticks([at for at, _ in labels], [title for _, title in labels], fontsize=8)
+    axes.invert_yaxis()
+    axes.set_xlabel("tokens a second", color=theme["text"])
+    axes.set_title("all-MiniLM-L6-v2 in float32", color=theme["text"], loc="left", fontsize=12, fontweight="bold", pad=12)
+    axes.tick_params(colors=theme["text"])
+    axes.grid(axis="x", color=theme["grid"], linewidth=0.7)
+    axes.set_axisbelow(True)
+    for spine in axes.spines.values():
+        spine.set_color(theme["grid"])
+    figure.text(0.01, 0.005, caption, color=theme["muted"], fontsize=7)
+    figure.tight_layout(rect=(0, 0.02, 1, 1))
+    figure.savefig(path, facecolor=theme["background"], metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def write(results, folder, suffix="svg"):
+    """encoders[-dark] and performers[-dark] into a folder, as far as they were measured."""
+    charts.matplotlib.rcParams |= {"svg.hashsalt": "favord", "font.family": "sans-serif"}
+    machine = results["machine"]
+    threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
+    caption = f"{machine['cpu']}, {threads}, {machine['date']}, {machine['command']}"
+    performers = list(performer_lines(results["performers"]))
+    for ending, theme in charts.THEMES.items():
+        if results["encoders"]:
+            draw_encoders(theme, results["encoders"], folder / f"encoders{ending}.{suffix}", caption)
+        if performers:
+            charts.draw(theme, f"One sequence through a Performer, {threads}", "seconds", performers,
+                        folder / f"performers{ending}.{suffix}", charts.plain, machine=caption)
