@@ -248,10 +248,12 @@ void ThreadPool::SpinForWork() {
 void ThreadPool::WaitForWork(Worker* worker) {
   worker->placement.Release();
   worker->is_waiting = true;
+  ++num_waiting_;
   while (worker->is_waiting) worker->work_or_stop.Wait(&mutex_);
 }
 
 void ThreadPool::Wake(int64_t count) {
+  if (num_waiting_ == 0) return;
   std::vector<Worker*> woken;
   std::vector<ThreadPlacement*> sleeping;
   std::vector<const ThreadPlacement*> running;
@@ -260,6 +262,7 @@ void ThreadPool::Wake(int64_t count) {
       running.push_back(&worker->placement);
     } else if (static_cast<int64_t>(sleeping.size()) < count) {
       worker->is_waiting = false;
+      --num_waiting_;
       woken.push_back(worker.get());
       sleeping.push_back(&worker->placement);
     }

@@ -54,7 +54,7 @@ class ThreadPool {
   using Nanoseconds = std::chrono::nanoseconds;
   struct ActiveJob;
   struct Step;
-  // One of our threads.
+  // One of our threads. While it waits it belongs to whoever holds the mutex.
   struct Worker {
     ThreadPlacement placement;
     absl::CondVar work_or_stop;
@@ -94,9 +94,10 @@ class ThreadPool {
   // Whether there are any, for threads that spin without the mutex.
   std::atomic<bool> has_ready_ = false;
   int64_t num_jobs_ ABSL_GUARDED_BY(mutex_) = 0;
+  int num_waiting_ ABSL_GUARDED_BY(mutex_) = 0;  // workers
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
 
-  std::vector<std::unique_ptr<Worker>> workers_;  // constant after construction; those that are guarded by mutex_
+  std::vector<std::unique_ptr<Worker>> workers_;  // as many as there may be; constant after construction
   std::vector<std::thread> threads_;              // constant after construction
 };
 
