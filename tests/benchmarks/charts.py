@@ -42,9 +42,26 @@ def series(results, value_of):
             yield name, sorted(points)
 
 
-def draw(theme, title, y_label, lines, path, y_format, limits=None, machine=""):
+def begin(theme, title, **more):
+    """A figure and its axes in the colours of a theme."""
     figure, axes = pyplot.subplots(figsize=(8.6, 4.8), facecolor=theme["background"])
     axes.set_facecolor(theme["background"])
+    axes.set_title(title, color=theme["text"], loc="left", fontsize=12, fontweight="bold", **more)
+    axes.tick_params(colors=theme["text"], which="both")
+    for spine in axes.spines.values():
+        spine.set_color(theme["grid"])
+    return figure, axes
+
+
+def save(figure, theme, caption, path):
+    figure.text(0.01, 0.005, caption, color=theme["muted"], fontsize=7)
+    figure.tight_layout(rect=(0, 0.02, 1, 1))
+    figure.savefig(path, facecolor=theme["background"], metadata={"Date": None})
+    pyplot.close(figure)
+
+
+def draw(theme, title, y_label, lines, path, y_format, limits=None, machine=""):
+    figure, axes = begin(theme, title)
     for name, points in lines:
         lengths, values = zip(*points)
         if name in OURS:
@@ -68,18 +85,11 @@ def draw(theme, title, y_label, lines, path, y_format, limits=None, machine=""):
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("sequence length", color=theme["text"])
     axes.set_ylabel(y_label, color=theme["text"])
-    axes.set_title(title, color=theme["text"], loc="left", fontsize=12, fontweight="bold")
-    axes.tick_params(colors=theme["text"], which="both")
     axes.grid(color=theme["grid"], linewidth=0.7)
-    for spine in axes.spines.values():
-        spine.set_color(theme["grid"])
     legend = axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=8.5, frameon=False)
     for text in legend.get_texts():
         text.set_color(theme["text"])
-    figure.text(0.01, 0.005, machine, color=theme["muted"], fontsize=7)
-    figure.tight_layout(rect=(0, 0.02, 1, 1))
-    figure.savefig(path, facecolor=theme["background"], metadata={"Date": None})
-    pyplot.close(figure)
+    save(figure, theme, machine, path)
 
 
 def plain(value, _=None):

@@ -1,6 +1,5 @@
 """The charts of the embedding benchmark's results.json: encoders as bars, Performers against length."""
 import charts
-from matplotlib import pyplot
 
 # The same implementation has the same colour everywhere: ours the first, muted ones the peers.
 SHADES = [1.0, 0.85, 0.7, 0.55]
@@ -20,8 +19,7 @@ def performer_lines(rows):
 
 def draw_encoders(theme, rows, path, caption):
     """Tokens a second of everyone, workload by workload, ours first."""
-    figure, axes = pyplot.subplots(figsize=(8.6, 4.8), facecolor=theme["background"])
-    axes.set_facecolor(theme["background"])
+    figure, axes = charts.begin(theme, "all-MiniLM-L6-v2 in float32", pad=12)
     labels, place = [], 0
     for what in dict.fromkeys(row["what"] for row in rows):
         axes.text(0, place - 0.7, what, color=theme["text"], fontsize=9, fontweight="bold", va="center")
@@ -39,16 +37,9 @@ def draw_encoders(theme, rows, path, caption):
     axes.set_yticks([at for at, _ in labels], [title for _, title in labels], fontsize=8)
     axes.invert_yaxis()
     axes.set_xlabel("tokens a second", color=theme["text"])
-    axes.set_title("all-MiniLM-L6-v2 in float32", color=theme["text"], loc="left", fontsize=12, fontweight="bold", pad=12)
-    axes.tick_params(colors=theme["text"])
     axes.grid(axis="x", color=theme["grid"], linewidth=0.7)
     axes.set_axisbelow(True)
-    for spine in axes.spines.values():
-        spine.set_color(theme["grid"])
-    figure.text(0.01, 0.005, caption, color=theme["muted"], fontsize=7)
-    figure.tight_layout(rect=(0, 0.02, 1, 1))
-    figure.savefig(path, facecolor=theme["background"], metadata={"Date": None})
-    pyplot.close(figure)
+    charts.save(figure, theme, caption, path)
 
 
 def write(results, folder, suffix="svg"):
