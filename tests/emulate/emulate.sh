@@ -37,7 +37,7 @@ find_kernel() {
   rm -r "$folder"/*.deb "$folder/unpacked"
 }
 
-copy_into_root() { cp -L --parents -t "$ROOT" "$@"; }
+copy_into_root() { cp -rL --parents -t "$ROOT" "$@"; }
 
 # add_program <name or path> [arguments...]: into the RAM disk, with the libraries it is linked with.
 add_program() {
@@ -59,7 +59,7 @@ add_programs() {
   mkdir -p "$ROOT"/{bin,proc,sys,dev,tmp}
   cp /bin/busybox "$ROOT/bin/"
   install -m 755 tests/emulate/init.sh "$ROOT/init"
-  copy_into_root "$(realpath tests/data)"/*
+  copy_into_root "$(realpath tests/data)"
   while (($#)); do
     if [[ $1 == + ]]; then
       add_program "${one[@]}"
