@@ -46,6 +46,27 @@ TEST_P(BertGolden, AnInputsVectorsDoNotDependOnItsBatch) {
   EXPECT_EQ(vectors, Encode(*encoder, batch).value()) << "the same bits on any number of threads";
 }
 
+// Features, too, those that are fitted to every text by itself among them.
+TEST_P(BertGolden, AnInputsVectorsOfFeaturesDoNotDependOnItsBatch) {
+  const ModelGolden golden = ReadModelGolden(FAVOR_TEST_DATA_DIR "/models/bert/" + GetParam(), "config");
+  const std::shared_ptr<const Encoder> encoder = Load(golden);
+  EncoderAttention attention;
+  attention.projection = *DrawProjection({.num_features = 64, .head_dim = encoder->head_dim()});
+  for (const Estimator estimator : {Estimator::kPositive, Estimator::kOprf}) {
+    attention.spec.features.estimator = estimator;
+    const auto alone = Encode(*encoder, {golden.ids[0]}, &attention).value();
+    for (const int64_t length : {1, 20, 50, 60}) {
+      std::vector<int32_t> other;
+      for (int64_t t = 0; t < length; ++t) other.push_back(static_cast<int32_t>((7 * t) % encoder->vocabulary_size()));
+      for (const int threads : {0, 3}) {
+        const auto vectors = Encode(*encoder, {other, golden.ids[0], other}, &attention, threads).value();
+        EXPECT_LT(RelativeError(vectors[1], std::vector<double>(alone[0].begin(), alone[0].end())), 1e-6)
+            << "beside " << length << " tokens";
+      }
+    }
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Activations, BertGolden,
                          ::testing::Values("gelu.safetensors", "gelu_new.safetensors", "gelu_pytorch_tanh.safetensors",
                                            "masked_lm.safetensors", "relu.safetensors"),

@@ -38,7 +38,8 @@ struct Partition {
 };
 
 std::shared_ptr<Workspaces> MakeWorkspaces(const AnchorCall& call, int64_t num_chains) {
-  return std::make_shared<Workspaces>(num_chains, [call](int64_t) { return call->MakeWorkspace(); });
+  return std::make_shared<Workspaces>(
+      num_chains, [call](int64_t, std::unique_ptr<Workspace> used) { return call->MakeWorkspace(std::move(used)); });
 }
 
 // A chain folds the keys of a head, then reads with the queries of every head of its group.

@@ -49,14 +49,19 @@ class WorkspacePool {
 
 // Gives every chain of a phase a workspace for as long as it is under way, and passes it on to the next chain: no more
 // workspaces exist than chains run at once. Thread-safe.
+//
+// Chains of several calls may share a pool. What a workspace knows of the call that it was made for must not reach the
+// chains of another one, so whoever makes workspaces says what becomes of one that is passed on.
 template <typename Workspace>
 class ChainWorkspaces {
  public:
-  // Makes a workspace for a chain. What Release() passes on has to do for any chain.
-  using Make = std::function<absl::StatusOr<std::unique_ptr<Workspace>>(int64_t chain)>;
+  // Makes a workspace for a chain: of `used`, which Release() passed on and which is that of any chain of the pool, or
+  // from nothing where it is null.
+  using Make =
+      std::function<absl::StatusOr<std::unique_ptr<Workspace>>(int64_t chain, std::unique_ptr<Workspace> used)>;
   using Pool = WorkspacePool<Workspace>;
 
-  // Several may share a pool when any workspace does for the chains of all. Every chain is released once.
+  // Every chain is released once.
   ChainWorkspaces(int64_t num_chains, Make make, std::shared_ptr<Pool> pool = nullptr)
       : make_(std::move(make)),
         of_chain_(num_chains),
@@ -68,12 +73,9 @@ class ChainWorkspaces {
   absl::StatusOr<Workspace*> Get(int64_t chain) {
     std::unique_ptr<Workspace>& mine = of_chain_[chain];  // steps of one chain never run at once
     if (mine != nullptr) return mine.get();
-    mine = pool_->Take();
-    if (mine == nullptr) {
-      absl::StatusOr<std::unique_ptr<Workspace>> made = make_(chain);
-      if (!made.ok()) return made.status();
-      mine = *std::move(made);
-    }
+    absl::StatusOr<std::unique_ptr<Workspace>> made = make_(chain, pool_->Take());
+    if (!made.ok()) return made.status();
+    mine = *std::move(made);
     return mine.get();
   }
 

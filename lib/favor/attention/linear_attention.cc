@@ -23,7 +23,7 @@ constexpr int64_t kManyStates = 8;
 
 }  // namespace
 
-LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout)
+LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part, bool jackknife, ScratchLayout layout)
     : state(call.NumOwnFeatures(part), call.inputs_.values.shape.dim, &layout),
       keys(&call.parts_[part], call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
            {.width = call.fold_width_,
@@ -32,7 +32,7 @@ LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part,
             .bfloat16 = call.bfloat16()},
            &layout),
       queries(&call.parts_[part], call.spec_.features,
-              {.causal = call.spec_.causal, .bfloat16 = call.bfloat16(), .jackknife = call.WantsMoments()},
+              {.causal = call.spec_.causal, .bfloat16 = call.bfloat16(), .jackknife = jackknife},
               call.inputs_.queries.shape.dim, call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
@@ -156,16 +156,28 @@ int64_t LinearAttention::StatisticsBytes() const {
   return bytes + (measured_ == nullptr ? 0 : MeasurementBytes(spec_.features, inputs_));
 }
 
-absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(int64_t part) const {
-  absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(WorkspaceBytes() / sizeof(float));
-  if (!memory.ok()) return memory.status();
-  auto work = std::make_unique<Workspace>(*this, part, ScratchLayout(memory->data()));
-  work->memory = *std::move(memory);
+absl::StatusOr<std::unique_ptr<LinearAttention::Workspace>> LinearAttention::MakeWorkspace(
+    int64_t part, std::unique_ptr<Workspace> used) const {
+  const int64_t floats = WorkspaceBytes() / static_cast<int64_t>(sizeof(float));
+  AlignedBuffer<float> memory;
+  if (used != nullptr) memory = std::move(used->memory);
+  if (memory.size() < floats) {
+    memory = {};  // first, so that no more exist than chains run at once
+    absl::StatusOr<AlignedBuffer<float>> allocated = AlignedBuffer<float>::Allocate(floats);
+    if (!allocated.ok()) return allocated.status();
+    memory = *std::move(allocated);
+  }
+  auto work = std::make_unique<Workspace>(*this, part, WantsMoments(), ScratchLayout(memory.data()));
+  work->memory = std::move(memory);
   return work;
 }
 
 int64_t LinearAttention::WorkspaceBytes() const {
-  return Workspace(*this, /*part=*/0, ScratchLayout()).size * sizeof(float);
+  return Workspace(*this, /*part=*/0, WantsMoments(), ScratchLayout()).size * sizeof(float);
+}
+
+int64_t LinearAttention::PlainWorkspaceBytes() const {
+  return Workspace(*this, /*part=*/0, /*jackknife=*/false, ScratchLayout()).size * sizeof(float);
 }
 
 int64_t LinearAttention::FlopsPerTile() const {

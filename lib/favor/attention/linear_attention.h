@@ -37,7 +37,7 @@ class LinearAttention {
 
   // What folding and reading tiles of one head writes to.
   struct Workspace {
-    Workspace(const LinearAttention& call, int64_t part, ScratchLayout layout);
+    Workspace(const LinearAttention& call, int64_t part, bool jackknife, ScratchLayout layout);
     HeadState state;  // of the call's own; without features where it only works on the caller's
     KeyTile keys;
     QueryTile queries;
@@ -51,9 +51,12 @@ class LinearAttention {
     int64_t first_tile = 0;  // of the stretch that `outputs` holds
   };
 
-  // ResourceExhaustedError when there is no memory.
-  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(int64_t part = 0) const;
+  // In the memory of `used`, another call's maybe, where that is enough; null: in memory of its own.
+  // ResourceExhaustedError when there is none.
+  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(int64_t part, std::unique_ptr<Workspace> used) const;
   int64_t WorkspaceBytes() const;
+  // The same of a call that wants no moments: how a call is laid out must not depend on whether it does.
+  int64_t PlainWorkspaceBytes() const;
 
   // What has to come before everything else: statistics are measured, or put to use. None where there are none, or
   // where the caller's states have them.

@@ -104,13 +104,15 @@ LinearPartition::LinearPartition(const LinearAttention& call)
       fold_tiles_per_step(std::max<int64_t>(1, tiles_per_step * kernels::kTile / call.fold_width())) {
   const bool needless = query_tiles == 0 && call.owner() == StateOwner::kCall;  // nobody reads
   if (call.causal() || num_states == 0 || needless) return;
-  segments = NumSegments(num_states, call.inputs().keys.shape.length, call.WorkspaceBytes());
+  segments = NumSegments(num_states, call.inputs().keys.shape.length, call.PlainWorkspaceBytes());
 }
 
 std::shared_ptr<LinearWorkspaces> MakeWorkspaces(const LinearCall& call, int64_t num_chains,
                                                  std::shared_ptr<LinearPool> pool) {
   return std::make_shared<LinearWorkspaces>(
-      num_chains, [call](int64_t) { return call->MakeWorkspace(); }, std::move(pool));
+      num_chains,
+      [call](int64_t, std::unique_ptr<Workspace> used) { return call->MakeWorkspace(/*part=*/0, std::move(used)); },
+      std::move(pool));
 }
 
 Phase CausalPhase(const LinearCall& call, const LinearPartition& shape, const Cancellation* cancellation,
@@ -147,8 +149,10 @@ std::vector<Phase> CausalPartPhases(const LinearCall& call, const LinearPartitio
   const int64_t heads = call->num_key_heads(), parts = call->num_parts(), stretch = StretchTiles(*call, shape);
   auto outputs = std::make_shared<PartialOutputs>(shape.num_readers, parts, stretch, call->inputs().values.shape.dim);
   // Chain state * num_parts + part keeps its workspace throughout.
-  auto works = std::make_shared<LinearWorkspaces>(shape.num_states * parts,
-                                                  [=](int64_t chain) { return call->MakeWorkspace(chain % parts); });
+  auto works =
+      std::make_shared<LinearWorkspaces>(shape.num_states * parts, [=](int64_t chain, std::unique_ptr<Workspace> used) {
+        return call->MakeWorkspace(chain % parts, std::move(used));
+      });
   std::vector<Phase> phases;
   for (int64_t first = 0; first < shape.query_tiles; first += stretch) {
     const int64_t end = std::min(first + stretch, shape.query_tiles);

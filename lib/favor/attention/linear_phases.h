@@ -33,7 +33,7 @@ struct LinearPartition {
   int64_t segments = 1;  // of the keys of one head, folded at once
 };
 
-// A workspace for every chain; any does for the chains of all.
+// A workspace for every chain, in memory that chains pass on, those of other calls of the pool too.
 std::shared_ptr<LinearWorkspaces> MakeWorkspaces(const LinearCall& call, int64_t num_chains,
                                                  std::shared_ptr<LinearPool> pool = nullptr);
 

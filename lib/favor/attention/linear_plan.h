@@ -19,7 +19,7 @@ namespace favor::internal {
 // segments at once, merges their states by a fixed tree, and reads in parallel; a causal call with few heads goes
 // through the sequence in several parts of the features at once (LinearAttention::num_parts).
 //
-// Calls of the same spec and dims that are computed side by side may share a pool; null: the call has its own.
+// Calls that are computed side by side may share a pool of workspaces' memory; null: the call has its own.
 Job PlanLinearAttention(const LinearCall& call, const Cancellation* cancellation,
                         std::shared_ptr<LinearPool> pool = nullptr);
 

@@ -23,7 +23,9 @@ void BlockStages::AppendPhase(std::vector<BlockStage> stages, Job* job) const {
   Phase phase;
   phase.num_chains = num_blocks_;
   phase.steps_per_chain = static_cast<int64_t>(stages.size());
-  const auto make = [floats = scratch_floats_](int64_t) -> absl::StatusOr<std::unique_ptr<Scratch>> {
+  const auto make = [floats = scratch_floats_](
+                        int64_t, std::unique_ptr<Scratch> used) -> absl::StatusOr<std::unique_ptr<Scratch>> {
+    if (used != nullptr) return used;
     absl::StatusOr<Scratch> scratch = Scratch::Allocate(floats);
     if (!scratch.ok()) return scratch.status();
     return std::make_unique<Scratch>(*std::move(scratch));

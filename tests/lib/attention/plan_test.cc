@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "favor/attention/attention.h"
+#include "favor/attention/linear_phases.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/thread_pool.h"
 #include "gtest/gtest.h"
@@ -157,6 +158,50 @@ TEST(AttentionPlan, AConstantComesBackUpToTheEndsOfFloat32) {
 }
 
 TEST(AttentionPlan, ScratchGrowsByOneWorkspaceAThread) {
+// What heads are fitted with is there when the job runs: a plan is made before anybody knows whether it may have so
+// much.
+TEST(AttentionPlan, TakesNoMemoryOfHeads) {
+  constexpr int64_t kHeads = 20'000, kGigabyte = 1'000'000'000;
+  const Shape shape{1, kHeads, 1, 1};
+  const std::vector<float> ones(kHeads, 1.0f);
+  std::vector<float> output(kHeads);
+  AttentionInputs inputs;
+  for (TensorView* view : {&inputs.queries, &inputs.keys, &inputs.values}) *view = DenseView(ones.data(), shape);
+  inputs.projection = *DrawProjection({.num_features = 8192, .head_dim = 1});
+  AttentionSpec spec;
+  spec.features.estimator = Estimator::kOprf;
+  {
+    const testing::LittleMemory little;
+    EXPECT_EQ(PlanAttention(spec, inputs, DenseView(output.data(), shape), nullptr, nullptr).status(),
+              absl::OkStatus());
+    EXPECT_GT(AttentionScratchBytes(spec, inputs, 1), kGigabyte);
+  }
+  const Shape sequences{kHeads, 1, 1, 1};
+  for (TensorView* view : {&inputs.queries, &inputs.keys, &inputs.values}) *view = DenseView(ones.data(), sequences);
+  inputs.projection = nullptr;
+  spec.features.estimator = Estimator::kAnchors;
+  spec.features.num_anchors = 4;
+  spec.features.num_fit_rows = 1024;
+  const testing::LittleMemory little;
+  EXPECT_EQ(PlanAttention(spec, inputs, DenseView(output.data(), sequences), nullptr, nullptr).status(),
+            absl::OkStatus());
+}
+
+// Else an output would have other bits when its error is measured.
+TEST(AttentionPlan, DividesKeysTheSameWhetherMomentsAreWanted) {
+  Call call(1, 40'000, 16, false);
+  kernels::RowMoments moments;
+  AttentionReport wanted;
+  wanted.row_moments = &moments;
+  for (int64_t num_features = 1'000; num_features < 8'000; num_features += 100) {
+    call.inputs.projection = *DrawProjection({.num_features = num_features, .head_dim = 16});
+    const auto segments = [&](AttentionReport* report) {
+      return internal::LinearPartition(*internal::LinearAttention::Create(call.spec, call.inputs, {}, report)).segments;
+    };
+    EXPECT_EQ(segments(&wanted), segments(nullptr)) << num_features << " features";
+  }
+}
+
   for (const bool causal : {false, true}) {
     Call few(1, 5'000, 2'048, causal), many(33, 600, 256, causal);
     const auto bytes = [](const Call& call, int threads) {
