@@ -12,6 +12,8 @@ namespace {
 
 // No message holds more elements: Protobuf ends at 2 GiB.
 constexpr int64_t kMaxElements = int64_t{1} << 31;
+// A tensor without tokens has sequences and heads for nothing, and each of them costs something.
+constexpr int64_t kMaxSizesOfEmpty = int64_t{1} << 20;
 
 }  // namespace
 
@@ -73,6 +75,11 @@ absl::Status CheckShape(const v1::Tensor& wire, DataType type, int64_t num_bytes
     }
     product_of_nonzero *= std::max<int64_t>(size, 1);
     num_elements *= size;
+  }
+  if (num_elements == 0 && product_of_nonzero > kMaxSizesOfEmpty) {
+    return FieldError(field,
+                      absl::StrCat(field, " is [", absl::StrJoin(wire.shape(), ", "),
+                                   "], no elements, and other sizes that multiply to more than ", kMaxSizesOfEmpty));
   }
   if (const int64_t needed = num_elements * SizeOf(type); needed != num_bytes) {
     return FieldError(absl::StrCat(name, ".data"),

@@ -1,5 +1,5 @@
-#ifndef FAVOR_TESTS_LIB_MODEL_LITTLE_MEMORY_H_
-#define FAVOR_TESTS_LIB_MODEL_LITTLE_MEMORY_H_
+#ifndef FAVOR_TESTS_SUPPORT_LITTLE_MEMORY_H_
+#define FAVOR_TESTS_SUPPORT_LITTLE_MEMORY_H_
 
 #include <sys/resource.h>
 
@@ -36,4 +36,4 @@ class LittleMemory {
 
 }  // namespace favor::testing
 
-#endif  // FAVOR_TESTS_LIB_MODEL_LITTLE_MEMORY_H_
+#endif  // FAVOR_TESTS_SUPPORT_LITTLE_MEMORY_H_

@@ -33,9 +33,7 @@ absl::StatusOr<AnchorAttention> AnchorAttention::Create(const AttentionSpec& spe
     return status;
   }
   if (absl::Status status = CheckStatistics(spec.features, head_dim, key_heads); !status.ok()) return status;
-  auto anchors = AnchorSet::Create(spec.features, call.scale_, head_dim, key_heads);
-  if (!anchors.ok()) return anchors.status();
-  call.anchors_ = *std::move(anchors);
+  call.anchors_ = std::make_shared<AnchorSet>(spec.features, call.scale_, head_dim, key_heads);
   if (spec.features.statistics == nullptr) {
     call.measured_ = std::make_shared<Statistics>();
     call.measured_->heads.resize(key_heads);

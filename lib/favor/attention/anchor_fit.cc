@@ -20,6 +20,11 @@ int64_t GroupSize(const AttentionInputs& inputs) {
   return inputs.queries.shape.num_heads / inputs.keys.shape.num_heads;
 }
 
+// Of every sequence and key head: no more than there are.
+int64_t MostRows(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  return std::min(spec.features.num_fit_rows, GroupSize(inputs) * inputs.queries.shape.length);
+}
+
 Shape RowsShape(const AttentionInputs& inputs, int64_t num_rows, int64_t dim) {
   return {inputs.keys.shape.batch_size, inputs.keys.shape.num_heads, num_rows, dim};
 }
@@ -75,7 +80,7 @@ class LeastSquares {
 }  // namespace
 
 AnchorFit::AnchorFit(const AttentionSpec& spec, const AttentionInputs& inputs)
-    : inputs_(inputs), num_rows_(spec.features.num_fit_rows) {
+    : inputs_(inputs), num_rows_(MostRows(spec, inputs)) {
   exact_spec_.mode = AttentionMode::kExact;
   exact_spec_.scale = spec.scale;
   for (int64_t batch = 0; batch < inputs.queries.shape.batch_size; ++batch) {
@@ -86,7 +91,8 @@ AnchorFit::AnchorFit(const AttentionSpec& spec, const AttentionInputs& inputs)
 absl::StatusOr<std::shared_ptr<AnchorFit>> AnchorFit::Create(const AttentionSpec& spec, const AttentionInputs& inputs) {
   std::shared_ptr<AnchorFit> fit(new AnchorFit(spec, inputs));
   const int64_t rows = RowsShape(inputs, fit->num_rows_, 1).num_elements();
-  auto queries = AlignedBuffer<float>::AllocateZeroed(rows * inputs.queries.shape.dim);
+  // Nothing is written here: whether there is room for all of it is seen before the job runs.
+  auto queries = AlignedBuffer<float>::Allocate(rows * inputs.queries.shape.dim);
   auto outputs = AlignedBuffer<float>::Allocate(rows * inputs.values.shape.dim);
   if (!queries.ok()) return queries.status();
   if (!outputs.ok()) return outputs.status();
@@ -96,9 +102,9 @@ absl::StatusOr<std::shared_ptr<AnchorFit>> AnchorFit::Create(const AttentionSpec
 }
 
 int64_t AnchorFit::Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads) {
-  const int64_t rows = RowsShape(inputs, spec.features.num_fit_rows, 1).num_elements();
+  const int64_t most_rows = MostRows(spec, inputs), rows = RowsShape(inputs, most_rows, 1).num_elements();
   AttentionOperands exact{inputs, {}};
-  exact.inputs.queries.shape.length = spec.features.num_fit_rows;
+  exact.inputs.queries.shape.length = most_rows;
   return rows * (inputs.queries.shape.dim + inputs.values.shape.dim) * static_cast<int64_t>(sizeof(float)) +
          ExactScratchBytes(absl::MakeConstSpan(&exact, 1), num_threads);
 }
@@ -127,6 +133,7 @@ absl::Status AnchorFit::Gather(int64_t batch, int64_t key_head) {
     }
     std::copy_n(row, dim, to);
   }
+  std::fill_n(to, (num_rows_ - sample.count()) * dim, 0.0f);
   return absl::OkStatus();
 }
 

@@ -78,13 +78,12 @@ absl::StatusOr<std::shared_ptr<const HeadTransforms>> TransformsOf(const StateDe
                                                                    std::shared_ptr<const Projection> projection) {
   const FeatureSpec& features = description.spec.features;
   const int64_t num_key_heads = description.sizes.num_key_heads;
-  auto transforms = HeadTransforms::Create(features, *description.spec.scale, description.sizes.head_dim, num_key_heads,
-                                           std::move(projection));
-  if (!transforms.ok()) return transforms.status();
+  auto transforms = std::make_shared<HeadTransforms>(features, *description.spec.scale, description.sizes.head_dim,
+                                                     num_key_heads, std::move(projection));
   for (int64_t h = 0; h < num_key_heads; ++h) {
-    if (absl::Status status = (*transforms)->Set(h, features.statistics->heads[h]); !status.ok()) return status;
+    if (absl::Status status = transforms->Set(h, features.statistics->heads[h]); !status.ok()) return status;
   }
-  return *std::move(transforms);
+  return transforms;
 }
 
 }  // namespace

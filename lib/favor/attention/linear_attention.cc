@@ -119,9 +119,8 @@ absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spe
   if (absl::Status status = CheckStatistics(effective.features, head_dim, key_heads); !status.ok()) return status;
   std::shared_ptr<HeadTransforms> own;
   if (UsesStatistics(effective.features) && transforms == nullptr) {
-    auto created = HeadTransforms::Create(effective.features, scale, head_dim, key_heads, inputs.projection);
-    if (!created.ok()) return created.status();
-    transforms = own = *std::move(created);
+    own = std::make_shared<HeadTransforms>(effective.features, scale, head_dim, key_heads, inputs.projection);
+    transforms = own;
   }
   absl::StatusOr<FeatureMap> map =
       FeatureMap::Create(effective.features, scale, head_dim, inputs.projection, bfloat16, std::move(transforms));

@@ -43,29 +43,21 @@ RowMajor Clamped(const RowMajor& values, double bound) { return values.cwiseMin(
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<AnchorSet>> AnchorSet::Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                                             int64_t num_key_heads) {
-  const int64_t floats = Layout(spec, head_dim).size;
-  absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::AllocateZeroed(num_key_heads * floats);
-  if (!memory.ok()) return memory.status();
-  std::shared_ptr<AnchorSet> set(new AnchorSet());
-  set->multiplier_ = std::sqrt(scale);
-  set->spec_ = spec;
-  set->head_dim_ = head_dim;
-  set->memory_ = *std::move(memory);
-  set->heads_.resize(num_key_heads);
-  return set;
-}
+AnchorSet::AnchorSet(const FeatureSpec& spec, double scale, int64_t head_dim, int64_t num_key_heads)
+    : multiplier_(std::sqrt(scale)), spec_(spec), head_dim_(head_dim), memory_(num_key_heads), heads_(num_key_heads) {}
 
 int64_t AnchorSet::Bytes(const FeatureSpec& spec, int64_t head_dim, int64_t num_key_heads) {
   const int64_t floats = Layout(spec, head_dim).size;
-  return num_key_heads * static_cast<int64_t>(floats * sizeof(float) + sizeof(Head));
+  return num_key_heads * static_cast<int64_t>(floats * sizeof(float) + sizeof(AlignedBuffer<float>) + sizeof(Head));
 }
 
 absl::Status AnchorSet::Set(int64_t key_head, const HeadStatistics& statistics) {
   const int64_t d = head_dim_, count = static_cast<int64_t>(statistics.anchors.size()) / d;
   const Layout layout(spec_, d);
-  float* memory = memory_.data() + key_head * layout.size;
+  absl::StatusOr<AlignedBuffer<float>> allocated = AlignedBuffer<float>::AllocateZeroed(layout.size);
+  if (!allocated.ok()) return allocated.status();
+  memory_[key_head] = *std::move(allocated);
+  float* memory = memory_[key_head].data();
   const RowMajor g = Eigen::Map<const RowMajor>(statistics.query_transform.data(), d, d);
   // Within what rows in tiles are brought down to, and what float32 holds.
   const RowMajor anchors =

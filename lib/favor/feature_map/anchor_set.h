@@ -33,14 +33,14 @@ class AnchorSet {
     const float* query_directions = nullptr;  // (U G)' [head_dim][Padded(num_directions)]
   };
 
-  // Room for heads of up to num_anchors that are to be set. ResourceExhaustedError when there is no memory.
-  static absl::StatusOr<std::shared_ptr<AnchorSet>> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                                           int64_t num_key_heads);
+  // Of heads of up to num_anchors that are to be set.
+  AnchorSet(const FeatureSpec& spec, double scale, int64_t head_dim, int64_t num_key_heads);
+  // What it holds once all heads are set: a head's memory is taken when it is.
   static int64_t Bytes(const FeatureSpec& spec, int64_t head_dim, int64_t num_key_heads);
 
   // Sets a head, once, from statistics that have passed CheckStatistics(). InvalidArgumentError, naming the field,
-  // where there are directions and G cannot be inverted. Heads may be set at once by different threads. O((num_anchors
-  // + head_dim) head_dim^2).
+  // where there are directions and G cannot be inverted; ResourceExhaustedError when there is no memory. Heads may be
+  // set at once by different threads. O((num_anchors + head_dim) head_dim^2).
   absl::Status Set(int64_t key_head, const HeadStatistics& statistics);
 
   double multiplier() const { return multiplier_; }  // sqrt(scale)
@@ -48,12 +48,10 @@ class AnchorSet {
   const Head& head(int64_t key_head) const { return heads_[key_head]; }
 
  private:
-  AnchorSet() = default;
-
-  double multiplier_ = 1;
+  double multiplier_;
   FeatureSpec spec_;
-  int64_t head_dim_ = 0;
-  AlignedBuffer<float> memory_;
+  int64_t head_dim_;
+  std::vector<AlignedBuffer<float>> memory_;  // by head
   std::vector<Head> heads_;
 };
 

@@ -86,33 +86,30 @@ Eigen::VectorXd ProposalOf(const FeatureSpec& spec, const HeadStatistics& statis
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<HeadTransforms>> HeadTransforms::Create(const FeatureSpec& spec, double scale,
-                                                                       int64_t head_dim, int64_t num_key_heads,
-                                                                       std::shared_ptr<const Projection> projection) {
-  std::shared_ptr<HeadTransforms> transforms(new HeadTransforms);
-  transforms->spec_ = spec;
-  transforms->spec_.statistics = nullptr;
-  transforms->multiplier_ = std::sqrt(scale) * kLog2E;
-  transforms->head_dim_ = head_dim;
-  transforms->head_floats_ = Layout(spec, head_dim, projection->num_features()).size;
-  transforms->projection_ = std::move(projection);
-  auto memory = AlignedBuffer<float>::AllocateZeroed(num_key_heads * transforms->head_floats_);
-  if (!memory.ok()) return memory.status();
-  transforms->memory_ = *std::move(memory);
-  transforms->heads_.resize(num_key_heads);
-  return transforms;
+HeadTransforms::HeadTransforms(const FeatureSpec& spec, double scale, int64_t head_dim, int64_t num_key_heads,
+                               std::shared_ptr<const Projection> projection)
+    : spec_(spec),
+      multiplier_(std::sqrt(scale) * kLog2E),
+      head_dim_(head_dim),
+      projection_(std::move(projection)),
+      memory_(num_key_heads),
+      heads_(num_key_heads) {
+  spec_.statistics = nullptr;
 }
 
 int64_t HeadTransforms::Bytes(const FeatureSpec& spec, int64_t head_dim, int64_t num_key_heads, int64_t num_rows) {
   const int64_t floats = Layout(spec, head_dim, num_rows).size;
-  return num_key_heads * static_cast<int64_t>(floats * sizeof(float) + sizeof(Head));
+  return num_key_heads * static_cast<int64_t>(floats * sizeof(float) + sizeof(AlignedBuffer<float>) + sizeof(Head));
 }
 
 absl::Status HeadTransforms::Set(int64_t key_head, const HeadStatistics& statistics) {
   const std::string name = absl::StrCat("statistics.heads[", key_head, "]");
   const int64_t d = head_dim_, num_rows = projection_->num_features();
   const Layout layout(spec_, d, num_rows);
-  float* memory = MemoryOf(key_head);
+  absl::StatusOr<AlignedBuffer<float>> allocated = AlignedBuffer<float>::AllocateZeroed(layout.size);
+  if (!allocated.ok()) return allocated.status();
+  memory_[key_head] = *std::move(allocated);
+  float* memory = memory_[key_head].data();
   Head& head = heads_[key_head];
   const Eigen::VectorXd a = ProposalOf(spec_, statistics, d);
   const Eigen::VectorXd b = (1 - 4 * a.array()).sqrt();

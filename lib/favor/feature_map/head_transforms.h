@@ -38,31 +38,26 @@ class HeadTransforms {
     const float* row_factors = nullptr;
   };
 
-  // Room for num_key_heads heads that are to be set. ResourceExhaustedError when there is no memory. `spec`'s
-  // statistics are not looked at.
-  static absl::StatusOr<std::shared_ptr<HeadTransforms>> Create(const FeatureSpec& spec, double scale, int64_t head_dim,
-                                                                int64_t num_key_heads,
-                                                                std::shared_ptr<const Projection> projection);
+  // Of num_key_heads heads that are to be set. `spec`'s statistics are not looked at.
+  HeadTransforms(const FeatureSpec& spec, double scale, int64_t head_dim, int64_t num_key_heads,
+                 std::shared_ptr<const Projection> projection);
+  // What it holds once all heads are set: a head's memory is taken when it is.
   static int64_t Bytes(const FeatureSpec& spec, int64_t head_dim, int64_t num_key_heads, int64_t num_rows);
 
   // Sets a head, once, from statistics that have passed CheckStatistics(). InvalidArgumentError, naming the field,
-  // where G cannot be inverted or U is not orthogonal. Heads may be set at once by different threads. O(head_dim^3 +
-  // head_dim num_rows).
+  // where G cannot be inverted or U is not orthogonal; ResourceExhaustedError when there is no memory. Heads may be set
+  // at once by different threads. O(head_dim^3 + head_dim num_rows).
   absl::Status Set(int64_t key_head, const HeadStatistics& statistics);
 
   int64_t num_key_heads() const { return heads_.size(); }
   const Head& head(int64_t key_head) const { return heads_[key_head]; }
 
  private:
-  HeadTransforms() = default;
-  float* MemoryOf(int64_t key_head) { return memory_.data() + key_head * head_floats_; }
-
   FeatureSpec spec_;
-  double multiplier_ = 1;  // FeatureMap::input_multiplier
-  int64_t head_dim_ = 0;
-  int64_t head_floats_ = 0;
+  double multiplier_;  // FeatureMap::input_multiplier
+  int64_t head_dim_;
   std::shared_ptr<const Projection> projection_;
-  AlignedBuffer<float> memory_;
+  std::vector<AlignedBuffer<float>> memory_;  // by head
   std::vector<Head> heads_;
 };
 

@@ -284,7 +284,10 @@ int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const Encod
   const int64_t floats = BlockStream(Blocks(num_tokens), config_.hidden_size).MostFloats() + inputs.Floats() +
                          context.Floats() + num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
                          2 * num_tokens;  // positions, in a vector that grows
-  return floats * static_cast<int64_t>(sizeof(float)) + AttentionScratchBytes(chosen.spec, calls, num_threads) +
+  // What a layer's features are fitted with is there until the job ends.
+  const bool keeps = chosen.spec.mode == AttentionMode::kFeatures && UsesStatistics(chosen.spec.features);
+  const int64_t of_a_layer = AttentionScratchBytes(chosen.spec, calls, num_threads);
+  return floats * static_cast<int64_t>(sizeof(float)) + of_a_layer * (keeps ? config_.num_layers : 1) +
          kPlanBytes * static_cast<int64_t>(lengths.size()) * config_.num_layers;
 }
 

@@ -10,6 +10,7 @@
 #include "favor/base/cancellation.h"
 #include "favor/base/thread_pool.h"
 #include "gtest/gtest.h"
+#include "tests/support/little_memory.h"
 
 namespace favor {
 namespace {
@@ -157,7 +158,6 @@ TEST(AttentionPlan, AConstantComesBackUpToTheEndsOfFloat32) {
   }
 }
 
-TEST(AttentionPlan, ScratchGrowsByOneWorkspaceAThread) {
 // What heads are fitted with is there when the job runs: a plan is made before anybody knows whether it may have so
 // much.
 TEST(AttentionPlan, TakesNoMemoryOfHeads) {
@@ -202,6 +202,7 @@ TEST(AttentionPlan, DividesKeysTheSameWhetherMomentsAreWanted) {
   }
 }
 
+TEST(AttentionPlan, ScratchGrowsByOneWorkspaceAThread) {
   for (const bool causal : {false, true}) {
     Call few(1, 5'000, 2'048, causal), many(33, 600, 256, causal);
     const auto bytes = [](const Call& call, int threads) {

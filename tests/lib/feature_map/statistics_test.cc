@@ -223,9 +223,8 @@ TEST_F(Fit, PassesItsOwnChecks) {
       if (!UsesStatistics(spec)) continue;
       spec.statistics = std::make_shared<const Statistics>(Statistics{{Of(spec)}});
       EXPECT_EQ(CheckStatistics(spec, kDim, 1), absl::OkStatus());
-      auto transforms =
-          HeadTransforms::Create(spec, kScale, kDim, 1, favor::testing::TestProjection(6, kDim, 1)).value();
-      EXPECT_EQ(transforms->Set(0, spec.statistics->heads[0]), absl::OkStatus());
+      HeadTransforms transforms(spec, kScale, kDim, 1, favor::testing::TestProjection(6, kDim, 1));
+      EXPECT_EQ(transforms.Set(0, spec.statistics->heads[0]), absl::OkStatus());
     }
   }
 }
@@ -236,8 +235,8 @@ class Checks : public ::testing::Test {
     spec.statistics = std::make_shared<const Statistics>(std::move(statistics));
     absl::Status status = CheckStatistics(spec, 2, num_key_heads);
     if (status.ok() && UsesStatistics(spec)) {
-      auto transforms = HeadTransforms::Create(spec, 1, 2, 1, favor::testing::TestProjection(6, 2, 1)).value();
-      status = transforms->Set(0, spec.statistics->heads[0]);
+      HeadTransforms transforms(spec, 1, 2, 1, favor::testing::TestProjection(6, 2, 1));
+      status = transforms.Set(0, spec.statistics->heads[0]);
     }
     EXPECT_TRUE(status.ok() || absl::IsInvalidArgument(status));
     return std::string(status.message());

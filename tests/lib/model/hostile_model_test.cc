@@ -8,7 +8,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/lib/model/golden_model_folder.h"
-#include "tests/lib/model/little_memory.h"
+#include "tests/support/little_memory.h"
 #include "tests/support/random.h"
 
 namespace favor::testing {

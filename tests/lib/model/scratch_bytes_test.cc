@@ -3,6 +3,7 @@
 #include <random>
 #include <vector>
 
+#include "favor/feature_map/head_transforms.h"
 #include "favor/model/bert_config.h"
 #include "favor/model/bert_encoder.h"
 #include "favor/model/performer_config.h"
@@ -54,6 +55,24 @@ TEST(ScratchBytes, HoldWorkspacesOfEveryThread) {
     const std::vector<int64_t> lengths(64, 10);
     EXPECT_GT(encoder->ScratchBytes(lengths, nullptr, 8) - encoder->ScratchBytes(lengths, nullptr, 1), 7 * 20'000);
   }
+}
+
+// All layers are planned at once, and each keeps what it was fitted with.
+TEST(ScratchBytes, CountWhatFeaturesAreFittedWithInEveryLayer) {
+  const testing::ModelGolden golden =
+      testing::ReadModelGolden(FAVOR_TEST_DATA_DIR "/models/bert/gelu.safetensors", "config");
+  Weights weights = Weights::Open(golden.path).value();
+  const BertConfig config = ParseBertConfig(golden.config).value();
+  ASSERT_GT(config.num_layers, 1);
+  const auto encoder = LoadBertEncoder(config, &weights).value();
+  constexpr int64_t kNumFeatures = 4096, kNumTexts = 50;
+  EncoderAttention attention;
+  attention.spec.features.estimator = Estimator::kOprf;
+  attention.projection = *DrawProjection({.num_features = kNumFeatures, .head_dim = encoder->head_dim()});
+  const int64_t of_a_layer =
+      HeadTransforms::Bytes(attention.spec.features, encoder->head_dim(), config.num_heads, kNumFeatures);
+  EXPECT_GT(encoder->ScratchBytes(std::vector<int64_t>(kNumTexts, 10), &attention, 1),
+            kNumTexts * config.num_layers * of_a_layer);
 }
 
 TEST(ScratchBytes, OfManyShortInputsGrowWithTheirTokensAlone) {

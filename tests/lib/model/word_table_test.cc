@@ -8,7 +8,7 @@
 #include "favor/kernels/cpu_target.h"
 #include "favor/kernels/tile.h"
 #include "gtest/gtest.h"
-#include "tests/lib/model/little_memory.h"
+#include "tests/support/little_memory.h"
 
 namespace favor {
 namespace {

@@ -70,6 +70,13 @@ const BadInput kTensors[] = {
      kInvalid, "queries.shape",
      "queries.shape is [1099511627776, 1, 0, 8], whose sizes multiply to more than "
      "2147483648"},
+    {"ManySequencesOfAnEmptyTensor",
+     [](auto& r) {
+       SetTensor(r.mutable_queries(), {1, 1, 0, 8});
+       r.mutable_queries()->set_shape(0, (int64_t{1} << 17) + 1);
+     },
+     kInvalid, "queries.shape",
+     "queries.shape is [131073, 1, 0, 8], no elements, and other sizes that multiply to more than 1048576"},
     {"DataTooShort", [](auto& r) { r.mutable_queries()->mutable_data()->pop_back(); }, kInvalid, "queries.data",
      "queries.data has 1279 bytes, queries.shape [2, 4, 5, 8] of F32 takes 1280"},
     {"NoData", [](auto& r) { r.mutable_values()->clear_data(); }, kInvalid, "values.data",
