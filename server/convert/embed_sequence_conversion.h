@@ -35,8 +35,9 @@ absl::StatusOr<SequenceStart> ReadSequenceStart(const EmbedStreamMessage& messag
 // A later one. InvalidArgumentError, naming the field, unless it is `tokens` or `get_state`.
 absl::Status CheckSequenceMessage(const EmbedStreamMessage& message);
 // Its tokens. kBytesPerTokenByte: what that takes for each byte of the message, at most. An id of one byte takes 4 in a
-// list that doubles as it grows, 4 in the result, and the message was made one piece.
-constexpr int64_t kBytesPerTokenByte = 17;
+// list that doubles as it grows, 4 in the result, and the message was made one piece: 17. An unknown field of two bytes
+// takes 16 in such a list and a string of its own.
+constexpr int64_t kBytesPerTokenByte = 48;
 absl::StatusOr<std::vector<int32_t>> ReadTokens(const EmbedStreamMessage& message);
 
 // An error of the library about ids or a "state", which it does not know the path of.

@@ -10,6 +10,7 @@
 #include "tests/integration/harness/await.h"
 #include "tests/integration/harness/busy_with.h"
 #include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/large_call.h"
 #include "tests/integration/harness/rpc.h"
 #include "tests/support/errors.h"
 
@@ -42,6 +43,34 @@ TEST(MessageSize, OfAResponseThatWouldBeTooLargeIsKnownBeforeAnythingIsComputed)
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
   EXPECT_THAT(answer.status.error_message(), HasSubstr("8388608"));
   EXPECT_THAT(answer.status.error_message(), HasSubstr("65536"));
+}
+
+// Messages of other services are parsed as they come: unknown fields would take forty times their bytes.
+TEST(MessageSize, OfRequestsThatAreNotAdmittedIsSmall) {
+  Favord favord;
+  std::string unknown;
+  for (int i = 0; i < 40'000; ++i) unknown += std::string("\x7a\0", 2);  // field 15, empty
+  for (const char* method : {"InfoService/GetServerInfo", "ModelService/ListModels", "ModelService/LoadModel"}) {
+    const std::string path = std::string("/favor.v1.") + method;
+    const grpc::Status refused = CallWithBytes(favord.channel(), path, unknown).status;
+    EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(refused);
+    EXPECT_THAT(refused.error_message(), HasSubstr("the request has 80000 bytes"));
+  }
+  EXPECT_TRUE(CallWithBytes(favord.channel(), "/favor.v1.InfoService/GetServerInfo", unknown.substr(0, 1000)).ok());
+}
+
+// A request of 240 KB whose heads would be fitted with 2.6 GB: admission knows before any of it is there.
+TEST(MemoryBudget, WhatHeadsAreFittedWithIsNotTakenBeforeItIsAdmitted) {
+  Favord favord({.flags = {"--memory-budget", "1GiB"}});
+  v1::AttendRequest request = ToRequest(GaussianCase({}, {1, 20'000, 20'000, 1, 1, 1, 1}, nullptr, 3));
+  request.mutable_spec()->mutable_features()->set_estimator(v1::ESTIMATOR_OPRF);
+  request.mutable_spec()->mutable_features()->set_num_features(16'384);
+  const AttendAnswer answer = Attend(favord.channel(), request);
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT) << Describe(answer.status);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("the scratch memory of the kernels"));
+  if (MemoryIsMeasurable()) {
+    EXPECT_LT(favord.PeakResidentBytes(), 400 << 20);
+  }
 }
 
 TEST(MemoryBudget, CallThatCanNeverFitIsInvalid) {
