@@ -1,6 +1,7 @@
 #include "server/execution/attend_execution.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "favor/attention/auto_attention.h"
@@ -23,8 +24,10 @@ JobSize AttendSize(const AttendWork& work, const Projection* projection, const J
       work.drawn_projection.has_value() && work.drawn_projection->kind == ProjectionKind::kStructured;
   const bool has_anchors = !is_exact && UsesAnchors(work.spec.features);
   JobSize size;
-  size.kind = (is_exact ? 1 : 0) + (work.spec.causal ? 2 : 0) + (is_structured ? 4 : 0) +
-              (work.spec.precision == Precision::kBFloat16 ? 8 : 0) + (has_anchors ? 16 : 0);
+  const bool traits[] = {is_exact, work.spec.causal, is_structured, work.spec.precision == Precision::kBFloat16,
+                         has_anchors};
+  static_assert(1 << std::size(traits) <= JobSize::kFirstModelKind);
+  for (const bool trait : traits) size.kind = 2 * size.kind + (trait ? 1 : 0);
   if (is_exact) {
     size.operations = dims * query_rows * static_cast<double>(keys.length) / (work.spec.causal ? 2 : 1);
   } else if (has_anchors) {

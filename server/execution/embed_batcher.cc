@@ -23,8 +23,8 @@ constexpr int64_t kLeastTokens = 1;
 // Nominal operations are tokens: how long one takes is the model's affair. Two models may share a kind, which makes the
 // forecast more hopeful for the slower one.
 JobSize SizeOf(const Model& model, int64_t num_tokens) {
-  constexpr size_t kFirstKind = 16;  // those below are Attend's
-  const size_t kind = kFirstKind + std::hash<std::string>()(model.id) % (JobSize::kNumKinds - kFirstKind);
+  constexpr size_t kNumModelKinds = JobSize::kNumKinds - JobSize::kFirstModelKind;
+  const size_t kind = JobSize::kFirstModelKind + std::hash<std::string>()(model.id) % kNumModelKinds;
   return {static_cast<int>(kind), static_cast<double>(num_tokens), std::numeric_limits<int64_t>::max()};
 }
 

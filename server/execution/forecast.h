@@ -17,7 +17,9 @@ namespace favor {
 
 // How much there is to do: nominal operations of one kind. Kinds differ in how long an operation takes.
 struct JobSize {
-  static constexpr int kNumKinds = 64;
+  // Kinds from kFirstModelKind on are models', counted in tokens; those below are Attend's, counted in flops. Both in
+  // one kind, and the quicker operation would have every call of the other refused.
+  static constexpr int kFirstModelKind = 32, kNumKinds = 80;
 
   int kind = 0;  // 0 to kNumKinds - 1
   double operations = 0;
