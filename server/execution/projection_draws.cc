@@ -33,12 +33,14 @@ void ProjectionDraws::Draw(const ProjectionSpec& spec, const Cancellation* cance
 }
 
 void FindProjection(const SpecWork& work, ProjectionDraws* draws, Admission::Reservation* reservation,
-                    const Cancellation* cancellation, ProjectionDraws::Done done) {
+                    const Cancellation* cancellation, ProjectionDraws::Done done, KeptProjection kept) {
   if (!work.drawn_projection) return done(work.supplied_projection, absl::ZeroDuration());
   const ProjectionSpec& spec = *work.drawn_projection;
-  if (auto kept = draws->Find(spec); kept != nullptr) return done(std::move(kept), absl::ZeroDuration());
+  auto found = draws->Find(spec);
+  if (found != nullptr && kept == KeptProjection::kIsFree) return done(std::move(found), absl::ZeroDuration());
   absl::Status admitted = reservation->Grow(DrawnProjectionBytes(spec), "the projection");
   if (!admitted.ok()) return done(std::move(admitted), absl::ZeroDuration());
+  if (found != nullptr) return done(std::move(found), absl::ZeroDuration());
   draws->Draw(spec, cancellation, std::move(done));
 }
 

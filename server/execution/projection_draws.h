@@ -40,11 +40,16 @@ class ProjectionDraws {
   Compute large_{1};
 };
 
+// Who pays for a projection that is kept already: a call is over before it matters that the next one may take its
+// place, a stream holds on to it for as long as its client likes.
+enum class KeptProjection : uint8_t { kIsFree, kIsReserved };
+
 // The projection of a spec: the supplied one, one that is kept, or one that is drawn after `reservation` has grown by
 // it; null where the spec takes none. Calls `done` once, on the caller's thread or a drawing thread. `reservation` and
 // `cancellation` must live until then.
 void FindProjection(const SpecWork& work, ProjectionDraws* draws, Admission::Reservation* reservation,
-                    const Cancellation* cancellation, ProjectionDraws::Done done);
+                    const Cancellation* cancellation, ProjectionDraws::Done done,
+                    KeptProjection kept = KeptProjection::kIsFree);
 
 }  // namespace favor
 

@@ -229,18 +229,20 @@ class Stream : public StreamTurns {
   // Finds the projection of spec_, makes an empty state of it on the pool, goes on with `next`.
   template <typename Next>
   void MakeState(const StateSizes& sizes, Next next) {
-    FindProjection(spec_, dependencies_.draws, &reservation_, call_->cancellation(),
-                   [self = Self(), sizes, next](auto projection, absl::Duration) {
-                     if (!projection.ok()) return self->call_->Finish(projection.status());
-                     self->projection_ = *std::move(projection);
-                     Job job;
-                     job.phases.push_back({1, 1, [self, sizes](int64_t, int64_t) { return self->CreateState(sizes); }});
-                     self->dependencies_.compute->Submit(std::move(job), self->call_->cancellation(),
-                                                         [self, next](const absl::Status& status, Timing) {
-                                                           if (!status.ok()) return self->call_->Finish(status);
-                                                           next();
-                                                         });
-                   });
+    FindProjection(
+        spec_, dependencies_.draws, &reservation_, call_->cancellation(),
+        [self = Self(), sizes, next](auto projection, absl::Duration) {
+          if (!projection.ok()) return self->call_->Finish(projection.status());
+          self->projection_ = *std::move(projection);
+          Job job;
+          job.phases.push_back({1, 1, [self, sizes](int64_t, int64_t) { return self->CreateState(sizes); }});
+          self->dependencies_.compute->Submit(std::move(job), self->call_->cancellation(),
+                                              [self, next](const absl::Status& status, Timing) {
+                                                if (!status.ok()) return self->call_->Finish(status);
+                                                next();
+                                              });
+        },
+        KeptProjection::kIsReserved);
   }
 
   absl::Status CreateState(const StateSizes& sizes) {

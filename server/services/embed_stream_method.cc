@@ -104,10 +104,11 @@ class Stream : public std::enable_shared_from_this<Stream> {
   void FindProjection() {
     const std::optional<ProjectionSpec>& spec = settings_.projection;
     if (!spec) return Advance();
-    projection_ = dependencies_.draws->Find(*spec);
-    if (projection_ != nullptr) return Advance();
+    // One that is kept, too: the stream holds on to it, whatever takes its place there.
     absl::Status admitted = Grow(DrawnProjectionBytes(*spec), "the projection");
     if (!admitted.ok()) return call_->Finish(admitted);
+    projection_ = dependencies_.draws->Find(*spec);
+    if (projection_ != nullptr) return Advance();
     auto work = std::make_shared<StreamCall::Work>(call_);
     dependencies_.draws->Draw(*spec, call_->cancellation(),
                               [self = shared_from_this(), work](auto projection, absl::Duration) {

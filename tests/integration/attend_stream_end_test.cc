@@ -50,6 +50,22 @@ TEST(AttendStreams, ThatEndByAnErrorAreLoggedWithTheTimeTheyTook) {
   EXPECT_THAT(log, ContainsRegex("\"compute_ms\":[0-9]*[1-9]"));
 }
 
+// Each of them, though one that was drawn before is at hand: the next to be drawn may take its place there.
+TEST(AttendStreams, ReserveTheProjectionTheyHoldOnTo) {
+  Favord favord;
+  AttentionSpec causal;
+  causal.causal = true;
+  const AttentionCase attention_case = GaussianCase(causal, {1, 1, 1, 4, 4, 512, 1}, nullptr, 3);
+  v1::AttentionSpec spec = CausalSpec();
+  spec.mutable_features()->set_num_features(4096);
+  constexpr double kProjectionBytes = 4096 * 512 * sizeof(float);
+  AttendStreamClient streams[] = {AttendStreamClient(favord.channel()), AttendStreamClient(favord.channel())};
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(streams[i].Start(spec) && streams[i].Send(WholeOf(attention_case)) && streams[i].Read().has_value());
+    EXPECT_GE(favord.Metrics().Sum("favor_admitted_bytes"), (i + 1) * kProjectionBytes);
+  }
+}
+
 TEST(AttendStreams, LeaveNothingBehindHoweverTheyEnd) {
   Favord favord({.flags = {"--threads", "2"}});
   const AttentionCase attention_case = CausalCase(4, 2000);
