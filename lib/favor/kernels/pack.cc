@@ -1,5 +1,6 @@
 #include "favor/kernels/pack.h"
 
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -205,10 +206,16 @@ void StoreRow(const float* row, const MutableRows& out, int64_t t) {
   for (; n < out.dim; ++n) StoreValue(row[n], out.type, target + n * out.dim_stride * SizeOf(out.type));
 }
 
+// The largest float that does not become infinity in this type: from half a step above its own largest on, they do.
+float LargestThatFits(DataType type) {
+  if (type == DataType::kFloat32) return std::numeric_limits<float>::max();
+  return std::bit_cast<float>(type == DataType::kFloat16 ? 0x477FEFFFu : 0x7F7F7FFFu);
+}
+
 int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out) {
   const D d;
   constexpr float kLargest = std::numeric_limits<float>::max();
-  const V largest = hn::Set(d, kLargest);
+  const V largest = hn::Set(d, LargestThatFits(out.type));
   alignas(64) float row[kMaxRow];
   int64_t degenerate = 0;
   for (int64_t t = 0; t < out.count; ++t) {

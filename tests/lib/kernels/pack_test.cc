@@ -117,5 +117,26 @@ TEST_P(PackTest, DegenerateRowsBecomeZerosAndAreCounted) {
   }
 }
 
+// What rounds to a type's largest value fits it, and what would round to infinity does not.
+TEST_P(PackTest, ResultsBeyondTheTypeOfTheOutputAreCounted) {
+  const struct {
+    DataType type;
+    float fits, largest, beyond;
+  } cases[] = {{DataType::kFloat16, 65519.996f, 65504.0f, 65520.0f},
+               {DataType::kBFloat16, 0x1.FEFFFEp127f, 0x1.FEp127f, 0x1.FFp127f}};
+  for (const auto& [type, fits, largest, beyond] : cases) {
+    std::vector<float> sums(2 * kPad, 1.0f);
+    sums[1] = -fits;
+    sums[kPad + 1] = -beyond;
+    const float denominators[] = {1, 1};
+    std::vector<std::byte> bytes(2 * 3 * 2);
+    const MutableRows out{bytes.data(), type, 3, 1, 2, 3};
+    EXPECT_EQ(StoreNormalised(sums.data(), kPad, denominators, out), 1);
+    EXPECT_EQ(LoadValue(bytes.data(), type), 1.0f);
+    EXPECT_EQ(LoadValue(bytes.data() + 2, type), -largest);
+    for (int64_t n = 0; n < 3; ++n) EXPECT_EQ(LoadValue(bytes.data() + (3 + n) * 2, type), 0.0f);
+  }
+}
+
 }  // namespace
 }  // namespace favor::kernels
