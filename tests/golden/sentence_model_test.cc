@@ -64,7 +64,7 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden, ::testing::Values("bge", "gte", "multilingual_e5"),
+INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden, ::testing::Values("bge", "gte", "lowered", "multilingual_e5"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

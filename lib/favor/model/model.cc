@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <filesystem>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "favor/format/file_io.h"
 #include "favor/format/json.h"
 #include "favor/format/json_fields.h"
 #include "favor/model/bert_config.h"
@@ -19,24 +21,48 @@
 namespace favor {
 namespace {
 
-absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const JsonValue& config, Weights* weights) {
+namespace fs = std::filesystem;
+
+using EncoderConfig = std::variant<BertConfig, PerformerConfig>;
+
+template <typename Config>
+absl::StatusOr<EncoderConfig> AnyConfig(absl::StatusOr<Config> config) {
+  if (!config.ok()) return config.status();
+  return *std::move(config);
+}
+
+absl::StatusOr<EncoderConfig> ParseEncoderConfig(const JsonValue& config) {
   const JsonValue* type = config.Find("model_type");
   if (type == nullptr || type->string() == nullptr) {
     return absl::InvalidArgumentError("config.json: model_type is missing, it names the architecture");
   }
   const std::string& name = *type->string();
-  if (name == "bert" || name == "roberta" || name == "xlm-roberta") {
-    const absl::StatusOr<BertConfig> bert = ParseBertConfig(config);
-    if (!bert.ok()) return bert.status();
-    return LoadBertEncoder(*bert, weights);
+  if (name == "bert" || name == "roberta" || name == "xlm-roberta" || name == "camembert") {
+    return AnyConfig(ParseBertConfig(config));
   }
-  if (name == "performer-pytorch") {
-    const absl::StatusOr<PerformerConfig> performer = ParsePerformerConfig(config);
-    if (!performer.ok()) return performer.status();
-    return LoadPerformerEncoder(*performer, weights);
+  if (name == "performer-pytorch") return AnyConfig(ParsePerformerConfig(config));
+  return absl::InvalidArgumentError(
+      absl::StrCat("config.json: model_type is ", type->Description(),
+                   ", must be bert, roberta, xlm-roberta, camembert or performer-pytorch"));
+}
+
+absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& config, Weights* weights) {
+  if (const auto* bert = std::get_if<BertConfig>(&config)) return LoadBertEncoder(*bert, weights);
+  return LoadPerformerEncoder(std::get<PerformerConfig>(config), weights);
+}
+
+// Where there is no model.safetensors, its error names what the folder has instead.
+absl::StatusOr<Weights> OpenWeights(const fs::path& folder) {
+  absl::StatusOr<Weights> weights = Weights::Open((folder / "model.safetensors").string());
+  if (weights.ok() || EntryExists((folder / "model.safetensors").string())) return weights;
+  for (const char* other : {"model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
+                            "tf_model.h5", "flax_model.msgpack"}) {
+    if (!EntryExists((folder / other).string())) continue;
+    return absl::NotFoundError(absl::StrCat(
+        (folder / "model.safetensors").string(), " is not there, and ", other, " is not read. With transformers,",
+        " AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER, max_shard_size=\"100GB\") writes one."));
   }
-  return absl::InvalidArgumentError(absl::StrCat("config.json: model_type is ", type->Description(),
-                                                 ", must be bert, roberta, xlm-roberta or performer-pytorch"));
+  return weights;
 }
 
 // Ids that the tokenizer gives must be rows of the encoder's table.
@@ -52,16 +78,19 @@ absl::Status CheckTokenizer(const Model& model) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder) {
-  const std::filesystem::path path(folder);
+  const fs::path path(folder);
   absl::StatusOr<JsonValue> config = ReadJsonFile((path / "config.json").string(), kMaxConfigBytes);
   if (!config.ok()) return config.status();
+  // First of all: where the architecture is not known, nothing else that is missing matters.
+  const absl::StatusOr<EncoderConfig> encoder_config = ParseEncoderConfig(*config);
+  if (!encoder_config.ok()) return encoder_config.status();
   absl::StatusOr<SentenceConfig> sentence = ReadSentenceConfig(folder);
   if (!sentence.ok()) return sentence.status();
-  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder);
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder, sentence->lowercases);
   if (!tokenizer.ok()) return tokenizer.status();
-  absl::StatusOr<Weights> weights = Weights::Open((path / "model.safetensors").string());
+  absl::StatusOr<Weights> weights = OpenWeights(path);
   if (!weights.ok()) return weights.status();
-  absl::StatusOr<std::shared_ptr<const Encoder>> encoder = LoadEncoder(*config, &*weights);
+  absl::StatusOr<std::shared_ptr<const Encoder>> encoder = LoadEncoder(*encoder_config, &*weights);
   if (!encoder.ok()) return encoder.status();
 
   auto model = std::make_shared<Model>();

@@ -147,9 +147,7 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
   if (transformer_fields.String("transformer_task", "feature-extraction") != "feature-extraction") {
     transformer_fields.FailValue("transformer_task", "must be feature-extraction");
   }
-  if (transformer_fields.Bool("do_lower_case", false)) {
-    transformer_fields.FailValue("do_lower_case", "must be false: texts are lowered by the tokenizer alone");
-  }
+  config.lowercases = transformer_fields.Bool("do_lower_case", false);
 
   const absl::StatusOr<JsonValue> sentence = ReadOptional(path, "config_sentence_transformers.json");
   if (!sentence.ok()) return sentence.status();

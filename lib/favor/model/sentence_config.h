@@ -21,6 +21,7 @@ struct SentenceConfig {
   int64_t max_tokens = 0;  // 0: not said
   Pooling pooling = Pooling::kMean;
   bool normalizes = false;
+  bool lowercases = false;  // texts, before they reach the tokenizer
   std::map<std::string, std::string> prompts;
   std::string default_prompt;
 };

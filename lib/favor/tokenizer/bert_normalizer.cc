@@ -112,4 +112,9 @@ void BertNormalizer::Normalize(absl::string_view text, uint32_t offset, Normaliz
   steps.Flush();
 }
 
+std::unique_ptr<Normalizer> MakeLowercase() {
+  return std::make_unique<BertNormalizer>(BertNormalizerOptions{
+      .clean_text = false, .handle_chinese_chars = false, .strip_accents = false, .lowercase = true});
+}
+
 }  // namespace favor

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 
 #include "absl/strings/string_view.h"
 #include "favor/tokenizer/pipeline.h"
@@ -29,6 +30,9 @@ class BertNormalizer : public Normalizer {
   BertNormalizerOptions options_;
   std::array<char, 128> ascii_;  // what becomes of each ASCII character
 };
+
+// `Lowercase` of Hugging Face: character by character.
+std::unique_ptr<Normalizer> MakeLowercase();
 
 }  // namespace favor
 

@@ -48,12 +48,13 @@ std::unique_ptr<Normalizer> ReadReplace(const JsonFields& fields) {
 std::unique_ptr<Normalizer> ReadNormalizerStep(const JsonFields& fields) {
   const std::string type = fields.RequiredString("type");
   if (type == "BertNormalizer") return ReadBertNormalizer(fields);
+  if (type == "Lowercase") return MakeLowercase();
   if (type == "Precompiled") return ReadPrecompiled(fields);
   if (type == "Replace") return ReadReplace(fields);
   if (type == "Strip") {
     return std::make_unique<StripSpaces>(fields.RequiredBool("strip_left"), fields.RequiredBool("strip_right"));
   }
-  NotImplemented(fields, "type", "BertNormalizer, Precompiled, Replace, Strip, Sequence of these");
+  NotImplemented(fields, "type", "BertNormalizer, Lowercase, Precompiled, Replace, Strip, Sequence of these");
   return nullptr;
 }
 

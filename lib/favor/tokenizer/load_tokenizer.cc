@@ -22,7 +22,7 @@ constexpr absl::string_view kOtherTokenizers[] = {"sentencepiece.bpe.model", "sp
                                                   "merges.txt", "vocab.json"};
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocabulary_path,
-                                                        const std::string& config_path) {
+                                                        const std::string& config_path, bool lowercase_first) {
   JsonValue config{JsonValue::Object()};
   if (EntryExists(config_path)) {
     absl::StatusOr<JsonValue> json = ReadJsonFile(config_path, kMaxFileBytes);
@@ -35,23 +35,26 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocab
   if (static_cast<int64_t>(bytes.size()) > kMaxFileBytes) {
     return absl::InvalidArgumentError(absl::StrCat("vocab.txt has ", bytes.size(), " bytes, at most ", kMaxFileBytes));
   }
-  return TokenizerFromVocabTxt({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, config);
+  return TokenizerFromVocabTxt({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, config, lowercase_first);
 }
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder, bool lowercase_first) {
   const auto path = [&](absl::string_view name) { return absl::StrCat(folder, "/", name); };
   if (const std::string file = path("favor_tokenizer.json"); EntryExists(file)) {
+    if (lowercase_first) {
+      return absl::InvalidArgumentError("favor_tokenizer.json does not make texts lower case, as it is asked to");
+    }
     const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
     return json.ok() ? TokenizerFromFavorJson(*json) : json.status();
   }
   if (const std::string file = path("tokenizer.json"); EntryExists(file)) {
     const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
-    return json.ok() ? TokenizerFromJson(*json) : json.status();
+    return json.ok() ? TokenizerFromJson(*json, lowercase_first) : json.status();
   }
   if (const std::string file = path("vocab.txt"); EntryExists(file)) {
-    return LoadVocabTxt(file, path("tokenizer_config.json"));
+    return LoadVocabTxt(file, path("tokenizer_config.json"), lowercase_first);
   }
   for (const absl::string_view name : kOtherTokenizers) {
     if (!EntryExists(path(name))) continue;

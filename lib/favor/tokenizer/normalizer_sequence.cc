@@ -1,5 +1,6 @@
 #include "favor/tokenizer/normalizer_sequence.h"
 
+#include "favor/tokenizer/bert_normalizer.h"
 #include "favor/tokenizer/utf8.h"
 #include "favor/tokenizer/white_space.h"
 
@@ -62,6 +63,13 @@ void StripSpaces::Normalize(absl::string_view text, uint32_t offset, NormalizedT
   const absl::string_view rest = text.substr(begin);
   const size_t end = right_ ? TrailingSpace(rest) : rest.size();
   AppendCharacters(rest.substr(0, end), offset + static_cast<uint32_t>(begin), normalized);
+}
+
+std::unique_ptr<Normalizer> LowercaseBefore(std::unique_ptr<Normalizer> next) {
+  std::vector<std::unique_ptr<Normalizer>> steps;
+  steps.push_back(MakeLowercase());
+  if (next != nullptr) steps.push_back(std::move(next));
+  return std::make_unique<NormalizerSequence>(std::move(steps));
 }
 
 }  // namespace favor

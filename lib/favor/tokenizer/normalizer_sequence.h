@@ -22,6 +22,9 @@ class NormalizerSequence : public Normalizer {
   std::vector<std::unique_ptr<Normalizer>> steps_;
 };
 
+// Lowercase, and then what `next` does, which may be null.
+std::unique_ptr<Normalizer> LowercaseBefore(std::unique_ptr<Normalizer> next);
+
 // `Replace` of Hugging Face with the pattern " {2,}": two and more spaces become `content`.
 class ReplaceSpaces : public Normalizer {
  public:

@@ -66,10 +66,10 @@ class Tokenizer {
 // counts:
 //
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
-//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Precompiled, Strip, Replace of spaces;
-//                          BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace; WordPiece, WordLevel,
-//                          Unigram; TemplateProcessing, BertProcessing; added tokens. What cuts, pads and decodes
-//                          (truncation, padding, decoder) is not looked at.
+//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, Precompiled, Strip, Replace of
+//                          spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace; WordPiece,
+//                          WordLevel, Unigram; TemplateProcessing, BertProcessing; added tokens. What cuts, pads and
+//                          decodes (truncation, padding, decoder) is not looked at.
 //   vocab.txt              the older layout of BERT models, with tokenizer_config.json
 //
 // favor_tokenizer.json is {"format_version": 1, "type": "bytes"}: ids are bytes, the vocabulary has 256, texts need not
@@ -83,7 +83,10 @@ class Tokenizer {
 //    "uppercase": true}      // a to z are read as A to Z
 //
 // where all but the vocabulary may be left out, and tokens of more than one character are never found in a text.
-absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder);
+//
+// lowercase_first: all but added tokens is made lower case before anything else, which favor_tokenizer.json does not
+// have.
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& folder, bool lowercase_first = false);
 
 }  // namespace favor
 

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "favor/format/json_fields.h"
 #include "favor/tokenizer/component_json.h"
+#include "favor/tokenizer/normalizer_sequence.h"
 #include "favor/tokenizer/pipeline_tokenizer.h"
 #include "favor/tokenizer/post_processor_json.h"
 #include "favor/tokenizer/unigram.h"
@@ -74,7 +75,10 @@ void ReadUnigram(const JsonFields& fields, Pipeline* pipeline) {
 
 void ReadModel(const JsonFields& root, Pipeline* pipeline) {
   const JsonFields fields = root.RequiredObject("model");
-  // Files of 2020 do not name the type; this field is WordPiece's own then.
+  // Files of 2020 do not name the type. Then only Unigram's vocabulary is a list, and this prefix is WordPiece's own.
+  const JsonValue* vocabulary = fields.Find("vocab");
+  const bool lists_pieces = vocabulary != nullptr && vocabulary->array() != nullptr;
+  if (lists_pieces && !fields.Has("type")) return ReadUnigram(fields, pipeline);
   const bool untyped = !fields.Has("type") && fields.Has("continuing_subword_prefix") && !fields.Has("merges");
   const std::string type = untyped ? "WordPiece" : fields.RequiredString("type");
   if (type == "Unigram") return ReadUnigram(fields, pipeline);
@@ -126,11 +130,12 @@ void ReadAddedTokens(const JsonFields& root, Pipeline* pipeline) {
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(const JsonValue& json) {
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(const JsonValue& json, bool lowercase_first) {
   absl::Status status;
   const JsonFields root(json, kFile, &status);
   Pipeline pipeline;
   pipeline.normalizer = ReadNormalizer(root);
+  if (lowercase_first) pipeline.normalizer = LowercaseBefore(std::move(pipeline.normalizer));
   pipeline.pre_tokenizer = ReadPreTokenizer(root);
   if (status.ok()) ReadModel(root, &pipeline);
   if (status.ok()) ReadAddedTokens(root, &pipeline);

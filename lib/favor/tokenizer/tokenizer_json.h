@@ -11,7 +11,8 @@ namespace favor {
 
 // The tokenizer that a tokenizer.json of Hugging Face describes. InvalidArgumentError, naming file and field, for what
 // is malformed or not implemented. Of the fields, `truncation`, `padding` and `decoder` are not looked at.
-absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(const JsonValue& json);
+// lowercase_first: with Lowercase in front of its normalizer.
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(const JsonValue& json, bool lowercase_first = false);
 
 }  // namespace favor
 

@@ -13,6 +13,7 @@
 #include "favor/format/json_fields.h"
 #include "favor/tokenizer/bert_normalizer.h"
 #include "favor/tokenizer/bert_pre_tokenizer.h"
+#include "favor/tokenizer/normalizer_sequence.h"
 #include "favor/tokenizer/pipeline_tokenizer.h"
 #include "favor/tokenizer/utf8.h"
 #include "favor/tokenizer/word_piece.h"
@@ -97,7 +98,6 @@ class SpecialTokens {
 
   // Takes the place of all tokens added so far.
   void AddDecoder() {
-    if (!config_.Has("added_tokens_decoder")) return;
     pipeline_.added_tokens.clear();
     contents_.clear();
     const JsonFields decoder = config_.Object("added_tokens_decoder");
@@ -136,7 +136,7 @@ class SpecialTokens {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_view vocabulary,
-                                                                 const JsonValue& config_json) {
+                                                                 const JsonValue& config_json, bool lowercase_first) {
   absl::Status status;
   const JsonFields config(config_json, kConfigFile, &status);
   CheckClass(config);
@@ -150,6 +150,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_vi
   options.strip_accents = config.Bool("strip_accents", options.lowercase);
   options.handle_chinese_chars = config.Bool("tokenize_chinese_chars", true);
   pipeline.normalizer = std::make_unique<BertNormalizer>(options);
+  if (lowercase_first) pipeline.normalizer = LowercaseBefore(std::move(pipeline.normalizer));
   pipeline.pre_tokenizer = std::make_unique<BertPreTokenizer>();
 
   SpecialTokens special(config, &pipeline, &status);
@@ -158,8 +159,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_vi
   pipeline.suffix = {special.Add("sep_token", "[SEP]", true)};
   special.Add("pad_token", "[PAD]", false);
   special.Add("mask_token", "[MASK]", false);
-  special.AddAdditional();
-  special.AddDecoder();
+  config.Has("added_tokens_decoder") ? special.AddDecoder() : special.AddAdditional();
   if (!status.ok()) return status;
   pipeline.model = std::make_unique<WordPiece>(*pipeline.vocabulary, unknown_id, "##", 100);
   return std::make_unique<PipelineTokenizer>(std::move(pipeline));

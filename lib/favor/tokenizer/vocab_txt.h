@@ -16,9 +16,10 @@ namespace favor {
 //   unk_token, cls_token, sep_token, pad_token, mask_token ("[UNK]", ...), additional_special_tokens: texts or objects
 //     {"content": "[MASK]", "lstrip": true, ...},
 //   added_tokens_decoder: {"103": {"content": "[MASK]", ...}, ...}, which then stands for all of these.
-// Special tokens are recognised in texts. InvalidArgumentError, naming file and field, for what is malformed, and for
-// classes of tokenizers that are not BERT's.
-absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_view vocabulary, const JsonValue& config);
+// lowercase_first: Lowercase comes before all of them. Special tokens are recognised in texts. InvalidArgumentError,
+// naming file and field, for what is malformed, and for classes of tokenizers that are not BERT's.
+absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_view vocabulary, const JsonValue& config,
+                                                                 bool lowercase_first = false);
 
 }  // namespace favor
 

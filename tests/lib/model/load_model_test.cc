@@ -179,6 +179,41 @@ TEST(LoadModel, EveryRequiredFileMustBeThere) {
   EXPECT_EQ(LoadModel("/no such folder").status().code(), absl::StatusCode::kNotFound);
 }
 
+TEST(LoadModel, WeightsInAnotherFormAreNamed) {
+  for (const char* other : {"model.safetensors.index.json", "pytorch_model.bin"}) {
+    GoldenModelFolder folder("bert/relu");
+    fs::rename(folder.path("model.safetensors"), folder.path(other));
+    EXPECT_EQ(folder.Load().status().code(), absl::StatusCode::kNotFound);
+    EXPECT_THAT(folder.Error(), AllOf(HasSubstr(absl::StrCat(other, " is not read")), HasSubstr("save_pretrained")));
+  }
+  GoldenModelFolder pointer("bert/relu");
+  pointer.Write("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n");
+  EXPECT_THAT(pointer.Error(), HasSubstr("model.safetensors: is a Git LFS pointer"));
+}
+
+// Whoever mends a tokenizer's file is not told afterwards that the model cannot be served at all.
+TEST(LoadModel, AnUnknownArchitectureIsToldFirst) {
+  GoldenModelFolder folder("bert/relu");
+  folder.config["model_type"] = "mpnet";
+  folder.WriteConfig();
+  folder.Write("tokenizer.json", "{}");
+  folder.Write("modules.json", "{}");
+  fs::remove(folder.path("model.safetensors"));
+  EXPECT_THAT(folder.Error(), HasSubstr("config.json: model_type is \"mpnet\", must be bert"));
+}
+
+// The same layers, tensors and positions as those of RoBERTa.
+TEST(LoadModel, CamembertIsARoberta) {
+  const auto encode = [](const char* model_type) {
+    GoldenModelFolder folder("bert/relu");
+    folder.config["model_type"] = model_type;
+    folder.WriteConfig();
+    return Encode(*folder.Load().value()->encoder, {{1, 2, 0}}).value();
+  };
+  EXPECT_EQ(encode("camembert"), encode("roberta"));
+  EXPECT_NE(encode("camembert"), encode("bert"));
+}
+
 TEST(LoadModel, AModelWithoutTokenizerTakesIdsAlone) {
   GoldenModelFolder folder("bert/relu");
   fs::remove(folder.path("vocab.txt"));

@@ -25,12 +25,6 @@ std::string ErrorOf(const std::string& file, const std::string& text) {
   return std::string(config.status().message());
 }
 
-TEST(SentenceConfig, RefusesToLowerTextsBeforeTheTokenizer) {
-  EXPECT_EQ(ErrorOf("sentence_bert_config.json", R"({"do_lower_case":false})"), "");
-  EXPECT_THAT(ErrorOf("sentence_bert_config.json", R"({"do_lower_case":true})"),
-              HasSubstr("sentence_bert_config.json: do_lower_case is true, must be false"));
-}
-
 TEST(SentenceConfig, RefusesToLeaveThePromptOutOfThePooling) {
   EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_cls_token":true,"include_prompt":true})"), "");
   EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_cls_token":true,"include_prompt":false})"),

@@ -51,7 +51,7 @@ TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
             "WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace");
   EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"NFKC"})")),
             "tokenizer.json: normalizer.type is \"NFKC\", which is not implemented; known: BertNormalizer, "
-            "Precompiled, Replace, Strip, Sequence of these");
+            "Lowercase, Precompiled, Replace, Strip, Sequence of these");
   EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"RobertaProcessing"})")),
             "tokenizer.json: post_processor.type is \"RobertaProcessing\", which is not implemented; known: "
             "BertProcessing, TemplateProcessing");
@@ -176,6 +176,13 @@ TEST(UnigramJson, MapsAndCuts) {
   const auto tokenizer = Load(Unigram(SmallMap(), kPieces));
   EXPECT_EQ(Show(*tokenizer->Encode("a xyc")), "1[0,1) 2[1,2) 0[2,4)");
   EXPECT_EQ(tokenizer->vocabulary_size(), 3);
+}
+
+// As files of 2020 are.
+TEST(UnigramJson, AListOfPiecesIsUnigramsWithoutAType) {
+  const std::string typed = Unigram(SmallMap(), kPieces);
+  const auto tokenizer = Load(absl::StrReplaceAll(typed, {{R"("type":"Unigram",)", ""}}));
+  EXPECT_EQ(Show(*tokenizer->Encode("a xyc")), "1[0,1) 2[1,2) 0[2,4)");
 }
 
 TEST(UnigramJson, MalformedFilesAreRefused) {

@@ -50,6 +50,22 @@ TEST(VocabTxt, SpecialTokensAreTextsOrObjects) {
             "9[0,5) 1[5,6) 1[6,10) 1[10,11)");
 }
 
+// As transformers writes it from 4.34 on: the list names what only the decoder has an id for.
+TEST(VocabTxt, TheDecoderStandsForTheAdditionalTokensToo) {
+  EXPECT_EQ(
+      EncodingOf(R"({"additional_special_tokens":["[E1]"],"added_tokens_decoder":{"9":{"content":"[E1]"}}})", "[E1]na"),
+      "9[0,4) 5[4,6)");
+}
+
+TEST(VocabTxt, LowercaseMayComeFirst) {
+  ModelFolder folder;
+  folder.Write("vocab.txt", kVocabulary).Write("tokenizer_config.json", R"({"do_lower_case":false})");
+  EXPECT_EQ(Show(*LoadTokenizer(folder.path(), /*lowercase_first=*/true).value()->Encode("Na[MASK]")), "5[0,2) 4[2,8)");
+  folder.Write("favor_tokenizer.json", R"({"format_version":1,"type":"bytes"})");
+  EXPECT_EQ(LoadTokenizer(folder.path(), /*lowercase_first=*/true).status().message(),
+            "favor_tokenizer.json does not make texts lower case, as it is asked to");
+}
+
 TEST(VocabTxt, LinesMayEndInCarriageReturns) {
   const auto tokenizer = ModelFolder().Write("vocab.txt", "[UNK]\r\n[CLS]\r\n[SEP]\r\na\r\n").Load();
   EXPECT_EQ(Show(*tokenizer->Encode("a")), "3[0,1)");

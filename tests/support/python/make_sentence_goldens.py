@@ -30,12 +30,13 @@ TEXTS = [
 LAYOUT = {"hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2, "intermediate_size": 40}
 
 
-def bert_tokenizer() -> Tokenizer:
+def bert_tokenizer(cased: bool = False) -> Tokenizer:
     tokenizer = Tokenizer(token_models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=not cased, strip_accents=not cased)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    tokenizer.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
+    texts = TEXTS + [text.lower() for text in TEXTS] if cased else TEXTS
+    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
     return tokenizer
@@ -66,7 +67,7 @@ def make_everything_count(model: torch.nn.Module) -> None:
         parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
 
 
-def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False):
+def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False, lowers=False):
     make_everything_count(encoder)
     if half:
         encoder = encoder.half()
@@ -79,6 +80,9 @@ def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_toke
         modules.append(models.Normalize())
     model = SentenceTransformer(modules=modules, prompts=prompts, default_prompt_name=default, device="cpu")
     model.save(str(folder), create_model_card=False)
+    if lowers:  # as versions up to 5 wrote it, those of bge among them
+        old = {"max_seq_length": max_tokens, "do_lower_case": True}
+        (folder / "sentence_bert_config.json").write_text(json.dumps(old) + "\n")
     record(folder, sorted(prompts))
 
 
@@ -111,6 +115,11 @@ def main() -> None:
     torch.manual_seed(zlib.crc32(b"gte"))
     config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, hidden_act="gelu_new", **LAYOUT)
     save_folder(folder / "gte", BertModel(config), tokenizer, bert_names, "mean", False, 20, {}, None, half=True)
+
+    torch.manual_seed(zlib.crc32(b"lowered"))
+    tokenizer = bert_tokenizer(cased=True)
+    config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **LAYOUT)
+    save_folder(folder / "lowered", BertModel(config), tokenizer, bert_names, "mean", True, 48, {}, None, lowers=True)
 
     torch.manual_seed(zlib.crc32(b"e5"))
     tokenizer = unigram_tokenizer(unigram_cases)
