@@ -48,9 +48,29 @@ def test_every_option_is_converted_with_its_own_names_and_values(name, checkpoin
         "class": "PerformerLM",
         "kwargs": kwargs,
     }
-    assert sorted(stored) == sorted(key for key in tensors if "proj_updater" not in key)
+    assert sorted(stored) == sorted(key for key in tensors if "proj_updater" not in key and not key.startswith("to_out."))
     for key, tensor in stored.items():
         assert tensor.data.tobytes() == tensors[key].tobytes() and tensor.shape == tensors[key].shape
+
+
+@pytest.mark.parametrize("tie_embed", [False, True])
+def test_a_head_in_place_of_the_logits_is_left_out(tie_embed, checkpoint, tmp_path):
+    kwargs, tensors = golden("rotary")
+    tensors = {key: array for key, array in tensors.items() if not key.startswith("to_out.")}
+    head = {"to_out.conv1.weight": np.zeros((1, 1, 3), np.float32), "to_out.fc1.bias": np.zeros(5, np.float32)}
+    convert(checkpoint(tensors | head), kwargs | {"tie_embed": tie_embed}, tmp_path / "out")
+    assert sorted(converted(tmp_path / "out")[1]) == sorted(key for key in tensors if "proj_updater" not in key)
+
+
+@pytest.mark.parametrize(
+    "given, kept",
+    [("mine.json", "tokenizer.json"), ("favor_tokenizer.json", "favor_tokenizer.json"), ("vocab.txt", "vocab.txt")],
+)
+def test_a_tokenizer_keeps_the_name_that_says_what_it_is(given, kept, checkpoint, tmp_path):
+    kwargs, tensors = golden("rotary")
+    (tmp_path / given).write_text("[UNK]")
+    convert(checkpoint(tensors), kwargs, tmp_path / "out", tokenizer=tmp_path / given)
+    assert (tmp_path / "out" / kept).read_text() == "[UNK]"
 
 
 @pytest.mark.parametrize("prefix", ["module.", "net.", "model.net."])

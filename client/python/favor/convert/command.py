@@ -90,6 +90,7 @@ def convert(
     expected = expected_tensors(class_name, full)
     everything = read_checkpoint(checkpoint, key)
     tensors = normalise_names(strip_prefix(everything, expected, prefix))
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith("to_out.")}
     if embedding is not None:
         if embedding not in everything:
             raise ConvertError(f"--embedding: the checkpoint lacks {embedding}; it has {_some(sorted(everything))}")
@@ -117,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--key", help="where in the checkpoint the state_dict is (default: state_dict, or all of it)")
     parser.add_argument("--prefix", help="what stands in front of the model's names (default: found out)")
     parser.add_argument("--embedding", help="with --class Performer: name of the tensor [tokens, dim]")
-    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json to put beside the model")
+    parser.add_argument("--tokenizer", type=Path, help="a tokenizer.json, favor_tokenizer.json or vocab.txt to put beside the model")
     parser.add_argument("--force", action="store_true", help="write over a model that is there")
     return parser
 

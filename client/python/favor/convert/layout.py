@@ -77,8 +77,9 @@ def _positions(full: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
 
 
 def expected_tensors(class_name: str, full: Mapping[str, Any]) -> dict[str, Shape]:
-    """Every tensor that a model built with these arguments keeps; those of a Performer with its token_emb.weight left
-    out."""
+    """Every tensor that the vectors of a model built with these arguments rest on: without the layer for logits,
+    `to_out.*`, which fine-tuning often puts another head in place of; those of a Performer with its token_emb.weight
+    left out."""
     if class_name == "Performer":
         return dict(_layers(full, ""))
     dim = full["dim"]
@@ -86,6 +87,4 @@ def expected_tensors(class_name: str, full: Mapping[str, Any]) -> dict[str, Shap
     tensors |= dict(_positions(full))
     tensors |= dict(_layers(full, "performer."))
     tensors |= dict(_layer_norm("norm", dim))
-    if not full["tie_embed"]:
-        tensors |= dict(_linear("to_out", full["num_tokens"], dim, True))
     return tensors

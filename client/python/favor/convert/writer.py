@@ -15,7 +15,9 @@ import numpy as np
 from favor.convert.checkpoint import Stored, Tensors
 from favor.convert.errors import ConvertError
 
-CONFIG, WEIGHTS, TOKENIZER = "config.json", "model.safetensors", "tokenizer.json"
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+# Which of them a tokenizer's file is, its name tells the server.
+TOKENIZERS = ("tokenizer.json", "favor_tokenizer.json", "vocab.txt")
 
 
 def _served(name: str, tensor: Stored) -> Stored:
@@ -56,7 +58,7 @@ def write_model(
     config = {"model_type": "performer-pytorch", "format_version": 1, "class": class_name, "kwargs": dict(kwargs)}
     folder.mkdir(parents=True, exist_ok=True)
     if tokenizer is not None:
-        shutil.copyfile(tokenizer, folder / TOKENIZER)
+        shutil.copyfile(tokenizer, folder / (tokenizer.name if tokenizer.name in TOKENIZERS else TOKENIZERS[0]))
     # The configuration last, each file whole or not at all: a folder that looks like a model is one.
     _write_safetensors(folder / f"{WEIGHTS}.part", tensors)
     os.replace(folder / f"{WEIGHTS}.part", folder / WEIGHTS)
