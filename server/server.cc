@@ -91,6 +91,13 @@ void WarnOfExposure(const ServerConfig& config, const Log& log) {
                 {{"address", address},
                  {"message", "anybody who reaches it may call: set api-keys or tls-client-ca, or guard it otherwise"}});
     }
+    if (config.api_keys.empty() && config.model_admin) {
+      log.Write(LogLevel::kWarning, "exposed_address",
+                {{"address", address},
+                 {"message",
+                  "model-admin is true: whoever may call may load and unload models; set api-keys, of which "
+                  "those marked admin alone may"}});
+    }
   }
 }
 

@@ -199,7 +199,7 @@ def test_chart_passes_settings_and_models_on() -> None:
 
 def test_chart_refuses_values_it_does_not_know() -> None:
     helm = tool("helm")
-    for wrong in ("replica=5", "settings.address=0.0.0.0:1", "drain.delay=soon"):
+    for wrong in ("replica=5", "settings.address=0.0.0.0:1", "settings.health-access=key", "drain.delay=soon"):
         result = subprocess.run(
             [helm, "template", "favord", str(CHART), *VERSION, "--set", wrong], capture_output=True, text=True
         )

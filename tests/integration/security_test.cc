@@ -207,6 +207,9 @@ TEST(Exposure, OfAnAddressOfTheNetworkIsWarnedOf) {
   Favord local, exposed({.addresses = {"0.0.0.0:0"}});
   EXPECT_THAT(local.process().err().text(), Not(HasSubstr("exposed_address")));
   EXPECT_THAT(exposed.process().err().text(), HasSubstr("\"event\":\"exposed_address\""));
+  EXPECT_THAT(exposed.process().err().text(), Not(HasSubstr("load and unload models")));
+  Favord open({.flags = {"--model-admin", "true"}, .addresses = {"0.0.0.0:0"}});
+  EXPECT_THAT(open.process().err().text(), HasSubstr("whoever may call may load and unload models"));
 }
 
 }  // namespace
