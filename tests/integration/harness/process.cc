@@ -156,7 +156,11 @@ void Process::EndByItself() {
 }
 
 void Process::Signal(int signal) const {
-  if (!exit_code_) kill(pid_, signal);
+  if (exit_code_) return;
+  kill(pid_, signal);
+  // All threads have stopped only when the kernel says so: until then they may answer what a test sends next.
+  siginfo_t info;
+  if (signal == SIGSTOP) waitid(P_PID, static_cast<id_t>(pid_), &info, WSTOPPED | WEXITED | WNOWAIT);
 }
 
 std::optional<int> Process::AwaitExit(absl::Duration timeout) {

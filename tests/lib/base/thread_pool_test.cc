@@ -282,14 +282,14 @@ TEST(ThreadPool, TimeNotAskedForIsNotSavedUp) {
   std::vector<Priority> turns;
   {
     ThreadPool pool(1);
-    // Low priority comes when normal work has had three hundred turns, and must not have as much in a row now.
-    pool.Submit(Noting(Priority::kNormal, 800, &turns,
+    // Low priority comes when normal work has had three thousand turns, and must not make up for them now.
+    pool.Submit(Noting(Priority::kNormal, 3500, &turns,
                        [&](int64_t step) {
-                         if (step == 300) pool.Submit(Noting(Priority::kLow, 200, &turns), [](const absl::Status&) {});
+                         if (step == 3000) pool.Submit(Noting(Priority::kLow, 200, &turns), [](const absl::Status&) {});
                        }),
                 [](const absl::Status&) {});
   }
-  EXPECT_LE(std::count(turns.begin() + 300, turns.begin() + 500, Priority::kLow), 150);  // 40 of 200, not all
+  EXPECT_LE(std::count(turns.begin() + 3000, turns.begin() + 3200, Priority::kLow), 150);  // 40 of 200, not all
 }
 
 TEST(ThreadPool, ReportsTheFirstErrorOnceAndRunsNoFurtherSteps) {
