@@ -65,7 +65,7 @@ TEST(ScratchBytes, CountWhatFeaturesAreFittedWithInEveryLayer) {
   const BertConfig config = ParseBertConfig(golden.config).value();
   ASSERT_GT(config.num_layers, 1);
   const auto encoder = LoadBertEncoder(config, &weights).value();
-  constexpr int64_t kNumFeatures = 4096, kNumTexts = 50;
+  constexpr int64_t kNumFeatures = 65'536, kNumTexts = 50;
   EncoderAttention attention;
   attention.spec.features.estimator = Estimator::kOprf;
   attention.projection = *DrawProjection({.num_features = kNumFeatures, .head_dim = encoder->head_dim()});
