@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <exception>
+#include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -39,8 +41,11 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
   std::unique_ptr<MetricsEndpoint> endpoint(new MetricsEndpoint);
   endpoint->metrics_ = std::move(metrics);
   try {
-    constexpr size_t kNumThreads = 1;  // scrapes are rare
-    endpoint->exposer_ = std::make_unique<prometheus::Exposer>(address, kNumThreads);
+    // Scrapes are rare. But a connection keeps its thread until it has asked for something or the time for that is up,
+    // and whoever only looks whether the port is open must not keep Prometheus out.
+    const std::vector<std::string> options = {"listening_ports",    address, "num_threads", "4",
+                                              "request_timeout_ms", "2000"};
+    endpoint->exposer_ = std::make_unique<prometheus::Exposer>(options);
     endpoint->exposer_->RegisterCollectable(endpoint->metrics_);
     const std::string host = address.substr(0, address.rfind(':'));
     endpoint->address_ = absl::StrCat(host, ":", endpoint->exposer_->GetListeningPorts().at(0));

@@ -1,6 +1,8 @@
 // What Prometheus reads, and that it moves by what was called.
+#include <memory>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
@@ -38,6 +40,20 @@ TEST(Metrics, EndpointSpeaksTheTextFormat) {
   const auto other = HttpGet(favord.metrics_address(), "/nothing");
   ASSERT_TRUE(other.ok()) << other.status();
   EXPECT_EQ(other->code, 404);
+}
+
+TEST(Metrics, ConnectionsThatAskForNothingKeepNobodyOut) {
+  Favord favord;
+  std::vector<std::unique_ptr<Socket>> idle;
+  for (int i = 0; i < 3; ++i) {
+    idle.push_back(std::make_unique<Socket>(favord.metrics_address()));
+    ASSERT_TRUE(idle.back()->connected());
+  }
+  absl::SleepFor(absl::Milliseconds(200));  // until they have their threads
+  const absl::Time begin = absl::Now();
+  const auto answer = HttpGet(favord.metrics_address(), "/metrics");
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_LT(absl::Now() - begin, absl::Seconds(1.5));
 }
 
 TEST(Metrics, EveryFamilyIsThereFromTheStart) {
