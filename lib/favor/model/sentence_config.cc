@@ -25,6 +25,16 @@ absl::StatusOr<JsonValue> ReadOptional(const fs::path& folder, const std::string
   return ReadJsonFile(path, kMaxConfigBytes);
 }
 
+// The first that is there; models of 2020 have one of the later names.
+const char* TransformerFile(const fs::path& folder) {
+  constexpr const char* kNames[] = {"sentence_bert_config.json", "sentence_roberta_config.json",
+                                    "sentence_camembert_config.json", "sentence_xlm-roberta_config.json"};
+  for (const char* name : kNames) {
+    if (EntryExists((folder / name).string())) return name;
+  }
+  return kNames[0];
+}
+
 // As versions from 5 on write it.
 Pooling NamedPooling(const JsonFields& fields) {
   const std::pair<const char*, Pooling> known[] = {
@@ -138,9 +148,10 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
     ReadPooling(path, "1_Pooling/config.json", &config, &status);
   }
 
-  const absl::StatusOr<JsonValue> transformer = ReadOptional(path, "sentence_bert_config.json");
+  const char* transformer_file = TransformerFile(path);
+  const absl::StatusOr<JsonValue> transformer = ReadOptional(path, transformer_file);
   if (!transformer.ok()) return transformer.status();
-  const JsonFields transformer_fields(*transformer, "sentence_bert_config.json", &status);
+  const JsonFields transformer_fields(*transformer, transformer_file, &status);
   const absl::StatusOr<JsonValue> tokenizer = ReadOptional(path, "tokenizer_config.json");
   if (!tokenizer.ok()) return tokenizer.status();
   config.max_tokens = MaxTokens(transformer_fields, *tokenizer);

@@ -52,6 +52,13 @@ TEST(SentenceConfig, TakesTheTokenizersLengthUnlessTheModelHasItsOwn) {
   EXPECT_EQ(max_tokens("{}", R"({"max_seq_length": null})"), 0);
 }
 
+TEST(SentenceConfig, OfATransformerHasOlderNamesToo) {
+  for (const char* model : {"bert", "roberta", "camembert", "xlm-roberta"}) {
+    const std::string file = std::string("sentence_") + model + "_config.json";
+    EXPECT_THAT(ErrorOf(file, R"({"max_seq_length": 0})"), HasSubstr(file + ": max_seq_length is 0"));
+  }
+}
+
 TEST(SentenceConfig, RefusesOtherTasks) {
   EXPECT_THAT(ErrorOf("sentence_bert_config.json", R"({"transformer_task":"fill-mask"})"),
               HasSubstr("transformer_task is \"fill-mask\", must be feature-extraction"));
