@@ -33,9 +33,10 @@ JobSize AttendSize(const AttendWork& work, const Projection* projection, const J
   } else if (has_anchors) {
     const double d = static_cast<double>(queries.dim), e = static_cast<double>(work.values.shape.dim);
     const FeatureSpec& features = work.spec.features;
+    const int64_t fit_rows = std::min(features.num_fit_rows, queries.num_heads / keys.num_heads * queries.length);
     const double products = d + static_cast<double>(NumPairs(std::min(features.num_directions, queries.dim)));
     size.operations = key_rows * (static_cast<double>(features.num_anchors) * (2 * products * e + 4 * d + 2 * e) +
-                                  static_cast<double>(features.num_fit_rows) * dims) +
+                                  static_cast<double>(fit_rows) * dims) +
                       query_rows * 2 * (products * e + d * static_cast<double>(features.num_anchors));
   } else {
     const int64_t num_features = projection == nullptr ? queries.dim : projection->num_features();
@@ -43,6 +44,15 @@ JobSize AttendSize(const AttendWork& work, const Projection* projection, const J
   }
   for (const Phase& phase : job.phases) size.max_parallel = std::max(size.max_parallel, phase.num_chains);
   return size;
+}
+
+// Of heads that are fitted, what a plan holds before anybody can tell what its job takes: statistics and transforms
+// without their numbers.
+int64_t PlannedHeadBytes(const AttendWork& work) {
+  constexpr int64_t kOfHead = 512;
+  const FeatureSpec features = FeaturesThatRun(work.spec);
+  const bool fits = work.spec.mode == AttentionMode::kFeatures && UsesStatistics(features);
+  return fits ? work.keys.shape.num_heads * kOfHead : 0;
 }
 
 }  // namespace
@@ -156,6 +166,9 @@ void AttendExecution::RunAttention(std::shared_ptr<Run> run) const {
     run->live = live_.get();
     run->sample = live_->Take(work, inputs, output.MutableView(work.axis_order), *run->reservation);
     if (run->sample != nullptr) run->result.report.row_moments = run->sample->measurement->row_moments();
+  }
+  if (absl::Status status = run->reservation->Grow(PlannedHeadBytes(work), "the plan of its heads"); !status.ok()) {
+    return run->Fail(std::move(status));
   }
   absl::StatusOr<Job> job =
       PlanAttention(work.spec, inputs, output.MutableView(work.axis_order), run->cancellation, &run->result.report);

@@ -71,6 +71,9 @@ TEST(MemoryBudget, WhatHeadsAreFittedWithIsNotTakenBeforeItIsAdmitted) {
   if (MemoryIsMeasurable()) {
     EXPECT_LT(favord.PeakResidentBytes(), 400 << 20);
   }
+  Favord small({.flags = {"--memory-budget", "12MiB"}});
+  const AttendAnswer unplanned = Attend(small.channel(), request);
+  EXPECT_THAT(unplanned.status.error_message(), HasSubstr("the plan of its heads takes 10240000 bytes"));
 }
 
 TEST(MemoryBudget, CallThatCanNeverFitIsInvalid) {
