@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 
 namespace favor {
@@ -48,6 +49,10 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   if (!bytes_.empty()) munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
+}
+
+bool IsGitLfsPointer(absl::Span<const std::byte> bytes) {
+  return absl::StartsWith({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, "version https://git-lfs");
 }
 
 bool EntryExists(const std::string& path) {

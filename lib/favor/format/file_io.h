@@ -30,6 +30,10 @@ class MappedFile {
   absl::Span<const std::byte> bytes_;
 };
 
+// Whether this is not a file but what Git LFS keeps in place of one that it has not fetched; and what to say of it.
+bool IsGitLfsPointer(absl::Span<const std::byte> bytes);
+constexpr char kIsGitLfsPointer[] = "is a Git LFS pointer and not the file itself (git lfs pull fetches it)";
+
 // Whether a folder has an entry of this name. A link counts even if its target is gone: to go on without the file that
 // somebody meant to be there would be a silent mistake; opening it says what is wrong. Never throws.
 bool EntryExists(const std::string& path);

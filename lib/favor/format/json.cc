@@ -136,6 +136,7 @@ absl::StatusOr<JsonValue> ReadJsonFile(const std::string& path, int64_t max_byte
   if (static_cast<int64_t>(bytes.size()) > max_bytes) {
     return absl::InvalidArgumentError(absl::StrCat(name, " has ", bytes.size(), " bytes, at most ", max_bytes));
   }
+  if (IsGitLfsPointer(bytes)) return absl::InvalidArgumentError(absl::StrCat(name, " ", kIsGitLfsPointer));
   return ParseJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, name);
 }
 

@@ -4,7 +4,6 @@
 #include <limits>
 #include <set>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "nlohmann/json.hpp"
 
@@ -26,10 +25,7 @@ absl::Status Split(absl::Span<const std::byte> bytes, absl::string_view* header,
   uint64_t length = 0;
   for (size_t i = 0; i < kLengthSize; ++i) length |= std::to_integer<uint64_t>(bytes[i]) << (8 * i);
   const uint64_t most = std::min<uint64_t>(bytes.size() - kLengthSize, kMaxSafetensorsHeader);
-  constexpr absl::string_view kPointer = "version https://git-lfs";
-  if (absl::StartsWith({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, kPointer)) {
-    return absl::InvalidArgumentError("is a Git LFS pointer and not the file itself (git lfs pull fetches it)");
-  }
+  if (IsGitLfsPointer(bytes)) return absl::InvalidArgumentError(kIsGitLfsPointer);
   if (length > most) {
     return absl::InvalidArgumentError(absl::StrCat("header has ", length, " bytes, at most ", most, " can be"));
   }

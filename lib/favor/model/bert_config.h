@@ -10,9 +10,10 @@
 
 namespace favor {
 
-// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa and XLM-RoBERTa.
+// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa and
+// CamemBERT.
 struct BertConfig {
-  std::string model_type;  // "bert", "roberta", "xlm-roberta"
+  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert"
   int64_t vocabulary_size = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;

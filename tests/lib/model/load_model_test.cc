@@ -189,6 +189,8 @@ TEST(LoadModel, WeightsInAnotherFormAreNamed) {
   GoldenModelFolder pointer("bert/relu");
   pointer.Write("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 90868376\n");
   EXPECT_THAT(pointer.Error(), HasSubstr("model.safetensors: is a Git LFS pointer"));
+  pointer.Write("tokenizer.json", pointer.Read("model.safetensors"));
+  EXPECT_THAT(pointer.Error(), HasSubstr("tokenizer.json is a Git LFS pointer"));
 }
 
 // Whoever mends a tokenizer's file is not told afterwards that the model cannot be served at all.
