@@ -69,9 +69,7 @@ std::vector<Phase> AnchorAttention::FirstPhases(const Cancellation* cancellation
   return phases;
 }
 
-absl::StatusOr<std::unique_ptr<AnchorAttention::Workspace>> AnchorAttention::MakeWorkspace(
-    std::unique_ptr<Workspace> used) const {
-  if (used != nullptr) return used;
+absl::StatusOr<std::unique_ptr<AnchorAttention::Workspace>> AnchorAttention::MakeWorkspace() const {
   absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(WorkspaceBytes() / sizeof(float));
   if (!memory.ok()) return memory.status();
   auto work = std::make_unique<Workspace>(*this, ScratchLayout(memory->data()));

@@ -47,8 +47,7 @@ class AnchorAttention {
   static absl::StatusOr<AnchorAttention> Create(const AttentionSpec& spec, const AttentionInputs& inputs,
                                                 const MutableTensorView& output, AttentionReport* report);
 
-  // For a chain of this call, of one that another chain of it has used, or null.
-  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(std::unique_ptr<Workspace> used) const;
+  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace() const;
   int64_t WorkspaceBytes() const;
   // Bytes beside workspaces.
   static int64_t Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int num_threads);

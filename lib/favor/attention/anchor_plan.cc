@@ -38,8 +38,7 @@ struct Partition {
 };
 
 std::shared_ptr<Workspaces> MakeWorkspaces(const AnchorCall& call, int64_t num_chains) {
-  return std::make_shared<Workspaces>(
-      num_chains, [call](int64_t, std::unique_ptr<Workspace> used) { return call->MakeWorkspace(std::move(used)); });
+  return std::make_shared<Workspaces>(num_chains, Workspaces::OfAnyChain([call] { return call->MakeWorkspace(); }));
 }
 
 // A chain folds the keys of a head, then reads with the queries of every head of its group.

@@ -61,6 +61,13 @@ class ChainWorkspaces {
       std::function<absl::StatusOr<std::unique_ptr<Workspace>>(int64_t chain, std::unique_ptr<Workspace> used)>;
   using Pool = WorkspacePool<Workspace>;
 
+  // Of workspaces that do for any chain of the pool as they are.
+  static Make OfAnyChain(std::function<absl::StatusOr<std::unique_ptr<Workspace>>()> make) {
+    return [make = std::move(make)](int64_t, std::unique_ptr<Workspace> used) {
+      return used != nullptr ? absl::StatusOr<std::unique_ptr<Workspace>>(std::move(used)) : make();
+    };
+  }
+
   // Every chain is released once.
   ChainWorkspaces(int64_t num_chains, Make make, std::shared_ptr<Pool> pool = nullptr)
       : make_(std::move(make)),

@@ -93,8 +93,7 @@ class ExactAttention {
   }
 
   // Any call's of a batch does for all.
-  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace(std::unique_ptr<Workspace> used) const {
-    if (used != nullptr) return used;
+  absl::StatusOr<std::unique_ptr<Workspace>> MakeWorkspace() const {
     absl::StatusOr<AlignedBuffer<float>> memory = AlignedBuffer<float>::Allocate(WorkspaceBytes() / sizeof(float));
     if (!memory.ok()) return memory.status();
     auto work = std::make_unique<Workspace>(num_queries_, inputs_.queries.shape.dim, inputs_.values.shape.dim,
@@ -305,10 +304,9 @@ Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionOper
   Phase phase;
   phase.num_chains = batch->num_chains;
   phase.steps_per_chain = std::max<int64_t>(1, CeilDiv(batch->key_tiles, tiles_per_step));
-  auto workspaces =
-      std::make_shared<ChainWorkspaces<Workspace>>(phase.num_chains, [batch](int64_t, std::unique_ptr<Workspace> used) {
-        return batch->exact.front().MakeWorkspace(std::move(used));
-      });
+  using Workspaces = ChainWorkspaces<Workspace>;
+  auto workspaces = std::make_shared<Workspaces>(
+      phase.num_chains, Workspaces::OfAnyChain([batch] { return batch->exact.front().MakeWorkspace(); }));
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     const auto [call, call_chain] = batch->At(chain);
     const int64_t last_step = std::max<int64_t>(1, CeilDiv(call->key_tiles(), tiles_per_step)) - 1;

@@ -23,14 +23,13 @@ void BlockStages::AppendPhase(std::vector<BlockStage> stages, Job* job) const {
   Phase phase;
   phase.num_chains = num_blocks_;
   phase.steps_per_chain = static_cast<int64_t>(stages.size());
-  const auto make = [floats = scratch_floats_](
-                        int64_t, std::unique_ptr<Scratch> used) -> absl::StatusOr<std::unique_ptr<Scratch>> {
-    if (used != nullptr) return used;
+  using Workspaces = internal::ChainWorkspaces<Scratch>;
+  const auto make = [floats = scratch_floats_]() -> absl::StatusOr<std::unique_ptr<Scratch>> {
     absl::StatusOr<Scratch> scratch = Scratch::Allocate(floats);
     if (!scratch.ok()) return scratch.status();
     return std::make_unique<Scratch>(*std::move(scratch));
   };
-  auto scratch = std::make_shared<internal::ChainWorkspaces<Scratch>>(num_blocks_, make, scratch_);
+  auto scratch = std::make_shared<Workspaces>(num_blocks_, Workspaces::OfAnyChain(make), scratch_);
   phase.run_step = [stages = std::move(stages), scratch, cancellation = cancellation_](int64_t block,
                                                                                        int64_t step) -> absl::Status {
     if (cancellation != nullptr) {
