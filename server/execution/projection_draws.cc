@@ -37,9 +37,10 @@ void FindProjection(const SpecWork& work, ProjectionDraws* draws, Admission::Res
   if (!work.drawn_projection) return done(work.supplied_projection, absl::ZeroDuration());
   const ProjectionSpec& spec = *work.drawn_projection;
   auto found = draws->Find(spec);
-  if (found != nullptr && kept == KeptProjection::kIsFree) return done(std::move(found), absl::ZeroDuration());
-  absl::Status admitted = reservation->Grow(DrawnProjectionBytes(spec), "the projection");
-  if (!admitted.ok()) return done(std::move(admitted), absl::ZeroDuration());
+  if (found == nullptr || kept == KeptProjection::kIsReserved) {
+    absl::Status admitted = reservation->Grow(DrawnProjectionBytes(spec), "the projection");
+    if (!admitted.ok()) return done(std::move(admitted), absl::ZeroDuration());
+  }
   if (found != nullptr) return done(std::move(found), absl::ZeroDuration());
   draws->Draw(spec, cancellation, std::move(done));
 }
