@@ -238,6 +238,7 @@ RpcServerOptions Server::RpcOptions() {
   options.max_metadata_bytes = config_.max_metadata_bytes;
   options.handshake_timeout = config_.handshake_timeout;
   options.min_ping_interval = config_.min_ping_interval;
+  options.client_idle_timeout = config_.stream_idle_timeout;
   options.keepalive_time = config_.keepalive_time;
   options.keepalive_timeout = config_.keepalive_timeout;
   options.max_connection_idle = config_.max_connection_idle;

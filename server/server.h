@@ -76,9 +76,8 @@ class Server {
   void LogLoad(const absl::StatusOr<NamedModel>& model) const;
 
   CallObservers Observers() {
-    return {metrics_.get(),    &call_log_,     &calls_in_flight_,
-            &calls_alive_,     &open_streams_, config_.stream_idle_timeout,
-            security_->keys(), tracer_.get()};
+    return {metrics_.get(), &call_log_,        &calls_in_flight_, &calls_alive_,
+            &open_streams_, security_->keys(), tracer_.get()};
   }
 
   const ServerConfig config_;

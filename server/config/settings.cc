@@ -299,7 +299,8 @@ std::vector<Setting> MakeSettings() {
       IntegerSetting("max-streams", "256", &ServerConfig::max_streams, 1, 1 << 20,
                      "Streams (EmbedStream, AttendStream) open at once; more are refused."),
       DelaySetting("stream-idle-timeout", "5m", &ServerConfig::stream_idle_timeout,
-                   "A stream that waits for its client, to send or to take a message, is ended after this; 0s: never."),
+                   "A stream or call that waits for its client alone, to send a message or to take one, is ended after "
+                   "this; 0s: never."),
       BytesSetting("max-metadata-size", "16KiB", &ServerConfig::max_metadata_bytes, kKiB, 1 << 20,
                    "Largest metadata of a call, each entry counted with 32 bytes more."),
       DelaySetting("handshake-timeout", "10s", &ServerConfig::handshake_timeout,

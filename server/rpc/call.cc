@@ -80,10 +80,23 @@ absl::StatusOr<Priority> Call::ReadPriority() const {
                                                  "', must be low, normal or high"));
 }
 
-void Call::EndEarly() {
-  ended_early_.store(true);
-  // A plain cancellation would reach the client as one of its own, which nobody retries.
-  grpc_call_cancel_with_status(context_.c_call(), GRPC_STATUS_UNAVAILABLE, kStopping, nullptr);
+// A plain cancellation would reach the client as one of its own, which nobody retries.
+void Call::EndEarly() { CutShort(absl::UnavailableError(kStopping)); }
+
+void Call::CutShort(const absl::Status& status) {
+  {
+    absl::MutexLock lock(&mutex_);
+    if (cut_short_) return;
+    cut_short_ = status;
+  }
+  grpc_call_cancel_with_status(context_.c_call(), static_cast<grpc_status_code>(status.code()),
+                               std::string(status.message()).c_str(), nullptr);
+}
+
+absl::Status Call::IdleError(absl::Duration timeout, bool to_take) {
+  return absl::DeadlineExceededError(
+      absl::StrCat(to_take ? "the client took no message for " : "the client sent no message for ",
+                   absl::FormatDuration(timeout), ", which is the stream-idle-timeout"));
 }
 
 absl::string_view Call::FindHeader(absl::string_view name) const {
@@ -141,8 +154,10 @@ void Call::OnFinished(bool ok) {
   if (ok && response_bytes_) CountSent(*response_bytes_);
   // The client was gone before it could learn of the end.
   if (!ok && (status_.ok() || has_no_request_)) status_ = WhyGone();
-  // Whatever the work made of it.
-  if (ended_early_ && !status_.ok()) status_ = absl::UnavailableError(kStopping);
+  {
+    absl::MutexLock lock(&mutex_);
+    if (cut_short_ && !status_.ok()) status_ = *cut_short_;  // whatever the work made of it
+  }
   Record(ok);
   pass_ = {};
   environment_->calls_in_flight->Leave(this);

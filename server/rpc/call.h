@@ -7,9 +7,11 @@
 #include <optional>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "favor/base/cancellation.h"
 #include "grpcpp/server_context.h"
@@ -46,7 +48,6 @@ struct CallObservers {
   CallsInFlight* calls_in_flight;
   CallsInFlight* calls_alive;
   OpenStreams* open_streams;
-  absl::Duration stream_idle_timeout;
   KeyRing* keys = nullptr;
   const Tracer* tracer = nullptr;
 
@@ -94,6 +95,12 @@ class Call : public std::enable_shared_from_this<Call>, private Endable {
   // Fails a call that needs a message and got none: mostly because its client is gone.
   void FailWithoutRequest();
 
+  // Ends the call whatever gRPC is at with it, as no status sent after a message can. Its client gets the status unless
+  // it is gone; the first counts. Finished_tag() is still to go to gRPC. Thread-safe.
+  void CutShort(const absl::Status& status);
+  // Of a call that waited for its client, `to_take` a message or to send one.
+  static absl::Status IdleError(absl::Duration timeout, bool to_take);
+
   // Ends the work for the call, wherever it is.
   void Cancel() { cancellation_->Cancel(); }
   // Messages that were received and sent, on the queue's thread.
@@ -139,7 +146,8 @@ class Call : public std::enable_shared_from_this<Call>, private Endable {
   Timing timing_;
   absl::Status status_;
   bool has_no_request_ = false;
-  std::atomic<bool> ended_early_{false};
+  absl::Mutex mutex_;
+  std::optional<absl::Status> cut_short_ ABSL_GUARDED_BY(mutex_);
   std::optional<int64_t> response_bytes_;
   CallTraffic received_, sent_;
 

@@ -10,10 +10,12 @@
 
 namespace favor {
 
-// What may be ended before its time. Thread-safe.
+// What may be ended before its time. Thread-safe; neither function may leave CallsInFlight before it returns.
 class Endable {
  public:
   virtual void EndEarly() = 0;
+  // Ends what has waited for its client alone for that long.
+  virtual void EndIfIdle(absl::Time now, absl::Duration timeout) = 0;
 
  protected:
   ~Endable() = default;
@@ -37,6 +39,11 @@ class CallsInFlight {
     absl::MutexLock lock(&mutex_);
     for (Endable* call : calls_) call->EndEarly();
     return static_cast<int64_t>(calls_.size());
+  }
+
+  void EndIdle(absl::Time now, absl::Duration timeout) const {
+    absl::MutexLock lock(&mutex_);
+    for (Endable* call : calls_) call->EndIfIdle(now, timeout);
   }
 
   int64_t count() const {

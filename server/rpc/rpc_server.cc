@@ -127,6 +127,9 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
     }
   }
   server->queues_->Start();
+  if (options.client_idle_timeout > absl::ZeroDuration()) {
+    server->idle_sweep_ = std::make_unique<IdleSweep>(calls_in_flight, options.client_idle_timeout);
+  }
   return server;
 }
 
@@ -166,6 +169,7 @@ int64_t RpcServer::Shutdown(absl::Duration timeout, const std::function<bool()>&
   grpc_server_cancel_all_calls(server_->c_server());
   shutdown.join();
   calls_alive_->WaitUntilNone(absl::InfiniteFuture());
+  idle_sweep_.reset();
   queues_->ShutDown();
   return num_ended;
 }

@@ -15,6 +15,7 @@
 #include "server/rpc/calls_in_flight.h"
 #include "server/rpc/completion_queues.h"
 #include "server/rpc/doorkeeper.h"
+#include "server/rpc/idle_sweep.h"
 #include "server/security/certificates.h"
 
 namespace favor {
@@ -25,6 +26,7 @@ struct RpcServerOptions {
   int num_queues = 1;
   int max_concurrent_streams = 0;  // per connection
   int64_t max_metadata_bytes = 16 << 10;
+  absl::Duration client_idle_timeout;  // of calls; zero: none
   // Of connections; zero for the last five: never, any.
   absl::Duration handshake_timeout = absl::Seconds(10);
   absl::Duration min_ping_interval = absl::Seconds(10);
@@ -80,6 +82,7 @@ class RpcServer {
   std::unique_ptr<CompletionQueues> queues_;
   std::vector<std::shared_ptr<grpc::ServerCredentials>> credentials_;  // asked for as long as the server lives
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<IdleSweep> idle_sweep_;  // null: no timeout
   bool shut_down_ = false;
 };
 

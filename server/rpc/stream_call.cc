@@ -1,27 +1,13 @@
 #include "server/rpc/stream_call.h"
 
-#include <algorithm>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "grpc/grpc.h"
 
 namespace favor {
-namespace {
-
-absl::Status IdleError(absl::Duration timeout, bool writing) {
-  return absl::DeadlineExceededError(
-      absl::StrCat(writing ? "the client took no message for " : "the client sent no message for ",
-                   absl::FormatDuration(timeout), ", which is the stream-idle-timeout"));
-}
-
-}  // namespace
-
 void StreamCall::Handle() {
   read_tag_ = [this](bool ok) { OnRead(ok); };
   written_tag_ = [this](bool ok) { OnWritten(ok); };
-  alarm_tag_ = [this](bool) { OnAlarm(); };
   if (method_->open_streams != nullptr) {
     if (absl::Status status = method_->open_streams->Enter(); !status.ok()) return Finish(status);
     is_counted_ = true;
@@ -29,7 +15,6 @@ void StreamCall::Handle() {
   {
     absl::MutexLock lock(&mutex_);
     last_event_ = absl::Now();
-    if (method_->idle_timeout > absl::ZeroDuration()) SetAlarm(last_event_ + method_->idle_timeout);
   }
   method_->handle(std::static_pointer_cast<StreamCall>(shared_from_this()));
 }
@@ -67,7 +52,6 @@ void StreamCall::Finish(const absl::Status& status) {
 void StreamCall::SendFinal(const absl::Status& status) {
   {
     absl::MutexLock lock(&mutex_);
-    if (alarm_is_set_) alarm_.Cancel();
     set_timing(taken_);
   }
   // Before the client learns of the end, so that its next stream finds the place free.
@@ -116,41 +100,20 @@ void StreamCall::OnWritten(bool ok) {
   DropTag();
 }
 
-void StreamCall::SetAlarm(absl::Time time) {
-  alarm_is_set_ = true;
-  AddTag();
-  alarm_.Set(queue_, absl::ToChronoTime(time), &alarm_tag_);
-}
-
 absl::Time StreamCall::WaitingSince() const { return writing_ || work_ == 0 ? last_event_ : absl::InfiniteFuture(); }
 
-void StreamCall::OnAlarm() {
-  std::optional<absl::Status> error;
+void StreamCall::EndIfIdle(absl::Time now, absl::Duration timeout) {
+  absl::Status error;
   bool writing = false;
   {
     absl::MutexLock lock(&mutex_);
-    alarm_is_set_ = false;
     writing = writing_;
-    const absl::Time now = absl::Now();
-    const absl::Duration timeout = method_->idle_timeout;
-    const absl::Time since = std::min(WaitingSince(), now);  // while it does not wait, look again later
-    if (end_ && !writing) {
-      // The final status is on its way.
-    } else if (since + timeout > now) {
-      SetAlarm(since + timeout);
-    } else {
-      error = end_ ? *end_ : IdleError(timeout, writing);
-    }
+    if (end_ && !writing) return;  // the final status is on its way
+    if (WaitingSince() + timeout > now) return;
+    error = end_ && !end_->ok() ? *end_ : IdleError(timeout, writing);
   }
-  if (error) {
-    // A write that the client does not take ends only with the call. The client still gets code and message.
-    if (writing) {
-      grpc_call_cancel_with_status(context()->c_call(), static_cast<grpc_status_code>(error->code()),
-                                   std::string(error->message()).c_str(), nullptr);
-    }
-    Finish(*error);
-  }
-  DropTag();
+  if (writing) CutShort(error);  // a write that the client does not take ends only with the call
+  Finish(error);
 }
 
 void StreamCall::AddTiming(const Timing& timing) {

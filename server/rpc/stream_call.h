@@ -9,7 +9,6 @@
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "grpcpp/alarm.h"
 #include "server/rpc/byte_service.h"
 #include "server/rpc/call.h"
 #include "server/rpc/open_streams.h"
@@ -29,8 +28,7 @@ class StreamCall : public Call {
   struct Method {
     CallEnvironment environment;
     ByteService::RequestFunction request;
-    OpenStreams* open_streams;    // not owned; null: this method's streams are not counted
-    absl::Duration idle_timeout;  // zero: none
+    OpenStreams* open_streams;  // not owned; null: this method's streams are not counted
     // Runs on a completion queue's thread, as do the functions given to Read() and Write(): must not block and must not
     // compute.
     std::function<void(std::shared_ptr<StreamCall>)> handle;
@@ -77,7 +75,6 @@ class StreamCall : public Call {
   explicit StreamCall(const Method* method) : Call(&method->environment), method_(method), stream_(context()) {}
 
   void Request(grpc::ServerCompletionQueue* queue, CompletionTag* arrived) override {
-    queue_ = queue;
     method_->request(context(), &stream_, queue, arrived);
   }
   void ListenForNext(grpc::ServerCompletionQueue* queue) override { ListenFor(method_, queue); }
@@ -86,17 +83,15 @@ class StreamCall : public Call {
 
   void OnRead(bool ok);
   void OnWritten(bool ok);
-  void OnAlarm();
+  void EndIfIdle(absl::Time now, absl::Duration timeout) override;
   void AddWork(int amount);
-  void SetAlarm(absl::Time time) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Since when the stream has waited for its client; InfiniteFuture when it does not.
   absl::Time WaitingSince() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void SendFinal(const absl::Status& status);
 
   const Method* const method_;
-  grpc::ServerCompletionQueue* queue_ = nullptr;
   ByteService::Stream stream_;
-  CompletionTag read_tag_, written_tag_, alarm_tag_;
+  CompletionTag read_tag_, written_tag_;
   grpc::ByteBuffer incoming_;   // of the read under way
   int64_t outgoing_bytes_ = 0;  // of the write under way
   bool is_counted_ = false;     // in open_streams
@@ -108,9 +103,7 @@ class StreamCall : public Call {
   std::optional<absl::Status> end_ ABSL_GUARDED_BY(mutex_);  // once Finish() was called
   int work_ ABSL_GUARDED_BY(mutex_) = 0;
   Timing taken_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_event_ ABSL_GUARDED_BY(mutex_);
-  bool alarm_is_set_ ABSL_GUARDED_BY(mutex_) = false;
-  grpc::Alarm alarm_;
+  absl::Time last_event_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // until it has begun
 };
 
 }  // namespace favor

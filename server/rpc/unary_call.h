@@ -5,6 +5,9 @@
 #include <memory>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "server/rpc/byte_service.h"
 #include "server/rpc/call.h"
 
@@ -13,6 +16,9 @@ namespace favor {
 // A unary RPC whose messages stay bytes: whoever handles it reads the request and writes the response as it likes. It
 // arrives with its headers; by these alone it may be refused, and then nothing of its message is read beyond what
 // HTTP/2's window lets a client send unasked.
+//
+// A call that waits for its client alone, for the message or for the answer to be taken, for longer than the idle
+// timeout ends with DEADLINE_EXCEEDED.
 class UnaryCall : public Call {
  public:
   // A method: how to ask gRPC for a call of it, and what to do with one that arrived. Both functions run on a
@@ -49,11 +55,17 @@ class UnaryCall : public Call {
   void Handle() override;
   void OnRead(bool ok);
   void SendStatus(const grpc::Status& status, CompletionTag* finished) override;
+  void EndIfIdle(absl::Time now, absl::Duration timeout) override;
+  void SetWaitingSince(absl::Time time, bool to_take);
 
   const Method* const method_;
   ByteService::Stream stream_;
   CompletionTag read_tag_;
   grpc::ByteBuffer request_;
+
+  absl::Mutex mutex_;
+  absl::Time waiting_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteFuture();  // for its client alone
+  bool to_take_ ABSL_GUARDED_BY(mutex_) = false;                               // the answer; else to send the message
 };
 
 }  // namespace favor

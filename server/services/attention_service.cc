@@ -69,7 +69,7 @@ AttentionService::AttentionService(const AttentionDependencies& dependencies, co
   add("Read", [this](Call call) { Read(dependencies_, std::move(call)); });
   add("Calibrate", [this](Call call) { Calibrate(dependencies_, std::move(call)); });
   attend_stream_ = {observers.ForMethod(kService, "AttendStream", "bidi_stream"), service_.Add("AttendStream"),
-                    observers.open_streams, observers.stream_idle_timeout,
+                    observers.open_streams,
                     [this](std::shared_ptr<StreamCall> call) { AttendStream(dependencies_, std::move(call)); }};
 }
 

@@ -25,7 +25,7 @@ EmbeddingService::EmbeddingService(const EmbeddingDependencies& dependencies, co
                       [this](std::shared_ptr<UnaryCall> call) { Tokenize(dependencies_, std::move(call)); },
                       [this](Priority priority) { return dependencies_.admission->CheckRoom(priority); }});
   embed_stream_ = {observers.ForMethod(kService, "EmbedStream", "bidi_stream"), service_.Add("EmbedStream"),
-                   observers.open_streams, observers.stream_idle_timeout,
+                   observers.open_streams,
                    [this](std::shared_ptr<StreamCall> call) { EmbedStream(dependencies_, std::move(call)); }};
 }
 
