@@ -1,50 +1,15 @@
 #include "server/execution/attend_execution.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "favor/attention/auto_attention.h"
 #include "favor/attention/error_measurement.h"
 #include "favor/attention/error_prediction.h"
+#include "server/execution/attend_size.h"
 
 namespace favor {
 namespace {
-
-// Nominal operations, two to a multiplication and its addition; exponentials are free. What differs in speed has a kind
-// of its own.
-JobSize AttendSize(const AttendWork& work, const Projection* projection, const Job& job) {
-  const Shape& queries = work.queries.shape;
-  const Shape& keys = work.keys.shape;
-  const double dims = 2.0 * static_cast<double>(queries.dim + work.values.shape.dim);
-  const double query_rows = static_cast<double>(queries.batch_size * queries.num_heads * queries.length);
-  const double key_rows = static_cast<double>(keys.batch_size * keys.num_heads * keys.length);
-  const bool is_exact = work.spec.mode == AttentionMode::kExact;
-  const bool is_structured =
-      work.drawn_projection.has_value() && work.drawn_projection->kind == ProjectionKind::kStructured;
-  const bool has_anchors = !is_exact && UsesAnchors(work.spec.features);
-  JobSize size;
-  const bool traits[] = {is_exact, work.spec.causal, is_structured, work.spec.precision == Precision::kBFloat16,
-                         has_anchors};
-  static_assert(1 << std::size(traits) <= JobSize::kFirstModelKind);
-  for (const bool trait : traits) size.kind = 2 * size.kind + (trait ? 1 : 0);
-  if (is_exact) {
-    size.operations = dims * query_rows * static_cast<double>(keys.length) / (work.spec.causal ? 2 : 1);
-  } else if (has_anchors) {
-    const double d = static_cast<double>(queries.dim), e = static_cast<double>(work.values.shape.dim);
-    const FeatureSpec& features = work.spec.features;
-    const int64_t fit_rows = std::min(features.num_fit_rows, queries.num_heads / keys.num_heads * queries.length);
-    const double products = d + static_cast<double>(NumPairs(std::min(features.num_directions, queries.dim)));
-    size.operations = key_rows * (static_cast<double>(features.num_anchors) * (2 * products * e + 4 * d + 2 * e) +
-                                  static_cast<double>(fit_rows) * dims) +
-                      query_rows * 2 * (products * e + d * static_cast<double>(features.num_anchors));
-  } else {
-    const int64_t num_features = projection == nullptr ? queries.dim : projection->num_features();
-    size.operations = dims * static_cast<double>(num_features) * (query_rows + key_rows);
-  }
-  for (const Phase& phase : job.phases) size.max_parallel = std::max(size.max_parallel, phase.num_chains);
-  return size;
-}
 
 // Of heads that are fitted, what a plan holds before anybody can tell what its job takes: statistics and transforms
 // without their numbers.

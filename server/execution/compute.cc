@@ -62,7 +62,7 @@ void Compute::Submit(Job job, const Cancellation* cancellation, std::function<vo
   job.phases.insert(job.phases.begin(), std::move(gate));
   job.priority = cancellation->priority();
   pool_.Submit(std::move(job), [submitted, started, entry, done = std::move(done)](absl::Status status) mutable {
-    if (entry != nullptr && status.ok()) entry->Learn();
+    if (entry != nullptr && status.ok()) entry->Learn(absl::Now());
     entry = nullptr;
     done(std::move(status), Timing{*started - submitted, absl::Now() - *started, *started});
   });

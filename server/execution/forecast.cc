@@ -1,6 +1,7 @@
 #include "server/execution/forecast.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "server/execution/retry_delay.h"
@@ -14,6 +15,9 @@ constexpr double kForgetting = 1.01;
 // A job may well be quicker than any seen so far: a large one has less overhead, and the machine was busy with others.
 constexpr double kHope = 0.5;
 
+// As often as that is what is believed halved, as long as no job of the kind is done.
+constexpr absl::Duration kDoubt = absl::Minutes(1);
+
 // What took less is mostly overhead and tells nothing of larger jobs.
 constexpr double kLeastBusySeconds = 0.01;
 
@@ -22,26 +26,32 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 
 }  // namespace
 
-std::optional<Forecast::Estimate> Forecast::TimeFor(const JobSize& size, const std::vector<JobSize>& queued) const {
+double Forecast::Record::At(absl::Time now) const {
+  const double doubts = std::floor(absl::FDivDuration(now - learned, kDoubt));
+  return least == 0 ? 0 : least * std::exp2(-std::max(doubts, 0.0));
+}
+
+std::optional<Forecast::Estimate> Forecast::TimeFor(const JobSize& size, absl::Time now,
+                                                    const std::vector<JobSize>& queued) const {
   const absl::MutexLock lock(&mutex_);
-  const double least = least_[size.kind];
+  const double least = records_[size.kind].At(now);
   if (least == 0) return std::nullopt;
   const double own = size.operations * least;
   const double alone = own / static_cast<double>(std::clamp<int64_t>(size.max_parallel, 1, num_threads_));
   // Jobs take turns: by the time this one is done, each of the others has got as much, or is done.
   double all = own;
   for (const Progress& job : jobs_) {
-    const double left = job.size.operations * least_[job.size.kind] - job.busy_seconds;
+    const double left = job.size.operations * records_[job.size.kind].At(now) - job.busy_seconds;
     all += std::clamp(left, 0.0, own);
   }
-  for (const JobSize& job : queued) all += std::min(job.operations * least_[job.kind], own);
+  for (const JobSize& job : queued) all += std::min(job.operations * records_[job.kind].At(now), own);
   return Estimate{absl::Seconds(alone), absl::Seconds(std::max(alone, all / num_threads_))};
 }
 
 absl::Status Forecast::Check(const JobSize& size, absl::Time now, absl::Time deadline,
                              const std::vector<JobSize>& queued) {
   if (deadline == absl::InfiniteFuture()) return absl::OkStatus();
-  const std::optional<Estimate> estimate = TimeFor(size, queued);
+  const std::optional<Estimate> estimate = TimeFor(size, now, queued);
   const absl::Duration left = deadline - now;
   if (!estimate || estimate->shared <= left) return absl::OkStatus();
   {
@@ -81,12 +91,12 @@ void Forecast::Entry::AddBusy(absl::Duration time) {
   progress_->busy_seconds += absl::ToDoubleSeconds(time);
 }
 
-void Forecast::Entry::Learn() {
+void Forecast::Entry::Learn(absl::Time now) {
   const absl::MutexLock lock(&forecast_->mutex_);
   if (progress_->size.operations <= 0 || progress_->busy_seconds < kLeastBusySeconds) return;
   const double seconds = kHope * progress_->busy_seconds / progress_->size.operations;
-  double& least = forecast_->least_[progress_->size.kind];
-  least = least == 0 ? seconds : std::min(seconds, least * kForgetting);
+  Record& record = forecast_->records_[progress_->size.kind];
+  record = {record.least == 0 ? seconds : std::min(seconds, record.least * kForgetting), now};
 }
 
 }  // namespace favor

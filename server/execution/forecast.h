@@ -19,7 +19,7 @@ namespace favor {
 struct JobSize {
   // Kinds from kFirstModelKind on are models', counted in tokens; those below are Attend's, counted in flops. Both in
   // one kind, and the quicker operation would have every call of the other refused.
-  static constexpr int kFirstModelKind = 32, kNumKinds = 80;
+  static constexpr int kFirstModelKind = 1024, kNumKinds = 1072;
 
   int kind = 0;  // 0 to kNumKinds - 1
   double operations = 0;
@@ -28,7 +28,8 @@ struct JobSize {
 
 // Tells how soon a job could be done at best, from the speed that jobs of its kind had of late and from what is under
 // way. Deliberately hopeful: whoever is refused for it could not have been served, while not everybody who could not
-// is refused. Thread-safe.
+// is refused. Where no job of a kind was done for a while it grows more hopeful by itself, or calls that it refuses
+// wrongly could never prove it. Thread-safe.
 class Forecast {
  private:
   struct Progress {
@@ -44,7 +45,7 @@ class Forecast {
     // Time that a thread spent on it.
     void AddBusy(absl::Duration time);
     // The job is done: its speed is what others of its kind are measured by.
-    void Learn();
+    void Learn(absl::Time now);
 
    private:
     friend class Forecast;
@@ -64,7 +65,7 @@ class Forecast {
     absl::Duration shared;
   };
   // `queued` are jobs that have not begun and get their turns beside it.
-  std::optional<Estimate> TimeFor(const JobSize& size, const std::vector<JobSize>& queued = {}) const;
+  std::optional<Estimate> TimeFor(const JobSize& size, absl::Time now, const std::vector<JobSize>& queued = {}) const;
 
   // OK unless the job, started `now`, cannot be done by the deadline: then DeadlineExceededError if it could not be on
   // an idle server, and ResourceExhaustedError with a delay (see retry_delay.h) if others are in its way.
@@ -75,10 +76,18 @@ class Forecast {
   int64_t num_refused() const;
 
  private:
+  // What is known of a kind.
+  struct Record {
+    double least = 0;  // seconds per operation, the least of late; 0: not known
+    absl::Time learned = absl::InfinitePast();
+
+    // What is believed of it `now`.
+    double At(absl::Time now) const;
+  };
+
   const int num_threads_;
   mutable absl::Mutex mutex_;
-  // Seconds per operation, the least of late; 0: not known.
-  std::array<double, JobSize::kNumKinds> least_ ABSL_GUARDED_BY(mutex_) = {};
+  std::array<Record, JobSize::kNumKinds> records_ ABSL_GUARDED_BY(mutex_) = {};
   std::list<Progress> jobs_ ABSL_GUARDED_BY(mutex_);
   int64_t num_refused_ ABSL_GUARDED_BY(mutex_) = 0;
 };

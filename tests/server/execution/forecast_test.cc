@@ -19,7 +19,7 @@ class ForecastTest : public ::testing::Test {
   static void Do(Forecast& forecast, double operations, absl::Duration busy) {
     const auto entry = forecast.Begin({0, operations, 1});
     entry->AddBusy(busy);
-    entry->Learn();
+    entry->Learn(kNow);
   }
 
   Forecast forecast_{2};
@@ -64,16 +64,28 @@ TEST_F(ForecastTest, RefusesNothingWithoutADeadlineOrAMeasurement) {
 TEST_F(ForecastTest, LearnsNothingFromJobsThatAreMostlyOverhead) {
   Forecast forecast(2);
   Do(forecast, 1, absl::Milliseconds(9));
-  EXPECT_FALSE(forecast.TimeFor({0, 1000, 1}).has_value());
+  EXPECT_FALSE(forecast.TimeFor({0, 1000, 1}, kNow).has_value());
   Do(forecast, 1, absl::Milliseconds(11));
-  EXPECT_TRUE(forecast.TimeFor({0, 1000, 1}).has_value());
+  EXPECT_TRUE(forecast.TimeFor({0, 1000, 1}, kNow).has_value());
 }
 
 TEST_F(ForecastTest, BelievesTheQuickestAndForgetsItSlowly) {
   for (int i = 0; i < 10; ++i) Do(forecast_, 1, absl::Seconds(1));  // small jobs are mostly overhead
-  EXPECT_LT(forecast_.TimeFor({0, 1000, 1})->alone, absl::Seconds(1.2));
+  EXPECT_LT(forecast_.TimeFor({0, 1000, 1}, kNow)->alone, absl::Seconds(1.2));
   for (int i = 0; i < 1000; ++i) Do(forecast_, 10, absl::Milliseconds(100));
-  EXPECT_NEAR(absl::ToDoubleSeconds(forecast_.TimeFor({0, 1000, 1})->alone), 5, 0.3);
+  EXPECT_NEAR(absl::ToDoubleSeconds(forecast_.TimeFor({0, 1000, 1}, kNow)->alone), 5, 0.3);
+}
+
+// Or nobody could ever show it to be wrong: whom it refuses is not timed.
+TEST_F(ForecastTest, BelievesHalfAsMuchForEveryMinuteInWhichNoJobOfTheKindWasDone) {
+  const JobSize size = {0, 1000, 1};
+  const auto alone = [&](absl::Duration later) { return forecast_.TimeFor(size, kNow + later)->alone; };
+  EXPECT_EQ(alone(absl::Seconds(59)), alone(absl::ZeroDuration()));
+  EXPECT_EQ(2 * alone(absl::Seconds(61)), alone(absl::ZeroDuration()));
+  EXPECT_EQ(8 * alone(absl::Minutes(3)), alone(absl::ZeroDuration()));
+  // It has doubts in what it has learned last, whenever that was.
+  Do(forecast_, 10, absl::Milliseconds(20));
+  EXPECT_EQ(alone(absl::Seconds(59)), alone(absl::ZeroDuration()));
 }
 
 }  // namespace
