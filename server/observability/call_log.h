@@ -15,8 +15,8 @@
 namespace favor {
 
 struct CallLogOptions {
-  int64_t log_every = 1;     // of calls without an incident one in so many; 0: none
-  absl::Duration slow_call;  // from here on a call is slow; 0: never
+  int64_t log_every = 1;                            // of calls without an incident one in so many; 0: none
+  absl::Duration slow_call = absl::ZeroDuration();  // from here on a call is slow; 0: never
 };
 
 // What went one way.

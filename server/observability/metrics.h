@@ -62,18 +62,18 @@ class Metrics : public prometheus::Collectable {
 
   // Where to read, at every scrape, what others count. To be called before the first Collect().
   struct Sources {
-    std::function<AdmissionStats()> admission;
-    std::function<int64_t()> calls_in_flight;
-    std::function<int64_t()> embed_waiting_tokens;
-    std::function<int64_t()> models;
-    std::function<int64_t()> open_streams;
+    std::function<AdmissionStats()> admission = nullptr;
+    std::function<int64_t()> calls_in_flight = nullptr;
+    std::function<int64_t()> embed_waiting_tokens = nullptr;
+    std::function<int64_t()> models = nullptr;
+    std::function<int64_t()> open_streams = nullptr;
     // Reasons beside those of admission, and how often each was the reason. A fixed set.
-    std::function<std::vector<std::pair<const char*, int64_t>>()> refusals;
-    std::function<absl::Time()> certificate_expiry;  // null without TLS
-    std::function<int64_t()> queue_jobs;
-    std::function<absl::Duration()> queue_age;
-    std::function<std::array<int64_t, kNumPriorities>()> shed;  // calls refused for lack of room, by Priority
-    std::function<TracedCalls()> traced_calls;                  // null: nothing is traced
+    std::function<std::vector<std::pair<const char*, int64_t>>()> refusals = nullptr;
+    std::function<absl::Time()> certificate_expiry = nullptr;  // null without TLS
+    std::function<int64_t()> queue_jobs = nullptr;
+    std::function<absl::Duration()> queue_age = nullptr;
+    std::function<std::array<int64_t, kNumPriorities>()> shed = nullptr;  // calls refused for lack of room, by Priority
+    std::function<TracedCalls()> traced_calls = nullptr;                  // null: nothing is traced
   };
   void SetSources(Sources sources) { sources_ = std::move(sources); }
 

@@ -11,13 +11,13 @@ namespace favor {
 
 // The trace that a call belongs to, as its caller says. Empty where it says none.
 struct TraceContext {
-  std::string trace_id;         // 32 lower-case hexadecimal digits
-  std::string parent_span_id;   // 16 of them
-  std::optional<bool> sampled;  // nullopt: the caller leaves it to us
+  std::string trace_id = {};         // 32 lower-case hexadecimal digits
+  std::string parent_span_id = {};   // 16 of them
+  std::optional<bool> sampled = {};  // nullopt: the caller leaves it to us
   // W3C's tracestate as it came, to be handed on. Empty when it is longer than kMaxTraceState.
-  std::string trace_state;
+  std::string trace_state = {};
   // Of the call itself, given by the Tracer; empty: no span is recorded.
-  std::string span_id;
+  std::string span_id = {};
 
   static constexpr size_t kMaxTraceState = 512;
 };

@@ -101,10 +101,14 @@ TEST_P(RealAttention, IsTheBetterEstimatedTheMoreIsKnownOfIt) {
       std::printf("%s, inputs x %g: %-22s %.4f\n", GetParam().c_str(), input_scale, way.name, errors.back());
     }
     // At 1/4 FAVOR+ and FAVOR# differ by less than seeds do.
-    if (input_scale > 0.25) EXPECT_LT(errors[3], 0.97 * errors[0]) << "FAVOR# against FAVOR+ at " << input_scale;
+    if (input_scale > 0.25) {
+      EXPECT_LT(errors[3], 0.97 * errors[0]) << "FAVOR# against FAVOR+ at " << input_scale;
+    }
     EXPECT_LT(errors[4], 0.95 * errors[3]) << "preconditioned against FAVOR# at " << input_scale;
     EXPECT_LT(errors[5], 1.02 * errors[4]) << "antithetic against preconditioned at " << input_scale;
-    if (input_scale < 1) EXPECT_LT(errors[5], 0.5 * errors[0]) << "all of it against FAVOR+ at " << input_scale;
+    if (input_scale < 1) {
+      EXPECT_LT(errors[5], 0.5 * errors[0]) << "all of it against FAVOR+ at " << input_scale;
+    }
   }
 }
 

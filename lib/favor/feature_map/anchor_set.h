@@ -28,7 +28,7 @@ class AnchorSet {
     // Directions of second order: with coordinates z = U G^-T y of a key and u = U G (x - b) of a query, u.z is the
     // part of (x - b).y in them.
     int64_t num_directions = 0;
-    kernels::Panels key_directions;           // U G^-T
+    kernels::Panels key_directions = {};      // U G^-T
     const float* key_rows = nullptr;          // the same, rows Padded(head_dim) floats apart
     const float* query_directions = nullptr;  // (U G)' [head_dim][Padded(num_directions)]
   };

@@ -16,7 +16,8 @@ AttendResult ResultOf(AxisOrder order, int64_t length) {
   result.output.shape = {1, 2, length, 3};
   result.output.data = *AlignedBuffer<std::byte>::Allocate(length * 2 * 3 * 4);
   for (int64_t i = 0; i < result.output.data.size(); ++i) result.output.data[i] = static_cast<std::byte>(i);
-  result.report = {.num_features = 8, .degenerate_rows = 2};
+  result.report.num_features = 8;
+  result.report.degenerate_rows = 2;
   result.timing = {absl::Microseconds(1500), absl::Seconds(2) + absl::Nanoseconds(7)};
   return result;
 }
