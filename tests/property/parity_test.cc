@@ -70,6 +70,19 @@ TEST_P(Parity, AgreesAtLargeInputScales) {
   }
 }
 
+// Without an epsilon nothing tells exp(x) of a far negative x from that of any other.
+TEST_P(Parity, WithoutEpsilonsCommonFactorsCancelHoweverSmall) {
+  if (GetParam().spec.features.kernel != Kernel::kNoProjection) GTEST_SKIP() << "has no common factor";
+  for (const bool causal : {false, true}) {
+    AttentionCase attention_case = CaseOf({1, 1, 1, 60, 60, 9, 5}, 97, causal);
+    attention_case.spec.features.epsilon_parity->causal_epsilon = 0;
+    const DoubleTensor output = Compute(LibraryAttention(), attention_case)->output;
+    for (double& value : attention_case.queries.values) value -= 86;
+    for (double& value : attention_case.keys.values) value -= 200;
+    EXPECT_LT(RelativeError(Compute(LibraryAttention(), attention_case)->output, output), 1e-4) << causal;
+  }
+}
+
 TEST_P(Parity, PrefixStabilisersAreThoseOfTheStateFormulaForAnyShapeAndScale) {
   const Kernel kernel = GetParam().spec.features.kernel;
   if (kernel != Kernel::kSoftmax && kernel != Kernel::kSoftmaxRegularized) GTEST_SKIP() << "has no stabiliser";

@@ -64,7 +64,8 @@ struct AttentionInputs {
 
 struct AttentionReport {
   int64_t num_features = 0;  // features per head; 0 in exact mode
-  // Rows without a visible key, or whose denominator is not positive and finite: they are zero.
+  // Rows that are zero, since they see no key, their denominator is not positive and finite (with epsilon_parity of
+  // kGeneralized: zero or not finite), or they overflow: values of 1e29 or more, or more than the output's type holds.
   int64_t degenerate_rows = 0;
   Precision precision = Precision::kFloat32;  // what ran
   // Set by the caller, zeroed, may be null: gets what is known of every valid row, [batch][heads][query_length], for

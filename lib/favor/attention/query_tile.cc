@@ -34,6 +34,8 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
                      int64_t value_dim, ScratchLayout* layout)
     : map_(map),
       parity_(spec.epsilon_parity),
+      allowed_(parity_.has_value() && spec.kernel == Kernel::kGeneralized ? kernels::Denominators::kOfEitherSign
+                                                                          : kernels::Denominators::kPositive),
       bfloat16_(options.bfloat16),
       stabilised_(spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized),
       by_prefix_(options.causal && stabilised_ && parity_.has_value() && parity_->prefix_stabiliser),
@@ -134,12 +136,13 @@ void QueryTile::WeighExponential(const HeadState& state) {
 //   out_i = [sum_r f_ir e^(M_r - kappa) S_r + epsilon Q_i V] / [sum_r f_ir e^(M_r - kappa) Z_r + epsilon Q_i n + c Q_i]
 // with V the sum and n the number of values, c the causal epsilon. Softmax kernels: mu_i = max_r w_r.q_i (without
 // |q|^2/2) and kappa = max w_r.k_j. The other maps have neither; for the exponential ones mu_i and kappa are then mere
-// common factors that keep float32 in range, epsilons scaled along. A prefix stabiliser makes kappa_i of kappa: all is
-// computed with one kappa, the epsilons of query i times e^(kappa_i - kappa).
+// common factors that keep float32 in range, epsilons scaled along: at least 0 where there is an epsilon, which must
+// not overflow. A prefix stabiliser makes kappa_i of kappa: all is computed with one kappa, the epsilons of query i
+// times e^(kappa_i - kappa).
 void QueryTile::WeighWithEpsilon(const HeadState& state, float stabiliser) {
   const int64_t rows = map_->num_features();
   const float epsilon = parity_->feature_epsilon;
-  std::fill_n(offset_, kTile, stabilised_ ? kernels::kMaskedExponent : 0.0f);
+  std::fill_n(offset_, kTile, stabilised_ || epsilon == 0 ? kernels::kMaskedExponent : 0.0f);
   std::fill_n(epsilon_, kTile, epsilon);
   std::fill_n(epsilon_scale_, kTile, 1.0f);
   std::fill_n(row_factors_, rows, 1.0f);
@@ -151,9 +154,11 @@ void QueryTile::WeighWithEpsilon(const HeadState& state, float stabiliser) {
     if (stabilised_) {
       for (int64_t t = 0; t < kTile; ++t) offset_[t] += half_norms_[t];
     } else {
-      for (int64_t t = 0; t < kTile; ++t) epsilon_[t] = epsilon * std::exp2(-offset_[t]);
-      kappa = std::max(0.0f, *std::max_element(state.maxima, state.maxima + rows));
-      key_unit_ = std::exp2(-kappa);
+      const bool has_epsilon = epsilon > 0 || causal_epsilon_ > 0;
+      for (int64_t t = 0; t < kTile; ++t) epsilon_[t] = epsilon > 0 ? epsilon * std::exp2(-offset_[t]) : 0;
+      kappa =
+          std::max(has_epsilon ? 0.0f : kernels::kMaskedExponent, *std::max_element(state.maxima, state.maxima + rows));
+      key_unit_ = has_epsilon ? std::exp2(-kappa) : 0;
       key_epsilon_ = epsilon * key_unit_;
     }
     for (int64_t r = 0; r < rows; ++r) row_factors_[r] = std::exp2(state.maxima[r] - kappa);
@@ -264,7 +269,7 @@ void QueryTile::AddScores(const KeyTile& keys, int64_t begin, int64_t end, int64
 }
 
 int64_t QueryTile::Store(int64_t begin, const kernels::MutableRows& out) const {
-  return kernels::StoreNormalised(sums_ + begin * value_stride_, value_stride_, denominators_ + begin, out);
+  return kernels::StoreNormalised(sums_ + begin * value_stride_, value_stride_, denominators_ + begin, out, allowed_);
 }
 
 }  // namespace favor::internal

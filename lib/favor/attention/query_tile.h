@@ -72,6 +72,9 @@ class QueryTile {
 
   const FeatureMap* map_;
   std::optional<EpsilonParity> parity_;
+  // As published signed maps are divided by denominators of either sign: zeros would be better than a row that chance
+  // has made of any size, but they are not what models were trained on.
+  kernels::Denominators allowed_;
   bool bfloat16_;
   bool stabilised_;       // parity of the softmax kernels: stabilisers as published
   bool by_prefix_;        // each query's own: of the keys up to it

@@ -212,15 +212,17 @@ float LargestThatFits(DataType type) {
   return std::bit_cast<float>(type == DataType::kFloat16 ? 0x477FEFFFu : 0x7F7F7FFFu);
 }
 
-int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out) {
+int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out,
+                        Denominators allowed) {
   const D d;
   constexpr float kLargest = std::numeric_limits<float>::max();
   const V largest = hn::Set(d, LargestThatFits(out.type));
   alignas(64) float row[kMaxRow];
   int64_t degenerate = 0;
   for (int64_t t = 0; t < out.count; ++t) {
-    const bool positive = denominators[t] > 0 && denominators[t] <= kLargest;
-    const V factor = hn::Set(d, positive ? 1.0f / denominators[t] : 0.0f);
+    const float size = allowed == Denominators::kPositive ? denominators[t] : std::abs(denominators[t]);
+    const bool divides = size > 0 && size <= kLargest;
+    const V factor = hn::Set(d, divides ? 1.0f / denominators[t] : 0.0f);
     auto finite = hn::Eq(largest, largest);
     for (int64_t n = 0; n < stride; n += hn::Lanes(d)) {
       // + 0 makes 0 of -0, whose sign would tell of keys that the query does not see.
@@ -228,7 +230,7 @@ int64_t StoreNormalised(const float* sums, int64_t stride, const float* denomina
       finite = hn::And(finite, hn::Le(hn::Abs(x), largest));
       hn::Store(x, d, row + n);
     }
-    if (!positive || !hn::AllTrue(d, finite)) {
+    if (!divides || !hn::AllTrue(d, finite)) {
       std::memset(row, 0, stride * sizeof(float));
       ++degenerate;
     }
@@ -278,8 +280,9 @@ void Transpose(const float* rows, int64_t stride, int64_t count, int64_t dim, fl
 void SquaredNorms(const float* tile, int64_t dim, int64_t width, float* norms) {
   HWY_DYNAMIC_DISPATCH(SquaredNorms)(tile, dim, width, norms);
 }
-int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out) {
-  return HWY_DYNAMIC_DISPATCH(StoreNormalised)(sums, stride, denominators, out);
+int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out,
+                        Denominators allowed) {
+  return HWY_DYNAMIC_DISPATCH(StoreNormalised)(sums, stride, denominators, out, allowed);
 }
 
 }  // namespace favor::kernels

@@ -44,9 +44,13 @@ void Transpose(const float* rows, int64_t stride, int64_t count, int64_t dim, fl
 // norms[t] = sum_l tile[l][t]^2, tile [dim][width].
 void SquaredNorms(const float* tile, int64_t dim, int64_t width, float* norms);
 
-// out[t][n] = sums[t][n] / denominators[t] in out's type, for t < out.count. A row whose denominator is not positive
-// and finite, or whose result is not finite in that type, becomes zeros. Returns how many did.
-int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out);
+// What may be divided by.
+enum class Denominators : uint8_t { kPositive, kOfEitherSign };
+
+// out[t][n] = sums[t][n] / denominators[t] in out's type, for t < out.count. A row whose denominator is not among those
+// allowed, is zero or not finite, or whose result is not finite in that type, becomes zeros. Returns how many did.
+int64_t StoreNormalised(const float* sums, int64_t stride, const float* denominators, const MutableRows& out,
+                        Denominators allowed = Denominators::kPositive);
 
 }  // namespace favor::kernels
 

@@ -57,7 +57,6 @@ void RefuseUnknown(const JsonFields& kwargs) {
 }
 
 Nonlinearity ParseNonlinearity(const JsonFields& kwargs) {
-  // Maps whose values are as often negative as positive, as tanh and elu, make denominators of either sign.
   const std::pair<const char*, Nonlinearity> known[] = {
       {"relu", Nonlinearity::kRelu},         {"squared_relu", Nonlinearity::kSquaredRelu},
       {"exp", Nonlinearity::kExp},           {"abs", Nonlinearity::kAbs},

@@ -117,6 +117,16 @@ TEST_P(PackTest, DegenerateRowsBecomeZerosAndAreCounted) {
   }
 }
 
+TEST_P(PackTest, DenominatorsOfEitherSignDivideWhereTheyAreAllowed) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  const std::vector<float> denominators = {2, -2, 0, -infinity};
+  const std::vector<float> sums(4 * kPad, 3.0f);
+  std::vector<float> row(4);
+  const MutableRows out{reinterpret_cast<std::byte*>(row.data()), DataType::kFloat32, 1, 1, 4, 1};
+  EXPECT_EQ(StoreNormalised(sums.data(), kPad, denominators.data(), out, Denominators::kOfEitherSign), 2);
+  EXPECT_EQ(row, (std::vector<float>{1.5f, -1.5f, 0, 0}));
+}
+
 // What rounds to a type's largest value fits it, and what would round to infinity does not.
 TEST_P(PackTest, ResultsBeyondTheTypeOfTheOutputAreCounted) {
   const struct {

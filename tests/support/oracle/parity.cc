@@ -73,7 +73,8 @@ struct Sums {
   }
 };
 
-// `features` are the query's without epsilon. A signed one and its epsilon may cancel: they are two terms.
+// `features` are the query's without epsilon. A signed one and its epsilon may cancel: they are two terms. A
+// denominator below zero is divided by as well: only that of a signed map can be.
 OracleRow Read(const Sums& sums, const std::vector<double>& features, double eps, double causal_term) {
   OracleRow row{std::vector<double>(sums.v.size(), 0.0)};
   std::vector<double> query_features = features;
@@ -91,7 +92,7 @@ OracleRow Read(const Sums& sums, const std::vector<double>& features, double eps
   }
   denominator += total * (eps * sums.n + causal_term);
   if (magnitude > 0) row.rounding.conditioning = magnitude / std::abs(denominator);
-  if (sums.n == 0 || !(denominator > 0)) {
+  if (sums.n == 0 || denominator == 0) {
     row.degenerate = true;
     return row;
   }

@@ -50,6 +50,9 @@ CASES = [
     _lm("softplus_causal", {"generalized_attention": True, "kernel_fn": "softplus", "depth": 1, "causal": True}),
     _lm("gelu_tanh", {"generalized_attention": True, "kernel_fn": "gelu_tanh", "depth": 1}),
     _lm("silu", {"generalized_attention": True, "kernel_fn": "silu", "depth": 1}),
+    # Deep enough for denominators of either sign.
+    _lm("gelu_deep", {"generalized_attention": True, "kernel_fn": "gelu", "depth": 4, "heads": 4}),
+    _lm("silu_causal", {"generalized_attention": True, "kernel_fn": "silu", "depth": 2, "heads": 4, "causal": True}),
     _lm("leaky_relu", {"generalized_attention": True, "kernel_fn": "leaky_relu", "depth": 1}),
     _lm("exp", {"generalized_attention": True, "kernel_fn": "exp", "depth": 1}),
     _lm("no_projection", {"depth": 1, "no_projection": True}),
