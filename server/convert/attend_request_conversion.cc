@@ -134,6 +134,7 @@ absl::StatusOr<AttendWork> ToAttendWork(AttendMessage message) {
     return status;
   }
   if (absl::Status status = CheckCausal(message.request.spec(), work); !status.ok()) return status;
+  if (absl::Status status = ReadOutputType(message.request.output_type(), &work); !status.ok()) return status;
   const v1::AttentionSpec& spec = message.request.spec();
   const SpecSizes sizes{work.queries.shape.dim, work.keys.shape.num_heads, /*has_all_queries=*/!spec.causal()};
   absl::Status status =
@@ -143,7 +144,6 @@ absl::StatusOr<AttendWork> ToAttendWork(AttendMessage message) {
   if (absl::Status status = CheckMeasurement(work); !status.ok()) return status;
   if (work.automatic.has_value()) work.automatic->min_measured_rows = work.measure_error_rows;
   if (absl::Status status = ReadAllLengths(message.request, &work); !status.ok()) return status;
-  if (absl::Status status = ReadOutputType(message.request.output_type(), &work); !status.ok()) return status;
   return work;
 }
 

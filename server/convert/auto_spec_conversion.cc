@@ -44,7 +44,8 @@ absl::Status ReadAutoSpec(const v1::AttentionSpec& wire, int64_t head_dim, Atten
   spec.scale = work->spec.scale;
   spec.max_relative_error = from.max_relative_error();
   spec.answer_when_missed = from.when_missed() == v1::AutoSpec::WHEN_MISSED_WARN;
-  if (absl::Status status = AboutAuto(CheckAutoSpec(spec), "max_relative_error"); !status.ok()) return status;
+  if (absl::Status status = AboutAuto(CheckAutoSpec(spec, work->output_type), "max_relative_error"); !status.ok())
+    return status;
   if (absl::Status status = ReadBudget(from, &spec); !status.ok()) return status;
   work->automatic = spec;
   return absl::OkStatus();

@@ -9,7 +9,7 @@
 
 namespace favor {
 
-// Reads a spec whose mode is `auto`, for Attend. Every Status names the field.
+// Reads a spec whose mode is `auto`, for Attend, once output_type is known. Every Status names the field.
 absl::Status ReadAutoSpec(const v1::AttentionSpec& wire, int64_t head_dim, AttendWork* work);
 
 }  // namespace favor

@@ -85,13 +85,11 @@ absl::Status AttendExecution::Run::BeginMeasurement(int num_threads) {
 
 absl::Status AttendExecution::Run::BeginAutomatic(const CostModel& costs, int num_threads) {
   const AttentionInputs inputs = Inputs();
-  const int64_t bytes = AutoAttention::Bytes(*work.automatic, inputs, num_threads);
-  if (absl::Status status = reservation->Grow(bytes, "the stages of mode auto"); !status.ok()) return status;
   auto created = AutoAttention::Create(*work.automatic, inputs, result.output.MutableView(work.axis_order), costs,
                                        num_threads, cancellation);
   if (!created.ok()) return created.status();
   automatic = *std::move(created);
-  return absl::OkStatus();
+  return reservation->Grow(automatic->Bytes(), "the stages of mode auto");
 }
 
 void AttendExecution::Start(AttendWork work, Admission::Reservation* reservation, const Cancellation* cancellation,

@@ -1,5 +1,6 @@
 #include "server/services/attention_service.h"
 
+#include <numeric>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -49,9 +50,28 @@ v1::AttentionSpec SpecThatRan(const v1::AttentionSpec& planned, const AttendResu
 
 absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {
   const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
-  if (bytes <= max_message_bytes - kMaxHeaderBytes - MeasuredBytes(work)) return absl::OkStatus();
-  return FieldError("values.shape", absl::StrCat("values.value_dim is ", work.values.shape.dim, ", which makes ", bytes,
-                                                 " bytes of output, a message has at most ", max_message_bytes));
+  const int64_t room = max_message_bytes - kMaxHeaderBytes - bytes;
+  if (room < 0) {
+    return FieldError("values.shape",
+                      absl::StrCat("values.value_dim is ", work.values.shape.dim, ", which makes ", bytes,
+                                   " bytes of output, a message has at most ", max_message_bytes));
+  }
+  if (MeasuredBytes(work) <= room || work.automatic.has_value()) return absl::OkStatus();
+  return FieldError(
+      "keys.shape",
+      absl::StrCat("keys.num_heads is ", work.keys.shape.num_heads, ", whose statistics take ", MeasuredBytes(work),
+                   " bytes of the report beside ", bytes, " of output, a message has at most ", max_message_bytes));
+}
+
+// Mode auto can do without: what ran may have none, and nobody has to know them to ask for the same again.
+bool ReportsStatistics(const AttendWork& work, int64_t max_message_bytes) {
+  const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
+  return MeasuredBytes(work) <= max_message_bytes - kMaxHeaderBytes - bytes;
+}
+
+int64_t NumQueries(const AttendWork& work) {
+  if (work.query_lengths.empty()) return work.queries.shape.batch_size * work.queries.shape.length;
+  return std::accumulate(work.query_lengths.begin(), work.query_lengths.end(), int64_t{0});
 }
 
 }  // namespace
@@ -96,16 +116,19 @@ void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<
                                AttendWork work) const {
   absl::Status fits = CheckResponseFits(work, dependencies_.max_message_bytes);
   if (!fits.ok()) return call->Fail(fits);
+  const bool reports_statistics = ReportsStatistics(work, dependencies_.max_message_bytes);
   // As a message, and as its bytes.
-  absl::Status admitted = reservation->Grow(2 * MeasuredBytes(work), "the statistics of the report");
+  const int64_t statistics_bytes = reports_statistics ? 2 * MeasuredBytes(work) : 0;
+  absl::Status admitted = reservation->Grow(statistics_bytes, "the statistics of the report");
   if (!admitted.ok()) return call->Fail(admitted);
   v1::AttentionSpec spec = EffectiveSpec(work);
-  const int64_t num_tokens = work.queries.shape.batch_size * work.queries.shape.length;
+  const int64_t num_tokens = NumQueries(work);
   Admission::Reservation* held = reservation.get();
   dependencies_.execution->Start(
       std::move(work), held, call->cancellation(),
-      [this, call, reservation, spec, num_tokens](absl::StatusOr<AttendResult> result) {
+      [this, call, reservation, spec, num_tokens, reports_statistics](absl::StatusOr<AttendResult> result) {
         if (!result.ok()) return call->Fail(AboutStatistics(result.status()));
+        if (!reports_statistics) result->automatic->spec.features.statistics = result->report.statistics = nullptr;
         call->set_timing(result->timing);
         dependencies_.metrics->RecordAttend(result->timing, num_tokens, result->report.degenerate_rows);
         if (result->automatic) dependencies_.metrics->RecordAutomatic(*result->automatic);

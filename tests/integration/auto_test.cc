@@ -97,6 +97,20 @@ TEST(Auto, ABudgetThatIsTooShortFailsOrWarns) {
   EXPECT_EQ(Attend(favord.channel(), request).status.error_code(), grpc::StatusCode::FAILED_PRECONDITION);
 }
 
+TEST(Auto, LeavesStatisticsOutThatNoMessageHasRoomFor) {
+  Favord favord({.flags = {"--max-message-size", "2MiB"}});
+  // 4 MB of statistics at most; in mode features without auto they are what the call is about.
+  AttentionCase attention_case = GaussianCase({}, {1, 32, 32, 8, 8, 128, 8}, nullptr, 3);
+  v1::AttendRequest request = Request(attention_case, 0.1);
+  const AttendAnswer answer = Attend(favord.channel(), request);
+  ASSERT_TRUE(answer.ok()) << Describe(answer.status);
+  EXPECT_LE(ErrorOf(answer.response, attention_case), 0.1);
+  request.mutable_spec()->mutable_features()->set_precondition(true);
+  const AttendAnswer refused = Attend(favord.channel(), request);
+  EXPECT_THAT(BadFieldsOf(refused.status), ElementsAre("keys.shape"));
+  EXPECT_THAT(refused.status.error_message(), HasSubstr("keys.num_heads is 32, whose statistics take"));
+}
+
 TEST(Auto, StreamsStatesAndEncodersRefuseItByName) {
   Favord favord;
   v1::FoldRequest fold;
@@ -130,7 +144,7 @@ TEST(Auto, IsCounted) {
 TEST(Auto, ACallThatIsCancelledAmidItsStagesEnds) {
   Favord favord;
   // Exact attention of so many tokens takes seconds, and nothing else keeps this bound.
-  const v1::AttendRequest request = Request(CaseOf(40000, 1), 1e-6);
+  const v1::AttendRequest request = Request(CaseOf(40000, 1), 1e-5);
   const AttendAnswer answer = Attend(favord.channel(), request, {.deadline = absl::Milliseconds(300)});
   EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::DEADLINE_EXCEEDED) << Describe(answer.status);
   EXPECT_TRUE(Eventually([&] { return favord.Metrics().Sum("favor_calls_in_flight") == 0; }));

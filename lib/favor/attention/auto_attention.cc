@@ -7,6 +7,7 @@
 #include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "favor/attention/rows.h"
 #include "favor/attention/validate.h"
 
 namespace favor {
@@ -52,10 +53,26 @@ std::string Number(double value) { return absl::StrFormat("%.3g", value); }
 
 }  // namespace
 
-absl::Status CheckAutoSpec(const AutoSpec& spec) {
+double LeastRelativeError(DataType output) {
+  switch (output) {
+    case DataType::kFloat16:
+      return 0x1p-11;
+    case DataType::kBFloat16:
+      return 0x1p-8;
+    default:
+      return 1e-5;
+  }
+}
+
+absl::Status CheckAutoSpec(const AutoSpec& spec, DataType output) {
   if (!(spec.max_relative_error > 0) || !std::isfinite(spec.max_relative_error)) {
     return absl::InvalidArgumentError(
         absl::StrCat("max_relative_error is ", spec.max_relative_error, ", must be finite and > 0"));
+  }
+  if (spec.max_relative_error < LeastRelativeError(output)) {
+    return absl::InvalidArgumentError(absl::StrCat("max_relative_error is ", spec.max_relative_error,
+                                                   ", must be at least ", LeastRelativeError(output),
+                                                   ", by which outputs of this type may be rounded"));
   }
   if (!(spec.budget_seconds > 0)) {
     return absl::InvalidArgumentError(absl::StrCat("time_budget is ", spec.budget_seconds, " s, must be > 0"));
@@ -69,7 +86,7 @@ absl::StatusOr<std::unique_ptr<AutoAttention>> AutoAttention::Create(const AutoS
                                                                      const MutableTensorView& output,
                                                                      const CostModel& cost_model, int num_threads,
                                                                      const Cancellation* cancellation) {
-  absl::Status status = CheckAutoSpec(spec);
+  absl::Status status = CheckAutoSpec(spec, output.type);
   status.Update(internal::ValidateAttention(ExactSpecOf(spec), inputs, output));
   if (!status.ok()) return status;
   return std::unique_ptr<AutoAttention>(new AutoAttention(spec, inputs, output, cost_model, num_threads, cancellation));
@@ -82,7 +99,8 @@ AutoAttention::AutoAttention(const AutoSpec& spec, const AttentionInputs& inputs
       output_(output),
       cancellation_(cancellation),
       costs_(cost_model, inputs, spec.causal),
-      choices_(costs_, inputs, spec.min_measured_rows) {
+      choices_(costs_, inputs, spec.min_measured_rows),
+      num_threads_(num_threads) {
   terms_ = {spec.max_relative_error, costs_.exact(), 0, spec.budget_seconds * num_threads};
 }
 
@@ -103,24 +121,25 @@ AutoAttention::NextStage AutoAttention::NextJob() {
     case Stage::kMeasure:
       return Judge();
     case Stage::kExact:
+      return JudgeExact();
     case Stage::kDone:
-      stage_ = Stage::kDone;
       return std::nullopt;
   }
   return absl::InternalError("no such stage");
 }
 
 AutoAttention::NextStage AutoAttention::Begin() {
-  if (spec_.causal)
-    return RunExact("exact attention: no approximation of causal softmax attention keeps bounds cheaply");
+  if (spec_.causal) {
+    return RunUnseen("exact attention: no approximation of causal softmax attention keeps bounds cheaply");
+  }
   const std::vector<Way> ways = choices_.Unknown();
-  if (ways.empty()) return RunExact("exact attention: nothing else would be faster for a call this short");
+  if (ways.empty()) return RunUnseen("exact attention: nothing else would be faster for a call this short");
   if (ways[0].seconds > Share(kWorthWhile, 1)) {
-    return RunExact("exact attention: an approximation of this call would hardly be faster");
+    return RunUnseen("exact attention: an approximation of this call would hardly be faster");
   }
   const std::optional<AutoWays::Glance> plan = choices_.PlanGlance(Share(kGlanceShare, 0.125));
   if (!plan.has_value()) {
-    return RunExact("exact attention: for a call this short, finding out whether less would do does not pay");
+    return RunUnseen("exact attention: for a call this short, finding out whether less would do does not pay");
   }
   stage_ = Stage::kGlance;
   terms_.spent += plan->seconds;
@@ -209,7 +228,7 @@ AutoAttention::NextStage AutoAttention::RunWay(const Way& way) {
   running_ = way;
   terms_.spent += way.seconds;
   outcome_.spec = spec;
-  outcome_.predicted = PredictionOf(way);
+  if (!errors_.empty()) outcome_.predicted = PredictionOf(way);
   return *std::move(job);
 }
 
@@ -264,7 +283,8 @@ AutoAttention::NextStage AutoAttention::Judge() {
     return std::nullopt;
   }
   // What is left is foretold from what this one turned out to be.
-  const double factor = running_->error > 0 ? measured.relative_error / running_->error : 1;
+  const bool was_foretold = running_->error > 0 && std::isfinite(running_->error);
+  const double factor = was_foretold ? measured.relative_error / running_->error : 1;
   std::vector<Way> left;
   for (Way way : ways_) {
     if (way.num_anchors <= running_->num_anchors) continue;
@@ -279,13 +299,14 @@ AutoAttention::NextStage AutoAttention::Judge() {
   return RunExact(absl::StrCat("exact attention after ", what, ", beyond ", Number(terms_.bound)));
 }
 
+// Without a look at the inputs.
+AutoAttention::NextStage AutoAttention::RunUnseen(std::string reason) {
+  if (IsExactWithinBudget()) return RunExact(std::move(reason));
+  if (!spec_.causal) ways_ = choices_.Unknown();
+  return Miss();
+}
+
 AutoAttention::NextStage AutoAttention::RunExact(std::string reason) {
-  if (!IsExactWithinBudget()) {
-    return absl::FailedPreconditionError(absl::StrFormat(
-        "time_budget allows %.3g s of computation, exact attention is expected to take %.3g s, and for this call "
-        "nothing else keeps max_relative_error = %s",
-        terms_.budget, terms_.exact, Number(terms_.bound)));
-  }
   report_.row_moments = nullptr;
   absl::StatusOr<Job> job = PlanAttention(ExactSpecOf(spec_), inputs_, output_, cancellation_, &report_);
   if (!job.ok()) return job.status();
@@ -296,6 +317,20 @@ AutoAttention::NextStage AutoAttention::RunExact(std::string reason) {
   outcome_.measured = std::nullopt;
   outcome_.reason = std::move(reason);
   return *std::move(job);
+}
+
+// Exact attention errs only where an answer has no place in float32 or in the type of the output.
+AutoAttention::NextStage AutoAttention::JudgeExact() {
+  stage_ = Stage::kDone;
+  const int64_t lost = report_.degenerate_rows - internal::NumRowsWithoutKeys(inputs_);
+  if (lost == 0) return std::nullopt;
+  const std::string what =
+      absl::StrCat("of exact attention ", lost, " rows overflow and are zero: values of 1e29 or more, or more than ",
+                   "output_type holds");
+  if (!spec_.answer_when_missed) return absl::FailedPreconditionError(what);
+  outcome_.missed = true;
+  outcome_.reason = what;
+  return std::nullopt;
 }
 
 // The bound is not expected to be met within the budget, or was measured not to be.
@@ -311,27 +346,30 @@ AutoAttention::NextStage AutoAttention::Miss() {
     }
     if (best != nullptr) return RunWay(*best);
   }
-  const double reachable = has_answer ? outcome_.measured->relative_error : best != nullptr ? best->error : 0;
+  const std::string reachable =
+      has_answer        ? absl::StrCat("an error of ", Number(outcome_.measured->relative_error), " was measured")
+      : best == nullptr ? "nothing is expected to be done"
+      : std::isinf(best->error) ? "an error that is not known is to be had"
+                                : absl::StrCat("an error of ", Number(best->error), " is the least expected");
   return absl::FailedPreconditionError(absl::StrFormat(
-      "max_relative_error is %s, within time_budget an error of %s %s: exact attention is expected to take %.3g s of "
-      "computation, time_budget allows %.3g s",
-      Number(terms_.bound), Number(reachable), has_answer ? "was measured" : "is the least expected", terms_.exact,
-      terms_.budget));
+      "max_relative_error is %s, within time_budget, %.3g s, %s; exact attention is expected to take %.3g s",
+      Number(terms_.bound), spec_.budget_seconds, reachable, terms_.exact / num_threads_));
 }
 
-int64_t AutoAttention::Bytes(const AutoSpec& spec, const AttentionInputs& inputs, int num_threads) {
-  int64_t bytes = AttentionScratchBytes(ExactSpecOf(spec), inputs, num_threads);
-  if (spec.causal) return bytes;
-  const double scale = ScaleOf(spec, inputs);
-  const int64_t rows = AutoWays::kMoreRows * std::max(AutoWays::kMostMeasuredRows, spec.min_measured_rows);
-  for (const int64_t anchors : AutoWays::Ladder()) {
-    const AttentionSpec way = AutoWays::SpecOf({.num_anchors = anchors}, scale);
-    bytes = std::max(bytes, AttentionScratchBytes(way, inputs, num_threads) +
-                                ErrorMeasurement::Bytes(way, inputs, rows, num_threads));
+int64_t AutoAttention::Bytes() const {
+  int64_t bytes = AttentionScratchBytes(ExactSpecOf(spec_), inputs_, num_threads_);
+  const std::vector<Way> ways = spec_.causal ? std::vector<Way>() : choices_.Unknown();
+  if (ways.empty()) return bytes;
+  const double scale = ScaleOf(spec_, inputs_);
+  const int64_t rows = AutoWays::kMoreRows * std::max(AutoWays::kMostMeasuredRows, spec_.min_measured_rows);
+  for (const Way& way : ways) {
+    const AttentionSpec spec = AutoWays::SpecOf(way, scale);
+    bytes = std::max(bytes, AttentionScratchBytes(spec, inputs_, num_threads_) +
+                                ErrorMeasurement::Bytes(spec, inputs_, rows, num_threads_));
   }
-  bytes = std::max(bytes, internal::AutoGlance::Bytes({}, inputs, num_threads));
+  bytes = std::max(bytes, internal::AutoGlance::Bytes({}, inputs_, num_threads_));
   const internal::AutoPilot::Options pilot{scale, AutoWays::Ladder(), AutoWays::kMostPilotRows, kPilotSeed};
-  return std::max(bytes, internal::AutoPilot::Bytes(pilot, inputs, num_threads));
+  return std::max(bytes, internal::AutoPilot::Bytes(pilot, inputs_, num_threads_));
 }
 
 }  // namespace favor

@@ -50,8 +50,8 @@ class AutoAttention {
                                                                const CostModel& cost_model, int num_threads,
                                                                const Cancellation* cancellation);
 
-  // Upper bound of the memory that the stages take, in bytes, the jobs' scratch included. The inputs must be valid.
-  static int64_t Bytes(const AutoSpec& spec, const AttentionInputs& inputs, int num_threads);
+  // Upper bound of the memory that the stages take, in bytes, the jobs' scratch included. Before the first of them.
+  int64_t Bytes() const;
 
   // The next job, once the one before has ended OK; nullopt when there is none. FailedPreconditionError where the bound
   // cannot be met within the budget, with the best that can.
@@ -79,7 +79,9 @@ class AutoAttention {
   NextStage Judge();
   bool IsWorthAnotherLook(const ErrorEstimate& measured) const;
   NextStage LookAgain();
+  NextStage RunUnseen(std::string reason);
   NextStage RunExact(std::string reason);
+  NextStage JudgeExact();
   NextStage Miss();
   ErrorEstimate PredictionOf(const internal::Way& way) const;
   std::string Foretold() const;
@@ -95,6 +97,7 @@ class AutoAttention {
   const Cancellation* const cancellation_;
   const internal::CallCosts costs_;
   const internal::AutoWays choices_;
+  const int num_threads_;  // that share the budget
   internal::Terms terms_;
   Stage stage_ = Stage::kStart;
   std::unique_ptr<internal::AutoGlance> glance_;               // while it is under way

@@ -15,8 +15,9 @@ namespace favor {
 // Softmax attention with a bound on its error.
 struct AutoSpec {
   bool causal = false;
-  std::optional<double> scale;    // as AttentionSpec::scale
-  double max_relative_error = 0;  // of the Frobenius norm, all rows together; finite and > 0
+  std::optional<double> scale;  // as AttentionSpec::scale
+  // Of the Frobenius norm, all rows together; finite, LeastRelativeError() at least.
+  double max_relative_error = 0;
   // What the call may take; ways that are expected to take longer are not tried. > 0.
   double budget_seconds = std::numeric_limits<double>::infinity();
   // Answer as well as the budget allows where the bound is missed, instead of failing.
@@ -28,8 +29,11 @@ struct AutoSpec {
 // Most anchors that are tried.
 constexpr int64_t kMaxAutoAnchors = 64;
 
+// The least bound that outputs of this type can keep: their rounding, or that of float32 kernels, errs by as much.
+double LeastRelativeError(DataType output);
+
 // InvalidArgumentError naming field, value and bound.
-absl::Status CheckAutoSpec(const AutoSpec& spec);
+absl::Status CheckAutoSpec(const AutoSpec& spec, DataType output);
 
 // How a call went.
 struct AutoOutcome {

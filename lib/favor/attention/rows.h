@@ -26,6 +26,15 @@ inline void CountDegenerate(int64_t rows, AttentionReport* report) {
   std::atomic_ref<int64_t>(report->degenerate_rows).fetch_add(rows, std::memory_order_relaxed);
 }
 
+// Rows that are degenerate whatever the numbers are.
+inline int64_t NumRowsWithoutKeys(const AttentionInputs& inputs) {
+  int64_t rows = 0;
+  for (int64_t batch = 0; batch < inputs.queries.shape.batch_size; ++batch) {
+    if (inputs.NumKeys(batch) == 0) rows += inputs.NumQueries(batch) * inputs.queries.shape.num_heads;
+  }
+  return rows;
+}
+
 }  // namespace favor::internal
 
 #endif  // FAVOR_ATTENTION_ROWS_H_

@@ -85,6 +85,16 @@ TEST(AutoAttention, ShortCallsAreExactBitForBit) {
   EXPECT_EQ(call.output, call.Exact());
 }
 
+TEST(AutoAttention, ShortCallsTakeTheMemoryOfExactAttentionAlone) {
+  Call call({1, 2, 100, 16}, 2, 1, 1);
+  auto attention = AutoAttention::Create(call.spec, call.Inputs(), DenseView(call.output.data(), call.shape),
+                                         CostModel(), 2, nullptr);
+  ASSERT_TRUE(attention.ok()) << attention.status();
+  AttentionSpec exact;
+  exact.mode = AttentionMode::kExact;
+  EXPECT_EQ((*attention)->Bytes(), AttentionScratchBytes(exact, call.Inputs(), 2));
+}
+
 TEST(AutoAttention, CausalCallsAreExactAndSaySo) {
   Call call({1, 1, 2000, 16}, 1, 0.1, 1);
   call.spec.causal = true;
@@ -191,13 +201,75 @@ TEST(AutoAttention, NamesWhatIsNotFiniteInAnyStage) {
 
 TEST(AutoAttention, RefusesBoundsThatAreNone) {
   Call call({1, 1, 10, 8}, 1, 1, 1);
-  for (const double bound : {0.0, -1.0, std::nan(""), std::numeric_limits<double>::infinity()}) {
+  for (const double bound : {0.0, -1.0, 9e-6, std::nan(""), std::numeric_limits<double>::infinity()}) {
     call.spec.max_relative_error = bound;
     EXPECT_TRUE(absl::IsInvalidArgument(call.Run().status())) << bound;
   }
   call.spec.max_relative_error = 0.1;
   call.spec.budget_seconds = 0;
   EXPECT_THAT(call.Run().status().message(), HasSubstr("time_budget is 0"));
+}
+
+// Rounding of the output alone may take that much.
+TEST(AutoAttention, RefusesBoundsBelowTheResolutionOfTheOutput) {
+  const std::pair<DataType, double> least[] = {
+      {DataType::kFloat32, 1e-5}, {DataType::kFloat16, 0x1p-11}, {DataType::kBFloat16, 0x1p-8}};
+  for (const auto& [type, bound] : least) {
+    AutoSpec spec;
+    spec.max_relative_error = bound;
+    EXPECT_TRUE(CheckAutoSpec(spec, type).ok());
+    spec.max_relative_error = 0.99 * bound;
+    EXPECT_TRUE(absl::IsInvalidArgument(CheckAutoSpec(spec, type)));
+  }
+}
+
+// Weights times values overflow, though no answer would.
+TEST(AutoAttention, DoesNotTakeExactAttentionForExactWhereRowsOverflow) {
+  Call call({1, 1, 100, 8}, 1, 1, 1);
+  for (float& value : call.values) value = std::copysign(3e38f, value);
+  const absl::Status failed = call.Run().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(failed)) << failed;
+  EXPECT_THAT(failed.message(), HasSubstr("rows overflow"));
+  call.spec.answer_when_missed = true;
+  const auto warned = call.Run();
+  ASSERT_TRUE(warned.ok()) << warned.status();
+  EXPECT_TRUE(warned->missed);
+  EXPECT_THAT(warned->reason, HasSubstr("rows overflow"));
+}
+
+TEST(AutoAttention, RowsWithoutKeysDoNotMissTheBound) {
+  Call call({2, 1, 100, 8}, 1, 1, 1);
+  call.key_lengths = {0, 100};
+  const auto outcome = call.Run();
+  ASSERT_TRUE(outcome.ok()) << outcome.status();
+  EXPECT_FALSE(outcome->missed);
+  EXPECT_EQ(call.report.degenerate_rows, 100);
+}
+
+// Time for one anchor and for no look at the inputs.
+TEST(AutoAttention, AnswersUnseenWhereThatIsAskedForAndTheBudgetAllowsNoMore) {
+  Call call({1, 1, 1500, 8}, 1, 2.5, 5);
+  call.spec.max_relative_error = 0.01;
+  call.spec.answer_when_missed = true;
+  call.spec.budget_seconds = 1e-9;
+  absl::StatusOr<AutoOutcome> outcome = call.Run();
+  EXPECT_TRUE(absl::IsFailedPrecondition(outcome.status())) << outcome.status();
+  EXPECT_THAT(outcome.status().message(), HasSubstr("within time_budget, 1e-09 s, nothing is expected to be done"));
+  for (; !outcome.ok(); outcome = call.Run()) call.spec.budget_seconds *= 1.05;
+  EXPECT_TRUE(outcome->missed);
+  EXPECT_FALSE(IsExact(*outcome));
+  EXPECT_FALSE(outcome->predicted.has_value());
+  EXPECT_GT(outcome->measured->relative_error, 0.01);
+}
+
+TEST(AutoAttention, CausalCallsFailWhereExactAttentionIsBeyondTheBudget) {
+  Call call({1, 1, 2000, 16}, 1, 0.1, 1);
+  call.spec.causal = true;
+  call.spec.answer_when_missed = true;
+  call.spec.budget_seconds = 0.3 * internal::CallCosts(CostModel(), call.Inputs(), true).exact();
+  const absl::Status status = call.Run().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(status.message(), HasSubstr("nothing is expected to be done; exact attention"));
 }
 
 TEST(AutoAttention, EmptyCallsAreAnswered) {
