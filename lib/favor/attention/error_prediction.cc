@@ -6,6 +6,7 @@
 
 #include "favor/attention/error_measurement.h"
 #include "favor/attention/head_sample.h"
+#include "favor/attention/rows.h"
 
 namespace favor {
 namespace {
@@ -17,6 +18,12 @@ constexpr int64_t kMaxHeads = 4;
 constexpr double kBelow = 1 / 3.0, kAbove = 6;
 // Beyond this error the denominator of sines and cosines may vanish, and nothing bounds the answer.
 constexpr double kVanishing = 0.3;
+
+double NumRows(const AttentionInputs& inputs) {
+  int64_t rows = 0;
+  for (int64_t batch = 0; batch < inputs.queries.shape.batch_size; ++batch) rows += inputs.NumQueries(batch);
+  return static_cast<double>(rows * inputs.queries.shape.num_heads);
+}
 
 }  // namespace
 
@@ -69,6 +76,12 @@ std::optional<ErrorEstimate> ErrorPrediction::estimate() const {
   }
   estimate.relative_error = internal::RelativeError(error, norm);
   estimate.mean_of_values_error = internal::RelativeError(mean_error, norm);
+  // Rows that came out as zeros, which no formula foretells, err by all that they should be.
+  const int64_t lost = report_->degenerate_rows - internal::NumRowsWithoutKeys(inputs_);
+  if (lost > 0) {
+    estimate.relative_error =
+        std::hypot(estimate.relative_error, std::sqrt(static_cast<double>(lost) / NumRows(inputs_)));
+  }
   // Sums of squares of inputs that are out of all proportion: nothing is known.
   if (!std::isfinite(estimate.relative_error)) estimate.relative_error = std::numeric_limits<double>::infinity();
   if (!std::isfinite(estimate.mean_of_values_error)) {
@@ -76,7 +89,7 @@ std::optional<ErrorEstimate> ErrorPrediction::estimate() const {
   }
   estimate.lower = std::isinf(estimate.relative_error) ? 0 : kBelow * estimate.relative_error;
   estimate.upper = kAbove * estimate.relative_error;
-  if (spec_.features.estimator == Estimator::kTrigonometric && estimate.relative_error > kVanishing) {
+  if (spec_.features.estimator == Estimator::kTrigonometric && (estimate.relative_error > kVanishing || lost > 0)) {
     estimate.upper = std::numeric_limits<double>::infinity();
   }
   return estimate;

@@ -40,6 +40,19 @@ struct Call : testing::ApproximateCall {
   }
 };
 
+// What no formula of expected errors sees: with one key every estimate is right, but a denominator below zero is none.
+TEST(ErrorPrediction, RowsThatCameOutAsZerosErr) {
+  Call call({1, 2, 64, 8}, 2, 3, 1);
+  call.key_lengths = {1};
+  call.spec.features.estimator = Estimator::kTrigonometric;
+  call.Draw(16, 1);
+  const auto estimate = call.Predict();
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  EXPECT_NEAR((*estimate)->relative_error, call.TrueError(), 0.1);
+  EXPECT_GT((*estimate)->relative_error, 0.3);
+  EXPECT_EQ((*estimate)->upper, std::numeric_limits<double>::infinity());
+}
+
 struct Kind {
   std::string name;
   FeatureSpec features;
