@@ -75,14 +75,16 @@ absl::Status ReadAnchors(const v1::FeatureSpec& wire, const ChosenEstimator& cho
                          FeatureSpec* spec) {
   if (!UsesAnchors(*spec)) return RefuseAnchors(chosen);
   if (!sizes.has_all_queries) {
-    return FieldError("spec.features.estimator",
-                      "spec.features.estimator is ESTIMATOR_ANCHORS, which an Attend that is not causal serves alone: "
-                      "it has all queries and all keys");
+    return FieldError(
+        "spec.features.estimator",
+        absl::StrCat("spec.features.estimator is ", v1::Estimator_Name(wire.estimator()),
+                     ", which an Attend that is not causal serves alone: it has all queries and all keys"));
   }
   if (HasOneAnchor(wire.estimator()) && chosen.num_anchors != 1) {
-    return FieldError(kNumAnchors,
-                      absl::StrCat(kNumAnchors, " is ", chosen.num_anchors, ", ", v1::Estimator_Name(wire.estimator()),
-                                   " has 1 and takes no num_features"));
+    const absl::string_view field = chosen.num_anchors == 0 ? kNumFeatures : kNumAnchors;
+    const int64_t value = chosen.num_anchors == 0 ? wire.num_features() : chosen.num_anchors;
+    return FieldError(field, absl::StrCat(field, " is ", value, ", ", v1::Estimator_Name(wire.estimator()),
+                                          " has 1 anchor and takes no num_features"));
   }
   if (wire.estimator() == v1::ESTIMATOR_FIRST_ORDER && chosen.num_directions != 0) {
     return FieldError(kNumDirections, absl::StrCat(kNumDirections, " is ", chosen.num_directions,

@@ -53,7 +53,10 @@ absl::StatusOr<CalibrateWork> ToCalibrateWork(const v1::CalibrateRequest& reques
   if (absl::Status status = CheckShapes(work.queries.shape, work.keys.shape); !status.ok()) return status;
   const SpecSizes sizes{work.keys.shape.dim, work.keys.shape.num_heads, /*has_all_queries=*/true};
   if (absl::Status status = ReadSpec(request.spec(), sizes, data, &work); !status.ok()) return status;
-  if (work.spec.mode != AttentionMode::kFeatures || !UsesStatistics(work.spec.features)) {
+  if (work.spec.mode != AttentionMode::kFeatures) {
+    return FieldError("spec.exact", "spec.exact is set, must not be: exact attention takes no statistics");
+  }
+  if (!UsesStatistics(work.spec.features)) {
     return FieldError("spec.features.estimator",
                       "spec.features.estimator takes no statistics, must be ESTIMATOR_OPRF, ESTIMATOR_SDERF, "
                       "ESTIMATOR_SADERF or ESTIMATOR_ANCHORS, or spec.features.precondition true");

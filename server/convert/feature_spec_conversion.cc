@@ -1,6 +1,5 @@
 #include "server/convert/feature_spec_conversion.h"
 
-#include <cmath>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -62,7 +61,8 @@ v1::Kernel ToWire(Kernel kernel) {
 
 bool TakesEstimator(Kernel kernel) { return UsesEstimator(kernel); }
 
-absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) {
+// `asked` is the estimator of the request, for errors.
+absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, v1::Estimator asked, Kernel kernel) {
   if (!v1::Estimator_IsValid(estimator)) {
     return FieldError(kEstimator,
                       absl::StrCat(kEstimator, " is ", static_cast<int>(estimator), ", which is no Estimator"));
@@ -75,7 +75,7 @@ absl::StatusOr<Estimator> ReadEstimator(v1::Estimator estimator, Kernel kernel) 
     const absl::string_view taken = !TakesEstimator(kernel)       ? "none"
                                     : kernel == Kernel::kGaussian ? "positive or trigonometric"
                                                                   : "positive, hyperbolic or trigonometric";
-    return FieldError(kEstimator, absl::StrCat(kEstimator, " is ", v1::Estimator_Name(estimator), ", ",
+    return FieldError(kEstimator, absl::StrCat(kEstimator, " is ", v1::Estimator_Name(asked), ", ",
                                                v1::Kernel_Name(ToWire(kernel)), " takes ", taken));
   }
   switch (estimator) {
@@ -122,7 +122,8 @@ absl::Status ReadFlags(const v1::FeatureSpec& wire, FeatureSpec* spec) {
   const bool trigonometric = spec->estimator == Estimator::kTrigonometric;
   if (UsesAnchors(*spec) && (wire.antithetic() || wire.precondition())) {
     const std::string field = absl::StrCat("spec.features.", wire.antithetic() ? "antithetic" : "precondition");
-    return FieldError(field, absl::StrCat(field, " is true, ESTIMATOR_ANCHORS has no rows to change"));
+    return FieldError(
+        field, absl::StrCat(field, " is true, ", v1::Estimator_Name(wire.estimator()), " has no rows to change"));
   }
   const std::string kernel = v1::Kernel_Name(ToWire(spec->kernel));
   const std::string with = trigonometric ? " with ESTIMATOR_TRIGONOMETRIC" : "";
@@ -198,9 +199,9 @@ v1::Nonlinearity ToWire(Nonlinearity nonlinearity) {
   return v1::NONLINEARITY_UNSPECIFIED;
 }
 
-absl::Status CheckFiniteNotNegative(double value, absl::string_view field) {
-  if (std::isfinite(value) && value >= 0) return absl::OkStatus();
-  return FieldError(field, absl::StrCat(field, " is ", value, ", must be finite and at least 0"));
+absl::Status CheckFromZeroTo(double most, double value, absl::string_view field) {
+  if (value >= 0 && value <= most) return absl::OkStatus();
+  return FieldError(field, absl::StrCat(field, " is ", value, ", must be from 0 to ", most));
 }
 
 absl::StatusOr<EpsilonParity> ReadEpsilonParity(const v1::EpsilonParity& wire, const FeatureSpec& spec) {
@@ -219,8 +220,9 @@ absl::StatusOr<EpsilonParity> ReadEpsilonParity(const v1::EpsilonParity& wire, c
   parity.feature_epsilon = spec.kernel == Kernel::kGeneralized ? 1e-3 : spec.kernel == Kernel::kNoProjection ? 0 : 1e-4;
   if (wire.has_feature_epsilon()) parity.feature_epsilon = wire.feature_epsilon();
   if (wire.has_causal_epsilon()) parity.causal_epsilon = wire.causal_epsilon();
-  absl::Status status = CheckFiniteNotNegative(parity.feature_epsilon, absl::StrCat(kParity, ".feature_epsilon"));
-  status.Update(CheckFiniteNotNegative(parity.causal_epsilon, absl::StrCat(kParity, ".causal_epsilon")));
+  absl::Status status =
+      CheckFromZeroTo(kMaxParityEpsilon, parity.feature_epsilon, absl::StrCat(kParity, ".feature_epsilon"));
+  status.Update(CheckFromZeroTo(kMaxParityEpsilon, parity.causal_epsilon, absl::StrCat(kParity, ".causal_epsilon")));
   if (!status.ok()) return status;
   return parity;
 }
@@ -232,7 +234,8 @@ absl::StatusOr<double> ReadPolynomialOffset(const v1::FeatureSpec& wire, Kernel 
     return FieldError(kOffset, absl::StrCat(kOffset, " is ", wire.polynomial_offset(), ", ",
                                             v1::Kernel_Name(ToWire(kernel)), " takes none"));
   }
-  if (absl::Status status = CheckFiniteNotNegative(wire.polynomial_offset(), kOffset); !status.ok()) return status;
+  absl::Status status = CheckFromZeroTo(kMaxPolynomialOffset, wire.polynomial_offset(), kOffset);
+  if (!status.ok()) return status;
   return wire.polynomial_offset();
 }
 
@@ -254,7 +257,7 @@ absl::StatusOr<FeatureSpec> ReadFeatureSpec(const v1::FeatureSpec& wire, const S
   spec.kernel = *kernel;
 
   const ChosenEstimator chosen = ChooseEstimator(wire, sizes);
-  const absl::StatusOr<Estimator> estimator = ReadEstimator(chosen.estimator, spec.kernel);
+  const absl::StatusOr<Estimator> estimator = ReadEstimator(chosen.estimator, wire.estimator(), spec.kernel);
   if (!estimator.ok()) return estimator.status();
   spec.estimator = *estimator;
 

@@ -103,7 +103,10 @@ absl::Status ReadSupplied(const v1::Tensor& wire, AlignedBuffer<std::byte> data,
   }
   const absl::Span<const float> rows(reinterpret_cast<const float*>(data.data()), data.size() / sizeof(float));
   auto projection = SuppliedProjection(rows, rank == 3 ? key_heads : 1, wire.shape(rank - 2), head_dim);
-  if (!projection.ok()) return AboutField(projection.status(), kMatrix);
+  if (absl::IsInvalidArgument(projection.status())) {
+    return FieldError(kMatrix, absl::StrCat("spec.features.", projection.status().message()));
+  }
+  if (!projection.ok()) return projection.status();
   work->supplied_projection = *std::move(projection);
   return absl::OkStatus();
 }

@@ -286,7 +286,7 @@ std::vector<Malformed> SpecCases() {
          Features(r)->set_polynomial_offset(-0.5);
        },
        "spec.features.polynomial_offset",
-       {"spec.features.polynomial_offset is -0.5", "at least 0"}},
+       {"spec.features.polynomial_offset is -0.5", "from 0 to 1e+15"}},
       {"parity_of_an_estimator_without",
        [](auto& r) {
          Features(r)->set_estimator(v1::ESTIMATOR_HYPERBOLIC);
@@ -297,11 +297,11 @@ std::vector<Malformed> SpecCases() {
       {"negative_epsilon",
        [](auto& r) { Features(r)->mutable_epsilon_parity()->set_feature_epsilon(-1e-4); },
        "spec.features.epsilon_parity.feature_epsilon",
-       {"feature_epsilon is -0.0001", "at least 0"}},
+       {"feature_epsilon is -0.0001", "from 0 to 1"}},
       {"epsilon_nan",
        [](auto& r) { Features(r)->mutable_epsilon_parity()->set_causal_epsilon(kNaN); },
        "spec.features.epsilon_parity.causal_epsilon",
-       {"causal_epsilon is nan", "finite"}},
+       {"causal_epsilon is nan", "from 0 to 1"}},
   };
   for (const auto& [name, scale] : std::vector<std::pair<std::string, double>>{
            {"zero", 0}, {"negative", -1}, {"nan", kNaN}, {"infinite", kInfinity}, {"minus_infinite", -kInfinity}}) {

@@ -222,14 +222,15 @@ double DefaultScale(Kernel kernel, int64_t head_dim) {
 
 absl::Status CheckParameters(const FeatureSpec& spec, double scale) {
   if (absl::Status status = CheckScale(scale); !status.ok()) return status;
-  if (absl::Status status = CheckRange("polynomial_offset", spec.polynomial_offset, 0, 1e15); !status.ok()) {
+  if (absl::Status status = CheckRange("polynomial_offset", spec.polynomial_offset, 0, kMaxPolynomialOffset);
+      !status.ok()) {
     return status;
   }
   if (absl::Status status = CheckEstimator(spec); !status.ok()) return status;
   if (!spec.epsilon_parity.has_value()) return absl::OkStatus();
   for (const auto& [name, value] : {std::pair("epsilon_parity.feature_epsilon", spec.epsilon_parity->feature_epsilon),
                                     std::pair("epsilon_parity.causal_epsilon", spec.epsilon_parity->causal_epsilon)}) {
-    if (absl::Status status = CheckRange(name, value, 0, 1); !status.ok()) return status;
+    if (absl::Status status = CheckRange(name, value, 0, kMaxParityEpsilon); !status.ok()) return status;
   }
   if (!SupportsEpsilonParity(spec)) {
     return absl::InvalidArgumentError("epsilon_parity is set, but this kernel or estimator has no published epsilon");

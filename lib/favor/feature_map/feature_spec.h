@@ -126,6 +126,9 @@ bool UsesStatistics(const FeatureSpec& spec);
 // Not for kAnchors, which are nothing without.
 FeatureSpec WithoutStatistics(const FeatureSpec& spec);
 
+// Largest polynomial_offset, and largest of the epsilons of EpsilonParity; the least is 0.
+constexpr double kMaxPolynomialOffset = 1e15, kMaxParityEpsilon = 1;
+
 // Whether a published implementation's epsilons exist for this kernel and estimator.
 bool SupportsEpsilonParity(const FeatureSpec& spec);
 

@@ -11,11 +11,13 @@
 namespace favor {
 namespace {
 
-absl::Status CheckEntries(absl::string_view name, absl::Span<const double> values, double low, double high) {
+// `values` are those of `name` from entry `first` on.
+absl::Status CheckEntries(absl::string_view name, absl::Span<const double> values, double low, double high,
+                          size_t first = 0) {
   for (size_t i = 0; i < values.size(); ++i) {
     if (values[i] >= low && values[i] <= high) continue;  // NaN is not
     return absl::InvalidArgumentError(
-        absl::StrCat(name, "[", i, "] is ", values[i], ", must be from ", low, " to ", high));
+        absl::StrCat(name, "[", first + i, "] is ", values[i], ", must be from ", low, " to ", high));
   }
   return absl::OkStatus();
 }
@@ -70,8 +72,8 @@ absl::Status CheckHead(const FeatureSpec& spec, int64_t head_dim, const std::str
   status.Update(CheckEntries(name + ".directions", head.directions, -kMaxBasisEntry, kMaxBasisEntry));
   status.Update(CheckEntries(name + ".anchors", head.anchors, -kMaxKeyShift, kMaxKeyShift));
   status.Update(CheckEntries(name + ".proposal", proposal.first(diagonal_size), kMinProposal, kMaxProposal));
-  status.Update(
-      CheckEntries(name + ".proposal of its basis", proposal.subspan(diagonal_size), -kMaxBasisEntry, kMaxBasisEntry));
+  status.Update(CheckEntries(name + ".proposal", proposal.subspan(diagonal_size), -kMaxBasisEntry, kMaxBasisEntry,
+                             static_cast<size_t>(diagonal_size)));
   return status;
 }
 

@@ -71,7 +71,33 @@ const Refused kRefused[] = {
        Features(r).set_num_anchors(2);
      },
      "spec.features.num_anchors",
-     "spec.features.num_anchors is 2, ESTIMATOR_FIRST_ORDER has 1 and takes no num_features"},
+     "spec.features.num_anchors is 2, ESTIMATOR_FIRST_ORDER has 1 anchor and takes no num_features"},
+    {"FirstOrderOfFeatures",
+     [](auto& r) {
+       Anchors(r).set_estimator(v1::ESTIMATOR_FIRST_ORDER);
+       Features(r).set_num_features(10);
+     },
+     "spec.features.num_features",
+     "spec.features.num_features is 10, ESTIMATOR_FIRST_ORDER has 1 anchor and takes no num_features"},
+    {"FirstOrderOfGaussian",
+     [](auto& r) {
+       Anchors(r).set_estimator(v1::ESTIMATOR_FIRST_ORDER);
+       Features(r).set_kernel(v1::KERNEL_GAUSSIAN);
+     },
+     "spec.features.estimator",
+     "spec.features.estimator is ESTIMATOR_FIRST_ORDER, KERNEL_GAUSSIAN takes positive or trigonometric"},
+    {"BestOfTaylor",
+     [](auto& r) {
+       Anchors(r).set_estimator(v1::ESTIMATOR_BEST);
+       Features(r).set_kernel(v1::KERNEL_TAYLOR2);
+     },
+     "spec.features.estimator", "spec.features.estimator is ESTIMATOR_BEST, KERNEL_TAYLOR2 takes none"},
+    {"AntitheticBest",
+     [](auto& r) {
+       Anchors(r).set_estimator(v1::ESTIMATOR_BEST);
+       Features(r).set_antithetic(true);
+     },
+     "spec.features.antithetic", "spec.features.antithetic is true, ESTIMATOR_BEST has no rows to change"},
 };
 
 TEST(AnchorConversion, RefusesWhatDoesNotFitNamingFieldValueAndBound) {

@@ -259,8 +259,13 @@ const BadInput kFeatures[] = {
        Features(r).set_kernel(v1::KERNEL_POLYNOMIAL2);
        Features(r).set_polynomial_offset(-1);
      },
-     kInvalid, "spec.features.polynomial_offset",
-     "spec.features.polynomial_offset is -1, must be finite and at least 0"},
+     kInvalid, "spec.features.polynomial_offset", "spec.features.polynomial_offset is -1, must be from 0 to 1e+15"},
+    {"OffsetTooLarge",
+     [](auto& r) {
+       Features(r).set_kernel(v1::KERNEL_POLYNOMIAL2);
+       Features(r).set_polynomial_offset(1e16);
+     },
+     kInvalid, "spec.features.polynomial_offset", "spec.features.polynomial_offset is 1e+16, must be from 0 to 1e+15"},
     {"OffsetOfSoftmax", [](auto& r) { Features(r).set_polynomial_offset(2); }, kInvalid,
      "spec.features.polynomial_offset", "spec.features.polynomial_offset is 2, KERNEL_SOFTMAX takes none"},
     {"ParityOfGaussian",
@@ -288,10 +293,13 @@ const BadInput kFeatures[] = {
      "published epsilons"},
     {"EpsilonNegative", [](auto& r) { Features(r).mutable_epsilon_parity()->set_feature_epsilon(-1); }, kInvalid,
      "spec.features.epsilon_parity.feature_epsilon",
-     "spec.features.epsilon_parity.feature_epsilon is -1, must be finite and at least 0"},
+     "spec.features.epsilon_parity.feature_epsilon is -1, must be from 0 to 1"},
+    {"EpsilonTooLarge", [](auto& r) { Features(r).mutable_epsilon_parity()->set_feature_epsilon(1.5); }, kInvalid,
+     "spec.features.epsilon_parity.feature_epsilon",
+     "spec.features.epsilon_parity.feature_epsilon is 1.5, must be from 0 to 1"},
     {"CausalEpsilonNan", [](auto& r) { Features(r).mutable_epsilon_parity()->set_causal_epsilon(kNan); }, kInvalid,
      "spec.features.epsilon_parity.causal_epsilon",
-     "spec.features.epsilon_parity.causal_epsilon is nan, must be finite and at least 0"},
+     "spec.features.epsilon_parity.causal_epsilon is nan, must be from 0 to 1"},
     {"StatisticsOfFavor", [](auto& r) { Features(r).mutable_statistics(); }, kInvalid, "spec.features.statistics",
      "spec.features.statistics is set, this kernel and estimator without precondition take none"},
     {"StatisticsOfNoHead",
@@ -447,7 +455,7 @@ const BadInput kProjections[] = {
      [](auto& r) {
        SetTensor(Projection_(r).mutable_matrix(), {16, 8}, INFINITY);
      },
-     kInvalid, "spec.features.projection.matrix", "projection.matrix[0, 0, 0] is inf, must be finite"},
+     kInvalid, "spec.features.projection.matrix", "spec.features.projection.matrix[0, 0, 0] is inf, must be finite"},
 };
 
 const auto kName = [](const testing::TestParamInfo<BadInput>& info) { return std::string(info.param.name); };
