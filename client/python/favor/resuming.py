@@ -120,13 +120,14 @@ class _Shared:
         self._call = 0  # the number of the one under way
         self._cancel: Callable[[], object] | None = None
         self._reading = False
+        self._all_said = False  # by the call under way: the server owes its end
         self.is_silent = False  # the call was cancelled for it
         self._heard = 0.0  # when the server last took or gave something
 
     def begin_call(self) -> tuple[int, list[bytes]]:
         """The number of a new call, and the messages it begins with."""
         self._call += 1
-        self._cancel, self.is_silent = None, False
+        self._cancel, self._all_said, self.is_silent = None, False, False
         return self._call, self.log.rewind()
 
     def on_open(self, cancel: Callable[[], object]) -> None:
@@ -156,11 +157,15 @@ class _Shared:
         if self.failure is not None:
             raise self.failure
         self._heard = time.monotonic()
-        return self.log.next_to_send()
+        message = self.log.next_to_send()
+        self._all_said = message is None
+        return message
 
     def patience(self) -> float | None:
         """Seconds that the server still has to answer; None: nothing is due."""
-        if self._answer_timeout is None or self._cancel is None or not self._reading or not self.log.is_due:
+        if self._answer_timeout is None or self._cancel is None or not self._reading:
+            return None
+        if not self.log.is_due and not self._all_said:
             return None
         return self._heard + self._answer_timeout - time.monotonic()
 
@@ -176,11 +181,11 @@ class _Shared:
         self._cancel, self._reading = None, False
         if self.failure is not None:
             raise self.failure
-        if self.no_more and self.log.all_answered and (failure is None or self.log.num_answers > 0):
-            return None
         if self.is_silent:
             text = f"the server owed an answer for {self._answer_timeout} s"
-            return DeadlineExceededError(grpc.StatusCode.DEADLINE_EXCEEDED, text)
+            failure = DeadlineExceededError(grpc.StatusCode.DEADLINE_EXCEEDED, text)
+        if self.no_more and self.log.all_answered and (failure is None or self.log.num_answers > 0):
+            return None
         early = "the server ended the stream before its last answer"
         return failure or UnavailableError(grpc.StatusCode.UNAVAILABLE, early)
 

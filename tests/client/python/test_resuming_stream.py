@@ -231,6 +231,28 @@ def test_a_server_that_owes_an_answer_too_long_is_left(asynchronous):
 
 
 @both
+@pytest.mark.parametrize("count", [3, 0])
+def test_a_server_that_falls_silent_after_its_last_answer_is_not_waited_for(asynchronous, count):
+    released = threading.Event()
+
+    def silent(requests):
+        counting = Counting()(requests)
+        yield from (next(counting) for _ in range(count))
+        released.wait(60)
+
+    with FakeServer() as one, FakeServer() as other:
+        one.on_stream(_methods.ATTEND_STREAM, silent)
+        other.on_stream(_methods.ATTEND_STREAM, Counting())
+        begin = time.monotonic()
+        options = {"answer_timeout": 2.0}  # more than an answer takes beside other tests
+        answers, stream = resume(asynchronous, [one.endpoint, other.endpoint], numbered(count), options=options)
+        assert time.monotonic() - begin < 30
+        released.set()
+    assert [answer.output.tolist() for answer in answers] == [[i, i + 1] for i in range(count)]
+    assert stream.num_resumes == (count == 0)  # only where there was no answer does it have to be asked again
+
+
+@both
 def test_chunks_that_come_slowly_and_answers_taken_slowly_are_no_silence(asynchronous):
     def slowly():
         for chunk in numbered(2):
