@@ -35,6 +35,12 @@ class _PatientCall:
         asyncio.get_running_loop().call_later(5, set_if_nothing_came)
 
 
+def is_being_cancelled() -> bool:
+    """Whether somebody cancels the current task; else a CancelledError is that of something it waits for."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
 class AsyncTransport:
     """A connection, made with the first call and made again whenever it breaks. Of one event loop."""
 
@@ -97,12 +103,16 @@ class AsyncTransport:
         failures: list[BaseException] = []
 
         async def guarded() -> AsyncIterator[bytes]:
-            try:
-                async for request in requests:
-                    yield request
-            except Exception as failure:  # gRPC would log it and tell the caller nothing
-                failures.append(failure)
-                raise
+            while True:
+                try:
+                    request = await anext(requests)
+                except StopAsyncIteration:
+                    return
+                except BaseException as failure:  # gRPC tells the caller nothing of it
+                    if not is_being_cancelled():
+                        failures.append(failure)
+                    raise
+                yield request
 
         callable_ = self._open().stream_stream(method.path, request_serializer=None, response_deserializer=None)
         timeout = self._options.deadline if deadline is None else deadline

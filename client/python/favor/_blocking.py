@@ -128,11 +128,17 @@ class BlockingTransport:
         failures: list[BaseException] = []
 
         def guarded() -> Iterator[bytes]:
-            try:
-                yield from requests
-            except Exception as failure:  # gRPC would log it and tell the caller nothing
-                failures.append(failure)
-                raise
+            iterator = iter(requests)
+            while True:
+                try:
+                    request = next(iterator)
+                except StopIteration:
+                    return
+                except BaseException as failure:  # gRPC tells the caller nothing of it
+                    failures.append(failure)
+                    # Of one that is no Exception its thread would die, and the call go on without it.
+                    raise RuntimeError("what the caller sends has failed") from failure
+                yield request
 
         callable_ = self._channel.stream_stream(method.path, request_serializer=None, response_deserializer=None)
         timeout = self._options.deadline if deadline is None else deadline

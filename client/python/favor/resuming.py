@@ -14,6 +14,7 @@ from typing import Unpack
 import grpc
 
 from favor import _methods
+from favor._asyncio import is_being_cancelled
 from favor._proto import attention_pb2
 from favor._replay import ReplayLog, is_break, with_text
 from favor.aio import AsyncClient
@@ -114,7 +115,7 @@ class _Shared:
     def __init__(self, log: ReplayLog, answer_timeout: float | None) -> None:
         self.log = log
         self.no_more = False  # will be appended to the log
-        self.failure: Exception | None = None  # of the caller's chunks
+        self.failure: BaseException | None = None  # of the caller's chunks
         self.closed = False
         self._answer_timeout = answer_timeout
         self._call = 0  # the number of the one under way
@@ -230,7 +231,7 @@ class _Blocking:
                         return
                     self._shared.log.append(*message)
                     self._changed.notify_all()
-        except Exception as failure:  # raised where answers are read
+        except BaseException as failure:  # raised where answers are read
             self._shared.failure = failure
         with self._changed:
             self._shared.no_more = True
@@ -330,7 +331,7 @@ class _Asynchronous:
                     await self._changed.wait_for(self._shared.log.has_room)
                     self._shared.log.append(*message)
                     self._changed.notify_all()
-        except Exception as failure:  # raised where answers are read
+        except BaseException as failure:  # raised where answers are read; of a task that is cancelled, no more
             self._shared.failure = failure
         async with self._changed:
             self._shared.no_more = True
@@ -376,8 +377,7 @@ class _Asynchronous:
                 try:
                     message = await anext(wire, None)
                 except asyncio.CancelledError:  # which is how grpcio tells of a call that was cancelled, too
-                    task = asyncio.current_task()
-                    if not self._shared.is_silent or (task is not None and task.cancelling() > 0):
+                    if not self._shared.is_silent or is_being_cancelled():
                         raise
                     return
                 if message is None:
