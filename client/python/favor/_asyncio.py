@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any, cast
@@ -11,8 +12,8 @@ import grpc
 import grpc.aio
 
 from favor._methods import Method, Response
-from favor._retry import Attempts
-from favor.errors import FailedCall, from_call
+from favor._retry import Attempts, client_is_closed
+from favor.errors import CancelledError, FailedCall, from_call
 from favor.options import ClientOptions, channel_arguments, credentials, metadata
 
 
@@ -48,15 +49,21 @@ class AsyncTransport:
         self._options = options
         self._metadata = metadata(options)
         self._credentials = credentials(options)
-        self._closed = False
+        self._closed = asyncio.Event()
         self._channel: grpc.aio.Channel | None = None
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed.is_set()
+
     async def close(self) -> None:
-        self._closed = True
+        self._closed.set()
         if self._channel is not None:
             await self._channel.close(None)
 
     def _open(self) -> grpc.aio.Channel:
+        if self._closed.is_set():
+            raise client_is_closed()
         if self._channel is None:  # not before a loop runs: the channel belongs to it
             arguments = channel_arguments(self._options)
             if self._credentials is None:
@@ -128,21 +135,32 @@ class AsyncTransport:
             if failures:
                 raise failures[0] from None
             raise from_call(cast(FailedCall, failure)) from None
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as cancellation:
             if failures:  # which is how gRPC ends the call then
                 raise failures[0] from None
-            raise
+            raise self._reason_of(cancellation) from None
         finally:
             call.cancel()  # when the caller has had enough; after the end it does nothing
 
     async def _call(self, method: Method[Response], request: bytes, attempts: Attempts) -> Response:
-        callable_ = self._open().unary_unary(method.path, request_serializer=None, response_deserializer=None)
         while True:
+            callable_ = self._open().unary_unary(method.path, request_serializer=None, response_deserializer=None)
             try:
                 answer = await callable_(request, timeout=attempts.timeout(), metadata=self._metadata)
                 return method.parse(cast(bytes, answer))
             except grpc.aio.AioRpcError as failure:
-                if self._closed:  # by another task, which cancels what is under way
-                    attempts.give_up()
                 delay = attempts.delay_after(from_call(cast(FailedCall, failure)))
-            await asyncio.sleep(delay)
+            except asyncio.CancelledError as cancellation:
+                raise self._reason_of(cancellation) from None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(delay):
+                    await self._closed.wait()
+
+    def _reason_of(self, cancellation: asyncio.CancelledError) -> BaseException:
+        """gRPC raises it for calls that are cancelled, too, in tasks that nobody cancels, which would then end as if
+        somebody had."""
+        if is_being_cancelled():
+            return cancellation
+        if self._closed.is_set():
+            return client_is_closed()
+        return CancelledError(grpc.StatusCode.CANCELLED, "the call was cancelled")

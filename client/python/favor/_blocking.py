@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -11,7 +12,7 @@ from typing import Any, cast
 import grpc
 
 from favor._methods import Method, Response
-from favor._retry import Attempts
+from favor._retry import Attempts, client_is_closed
 from favor.errors import CancelledError, FailedCall, from_call
 from favor.options import ClientOptions, channel_arguments, credentials, metadata
 
@@ -20,33 +21,30 @@ _GIVEN_UP = "another request of the same call failed"
 
 
 class _Group:
-    """Calls that are given up together. Thread-safe."""
+    """Calls that are given up together, guarded by a condition that is told of it. Thread-safe."""
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
+    def __init__(self, changed: threading.Condition) -> None:
+        self.is_stopped = False
+        self._changed = changed
         self._calls: set[Any] = set()
-        self._stopped = threading.Event()
 
     def add(self, call: Any) -> None:
-        with self._lock:
+        with self._changed:
             self._calls.add(call)
-        if self._stopped.is_set():
+        if self.is_stopped:
             call.cancel()
 
     def remove(self, call: Any) -> None:
-        with self._lock:
+        with self._changed:
             self._calls.discard(call)
 
     def stop(self) -> None:
-        self._stopped.set()
-        with self._lock:
+        with self._changed:
+            self.is_stopped = True
             calls = list(self._calls)
+            self._changed.notify_all()
         for call in calls:
             call.cancel()
-
-    def sleep(self, seconds: float) -> None:
-        if self._stopped.wait(seconds):
-            raise CancelledError(grpc.StatusCode.CANCELLED, _GIVEN_UP)
 
 
 class BlockingTransport:
@@ -56,6 +54,7 @@ class BlockingTransport:
         self._options = options
         self._metadata = metadata(options)
         self._closed = False
+        self._changed = threading.Condition()  # it was closed, or a group of calls stopped
         self._callables: dict[str, grpc.UnaryUnaryMultiCallable[bytes, bytes]] = {}
         secrets = credentials(options)
         arguments = channel_arguments(options)
@@ -64,19 +63,23 @@ class BlockingTransport:
         else:
             self._channel = grpc.secure_channel(options.endpoint, secrets, arguments)
 
+    @property
+    def is_closed(self) -> bool:
+        return self._closed
+
     def close(self) -> None:
-        self._closed = True
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
         self._channel.close()
 
     def call(self, method: Method[Response], request: bytes, deadline: float | None) -> Response:
         """One call of an encoded request, retries included; FavorError."""
-        callable_ = self._callable(method.path)
-
         def attempt(request: bytes, timeout: float | None) -> bytes:
-            return callable_(request, timeout=timeout, metadata=self._metadata)
+            return self._callable(method.path)(request, timeout=timeout, metadata=self._metadata)
 
         attempts = Attempts(self._options.retries, self._options.deadline if deadline is None else deadline)
-        return self._repeat(method, request, attempts, attempt, time.sleep)
+        return self._repeat(method, request, attempts, attempt)
 
     def call_all(
         self, method: Method[Response], requests: Sequence[bytes], deadline: float | None
@@ -86,12 +89,11 @@ class BlockingTransport:
             return [self.call(method, request, deadline) for request in requests]
         deadline = self._options.deadline if deadline is None else deadline
         end = None if deadline is None else time.monotonic() + deadline
-        callable_ = self._callable(method.path)
-        group = _Group()
+        group = _Group(self._changed)
 
         def attempt(request: bytes, timeout: float | None) -> bytes:
             # Half as fast as a blocking call, but others can end it.
-            call = callable_.future(request, timeout=timeout, metadata=self._metadata)
+            call = self._callable(method.path).future(request, timeout=timeout, metadata=self._metadata)
             group.add(call)
             try:
                 return call.result()
@@ -102,7 +104,7 @@ class BlockingTransport:
 
         def run(request: bytes) -> Response:
             attempts = Attempts(self._options.retries, None if end is None else end - time.monotonic())
-            return self._repeat(method, request, attempts, attempt, group.sleep)
+            return self._repeat(method, request, attempts, attempt, group)
 
         with ThreadPoolExecutor(min(len(requests), self._options.embed_requests_in_flight)) as pool:
             try:
@@ -140,9 +142,10 @@ class BlockingTransport:
                     raise RuntimeError("what the caller sends has failed") from failure
                 yield request
 
-        callable_ = self._channel.stream_stream(method.path, request_serializer=None, response_deserializer=None)
         timeout = self._options.deadline if deadline is None else deadline
-        call: Any = callable_(guarded(), timeout=timeout, metadata=self._metadata)
+        with self._while_open():
+            callable_ = self._channel.stream_stream(method.path, request_serializer=None, response_deserializer=None)
+            call: Any = callable_(guarded(), timeout=timeout, metadata=self._metadata)
         if on_open is not None:
             on_open(call.cancel)
         try:
@@ -154,6 +157,18 @@ class BlockingTransport:
             raise from_call(cast(FailedCall, failure)) from None
         finally:
             call.cancel()  # when the caller has had enough; after the end it does nothing
+
+    @contextlib.contextmanager
+    def _while_open(self) -> Iterator[None]:
+        """Has a closed client say so, whatever gRPC says of it."""
+        if self._closed:
+            raise client_is_closed()
+        try:
+            yield
+        except ValueError:  # which it raises where a channel is closed meanwhile
+            if not self._closed:
+                raise
+            raise client_is_closed() from None
 
     def _callable(self, path: str) -> grpc.UnaryUnaryMultiCallable[bytes, bytes]:
         callable_ = self._callables.get(path)
@@ -168,14 +183,18 @@ class BlockingTransport:
         request: bytes,
         attempts: Attempts,
         attempt: Callable[[bytes, float | None], bytes],
-        sleep: Callable[[float], None],
+        group: _Group | None = None,
     ) -> Response:
         while True:
             timeout = attempts.timeout()
             try:
-                return method.parse(attempt(request, timeout))
+                with self._while_open():
+                    answer = attempt(request, timeout)
             except grpc.RpcError as failure:
-                if self._closed:  # by another thread, which cancels what is under way
-                    attempts.give_up()
                 delay = attempts.delay_after(from_call(cast(FailedCall, failure)))
-            sleep(delay)
+            else:
+                return method.parse(answer)
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or (group is not None and group.is_stopped), delay)
+            if group is not None and group.is_stopped:
+                raise CancelledError(grpc.StatusCode.CANCELLED, _GIVEN_UP)

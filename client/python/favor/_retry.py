@@ -7,7 +7,7 @@ import time
 
 import grpc
 
-from favor.errors import DeadlineExceededError, FavorError
+from favor.errors import CancelledError, DeadlineExceededError, FavorError
 from favor.options import RetryOptions
 
 
@@ -25,6 +25,11 @@ def delay_before_retry(options: RetryOptions, error: FavorError, retry: int, uni
     return max(error.retry_delay or 0.0, 0.0) + full * (0.5 + 0.5 * uniform)
 
 
+def client_is_closed() -> CancelledError:
+    """What calls of a closed client raise."""
+    return CancelledError(grpc.StatusCode.CANCELLED, "the client is closed")
+
+
 class Attempts:
     """The attempts of one call: how long each may take, and how long to wait after it failed."""
 
@@ -32,10 +37,6 @@ class Attempts:
         self._options = options
         self._end = None if deadline is None else time.monotonic() + deadline
         self._retries = 0
-
-    def give_up(self) -> None:
-        """No more of them: the client is closed."""
-        self._retries = self._options.max_retries
 
     def timeout(self) -> float | None:
         """Seconds left for the next attempt; DeadlineExceededError when there are none."""

@@ -67,7 +67,7 @@ class AsyncClient:
         self._transport = AsyncTransport(self.options)
 
     async def close(self) -> None:
-        """Ends the connection and what is under way on it."""
+        """Ends the connection and what is under way on it: favor.CancelledError, as of later calls."""
         await self._transport.close()
 
     async def __aenter__(self) -> AsyncClient:

@@ -68,7 +68,7 @@ class Client:
         self._transport = BlockingTransport(self.options)
 
     def close(self) -> None:
-        """Ends the connection and what is under way on it."""
+        """Ends the connection and what is under way on it: favor.CancelledError, as of later calls."""
         self._transport.close()
 
     def __enter__(self) -> Client:

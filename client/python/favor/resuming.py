@@ -14,7 +14,6 @@ from typing import Unpack
 import grpc
 
 from favor import _methods
-from favor._asyncio import is_being_cancelled
 from favor._proto import attention_pb2
 from favor._replay import ReplayLog, is_break, with_text
 from favor.aio import AsyncClient
@@ -73,7 +72,7 @@ class _Course:
             raise ValueError("clients is empty")
         self.server = 0
         self.num_resumes = 0
-        self._endpoints = [client.options.endpoint for client in clients]
+        self._clients = clients
         self._options = options
         deadline = clients[0].options.deadline if deadline is None else deadline
         self._end = None if deadline is None else time.monotonic() + deadline
@@ -87,8 +86,9 @@ class _Course:
     def delay_after(self, error: FavorError, brought_something: bool) -> float:
         """Moves on to the next server; seconds to wait before it is asked. Raises the error when this was the end."""
         now = time.monotonic()
-        here = self._endpoints[self.server]
-        if not is_break(error) or (self._end is not None and now >= self._end):
+        here = self._clients[self.server].options.endpoint
+        are_closed = all(client._transport.is_closed for client in self._clients)
+        if are_closed or not is_break(error) or (self._end is not None and now >= self._end):
             raise with_text(error, here)
         self._failures = 1 if brought_something else self._failures + 1
         if self._failures >= self._options.max_attempts:
@@ -97,8 +97,8 @@ class _Course:
             self._options.on_break(with_text(error, here))
         self.num_resumes += 1
         self._not_before[self.server] = now + (error.retry_delay or 0.0)
-        self.server = (self.server + 1) % len(self._endpoints)
-        rounds, rest = divmod(self._failures, len(self._endpoints))
+        self.server = (self.server + 1) % len(self._clients)
+        rounds, rest = divmod(self._failures, len(self._clients))
         if rest == 0:
             full = min(self._options.initial_backoff * 2.0 ** min(rounds - 1, 60), self._options.max_backoff)
             after = now + full * random.uniform(0.5, 1.0)
@@ -374,12 +374,7 @@ class _Asynchronous:
                 async with self._changed:
                     self._shared.begin_reading()
                     self._changed.notify_all()
-                try:
-                    message = await anext(wire, None)
-                except asyncio.CancelledError:  # which is how grpcio tells of a call that was cancelled, too
-                    if not self._shared.is_silent or is_being_cancelled():
-                        raise
-                    return
+                message = await anext(wire, None)
                 if message is None:
                     return
                 async with self._changed:
