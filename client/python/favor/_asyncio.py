@@ -14,7 +14,7 @@ import grpc.aio
 from favor._methods import Method, Response
 from favor._retry import Attempts, client_is_closed
 from favor.errors import CancelledError, FailedCall, from_call
-from favor.options import ClientOptions, channel_arguments, credentials, metadata
+from favor.options import ClientOptions, call_deadline, channel_arguments, credentials, metadata
 
 
 class _PatientCall:
@@ -80,7 +80,7 @@ class AsyncTransport:
         self, method: Method[Response], requests: Sequence[bytes], deadline: float | None
     ) -> list[Response]:
         """A call for each request, some at once; answers in their order. The first FavorError ends all of them."""
-        deadline = self._options.deadline if deadline is None else deadline
+        deadline = call_deadline(deadline, self._options)
         end = None if deadline is None else time.monotonic() + deadline
         places = asyncio.Semaphore(self._options.embed_requests_in_flight)
 
@@ -122,7 +122,7 @@ class AsyncTransport:
                 yield request
 
         callable_ = self._open().stream_stream(method.path, request_serializer=None, response_deserializer=None)
-        timeout = self._options.deadline if deadline is None else deadline
+        timeout = call_deadline(deadline, self._options)
         call = callable_(guarded(), timeout=timeout, metadata=self._metadata)
         if hasattr(call, "_cython_call"):
             call._cython_call = _PatientCall(call._cython_call)

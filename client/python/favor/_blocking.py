@@ -14,7 +14,7 @@ import grpc
 from favor._methods import Method, Response
 from favor._retry import Attempts, client_is_closed
 from favor.errors import CancelledError, FailedCall, from_call
-from favor.options import ClientOptions, channel_arguments, credentials, metadata
+from favor.options import ClientOptions, call_deadline, channel_arguments, credentials, metadata
 
 
 _GIVEN_UP = "another request of the same call failed"
@@ -78,7 +78,7 @@ class BlockingTransport:
         def attempt(request: bytes, timeout: float | None) -> bytes:
             return self._callable(method.path)(request, timeout=timeout, metadata=self._metadata)
 
-        attempts = Attempts(self._options.retries, self._options.deadline if deadline is None else deadline)
+        attempts = Attempts(self._options.retries, call_deadline(deadline, self._options))
         return self._repeat(method, request, attempts, attempt)
 
     def call_all(
@@ -87,7 +87,7 @@ class BlockingTransport:
         """A call for each request, some at once; answers in their order. The first FavorError ends all of them."""
         if len(requests) <= 1:
             return [self.call(method, request, deadline) for request in requests]
-        deadline = self._options.deadline if deadline is None else deadline
+        deadline = call_deadline(deadline, self._options)
         end = None if deadline is None else time.monotonic() + deadline
         group = _Group(self._changed)
 
@@ -142,7 +142,7 @@ class BlockingTransport:
                     raise RuntimeError("what the caller sends has failed") from failure
                 yield request
 
-        timeout = self._options.deadline if deadline is None else deadline
+        timeout = call_deadline(deadline, self._options)
         with self._while_open():
             callable_ = self._channel.stream_stream(method.path, request_serializer=None, response_deserializer=None)
             call: Any = callable_(guarded(), timeout=timeout, metadata=self._metadata)

@@ -8,7 +8,7 @@ import time
 import grpc
 
 from favor.errors import CancelledError, DeadlineExceededError, FavorError
-from favor.options import RetryOptions
+from favor.options import LONGEST_WAIT, RetryOptions
 
 
 def delay_before_retry(options: RetryOptions, error: FavorError, retry: int, uniform: float) -> float | None:
@@ -22,7 +22,7 @@ def delay_before_retry(options: RetryOptions, error: FavorError, retry: int, uni
         return None
     # Random, or all clients of a server that failed would come back together.
     full: float = min(options.initial_backoff * 2.0 ** min(retry, 60), options.max_backoff)
-    return max(error.retry_delay or 0.0, 0.0) + full * (0.5 + 0.5 * uniform)
+    return min(max(error.retry_delay or 0.0, 0.0) + full * (0.5 + 0.5 * uniform), LONGEST_WAIT)
 
 
 def client_is_closed() -> CancelledError:

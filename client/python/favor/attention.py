@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
@@ -143,7 +144,7 @@ class AttendOptions(SpecOptions, total=False):
     max_relative_error: float | None
     """Bound of |output - exact| / |exact|; mode "auto" needs it."""
     time_budget: float | None
-    """Seconds that mode "auto" may compute for; left out: no bound."""
+    """Seconds that mode "auto" may compute for; left out, or infinity: no bound."""
     when_missed: WhenMissed | None
     """Of mode "auto", where the bound cannot be kept within time_budget: "fail" (the default) raises
     favor.FailedPreconditionError, "warn" answers as well as it can and sets report.error_bound_missed."""
@@ -342,7 +343,9 @@ def _auto_spec(
         raise ValueError('max_relative_error is missing, mode="auto" needs it')
     spec = attention_pb2.AttentionSpec()
     spec.auto.max_relative_error = max_relative_error
-    if time_budget is not None:
+    if time_budget is not None and math.isnan(time_budget):
+        raise ValueError("time_budget is nan, and must be a number of seconds")
+    if time_budget is not None and time_budget != math.inf:
         spec.auto.time_budget.FromNanoseconds(round(time_budget * 1e9))
     spec.auto.when_missed = _enums.value(  # type: ignore[assignment]
         "when_missed", attention_pb2.AutoSpec.WhenMissed, "WHEN_MISSED_", when_missed

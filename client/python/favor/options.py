@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,27 @@ import grpc
 from favor._version import VERSION
 
 USER_AGENT = f"favor-python/{VERSION}"
+
+
+LONGEST_WAIT = 1e9  # seconds, some thirty years; what is too long to be counted gRPC takes for over, and Python refuses
+
+
+def call_deadline(own: float | None, options: ClientOptions) -> float | None:
+    """Seconds that a call has, by what it was told itself and else by its client's options; None: any time. ValueError
+    for a NaN."""
+    deadline = options.deadline if own is None else own
+    if deadline is None or deadline == math.inf:
+        return None
+    if math.isnan(deadline):
+        raise ValueError("deadline is nan, and must be a number of seconds")
+    return min(deadline, LONGEST_WAIT)
+
+
+def check_durations(options: object, path: str, *names: str) -> None:
+    """ValueError naming a duration that is negative or NaN."""
+    for name in names:
+        if not getattr(options, name) >= 0:
+            raise ValueError(f"{path}{name} is {getattr(options, name)} s, and must not be below 0")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +65,11 @@ class RetryOptions:
     max_backoff: float = 5.0
     """In seconds."""
 
+    def __post_init__(self) -> None:
+        if self.max_retries < 0:
+            raise ValueError(f"retries.max_retries is {self.max_retries}, the least is 0")
+        check_durations(self, "retries.", "initial_backoff", "max_backoff")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ClientOptions:
@@ -58,7 +85,7 @@ class ClientOptions:
     """"low", "normal" or "high": who is refused and who waits when a server has too much to do. A server with API keys
     gives no more than the key allows; None: what the key has, or normal."""
     deadline: float | None = None
-    """Seconds from the start of a call to its end, retries included; None: no bound."""
+    """Seconds from the start of a call to its end, retries included; None, or infinity: no bound."""
     retries: RetryOptions = field(default_factory=RetryOptions)
     user_agent: str = ""
     """Put in front of this package's own name and version, as in "my-service/1.2"."""
@@ -69,7 +96,7 @@ class ClientOptions:
     """Requests of one `embed` or `tokenize` call under way at once."""
 
     def __post_init__(self) -> None:
-        if self.deadline is not None and self.deadline <= 0:
+        if self.deadline is not None and not self.deadline > 0:
             raise ValueError(f"deadline is {self.deadline} s, and must be above 0")
         if self.embed_request_bytes < 1 or self.embed_requests_in_flight < 1:
             raise ValueError("embed_request_bytes and embed_requests_in_flight must be 1 or more")

@@ -20,6 +20,7 @@ from favor.aio import AsyncClient
 from favor.attention import AttendReport
 from favor.client import Client
 from favor.errors import DeadlineExceededError, FavorError, UnavailableError
+from favor.options import LONGEST_WAIT, call_deadline, check_durations
 from favor.streams import (
     AnswerIterator,
     AsyncAnswerIterator,
@@ -58,7 +59,8 @@ class ResumeOptions:
         for name in ("checkpoint_every", "max_kept_bytes", "max_attempts"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}, the least is 1")
-        if self.answer_timeout is not None and self.answer_timeout <= 0:
+        check_durations(self, "", "initial_backoff", "max_backoff")
+        if self.answer_timeout is not None and not self.answer_timeout > 0:
             raise ValueError(f"answer_timeout is {self.answer_timeout} s, and must be above 0")
 
 
@@ -74,7 +76,7 @@ class _Course:
         self.num_resumes = 0
         self._clients = clients
         self._options = options
-        deadline = clients[0].options.deadline if deadline is None else deadline
+        deadline = call_deadline(deadline, clients[0].options)
         self._end = None if deadline is None else time.monotonic() + deadline
         self._not_before = [0.0] * len(clients)
         self._failures = 0  # since something new came
@@ -103,7 +105,7 @@ class _Course:
             full = min(self._options.initial_backoff * 2.0 ** min(rounds - 1, 60), self._options.max_backoff)
             after = now + full * random.uniform(0.5, 1.0)
             self._not_before = [max(time_, after) for time_ in self._not_before]
-        delay = max(self._not_before[self.server] - now, 0.0)
+        delay = min(max(self._not_before[self.server] - now, 0.0), LONGEST_WAIT)
         if self._end is not None and now + delay >= self._end:
             raise with_text(error, here)
         return delay
@@ -391,7 +393,7 @@ def _shared(options: ResumeOptions, stream: StreamOptions) -> _Shared:
         max_kept_bytes=options.max_kept_bytes,
         give_checkpoints=options.give_checkpoints,
     )
-    return _Shared(log, options.answer_timeout)
+    return _Shared(log, None if options.answer_timeout is None else min(options.answer_timeout, LONGEST_WAIT))
 
 
 class ResumingStream(AnswerIterator):

@@ -200,6 +200,10 @@ def test_mode_auto_travels_and_its_report_comes_back(server, client):
     assert spec.when_missed == attention_pb2.AutoSpec.WHEN_MISSED_WARN
     assert report.reason == "8 anchors will do" and report.error_bound_missed
     assert report.measured_error.upper == 0.125 and report.predicted_error is None
+    client.attend(*arrays(), mode="auto", max_relative_error=0.25, time_budget=float("inf"))
+    assert not server.requests[1].spec.auto.HasField("time_budget")
+    with pytest.raises(ValueError, match="time_budget is nan"):
+        client.attend(*arrays(), mode="auto", max_relative_error=0.25, time_budget=float("nan"))
 
 
 def test_rows_to_measure_the_error_by_are_asked_for(server, client):

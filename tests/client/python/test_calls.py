@@ -9,7 +9,9 @@ from pathlib import Path
 
 import grpc
 import pytest
-from fake_server import Failure, FakeServer
+from both_clients import both, call, stream
+from fake_server import Failure, FakeServer, embed_by_length
+from test_attend_stream import ONES, answer_chunks
 
 import favor
 from favor import _methods
@@ -157,6 +159,36 @@ def test_the_deadline_of_a_call_counts(server):
     released.set()
 
 
+@both
+@pytest.mark.parametrize("deadline", [float("inf"), 1e300, 1e10, 1e9])
+def test_deadlines_beyond_any_clock_are_none(server, asynchronous, deadline):
+    server.on(_methods.GET_SERVER_INFO, failing([unavailable()]))
+    assert call(asynchronous, server.endpoint, "info", deadline=deadline).version == "1.2.3"
+    server.on(_methods.EMBED, embed_by_length)
+    assert len(call(asynchronous, server.endpoint, "embed", ["a", "b"], deadline=deadline)) == 2
+    server.on_stream(_methods.ATTEND_STREAM, answer_chunks)
+    assert len(stream(asynchronous, server.endpoint, [ONES], deadline=deadline)[0]) == 1
+    with favor.Client(server.endpoint, deadline=deadline) as client:
+        options = favor.ResumeOptions(answer_timeout=deadline)
+        assert len(list(favor.ResumingStream([client], [ONES], resume=options, deadline=deadline))) == 1
+        assert client.info().version == "1.2.3"
+
+
+@both
+def test_deadlines_that_are_over_are_exceeded_and_those_that_are_no_number_refused(server, asynchronous):
+    server.on(_methods.GET_SERVER_INFO, failing([]))
+    server.on_stream(_methods.ATTEND_STREAM, answer_chunks)
+    for deadline in (0.0, -1.0, -float("inf")):
+        with pytest.raises(favor.DeadlineExceededError):
+            call(asynchronous, server.endpoint, "info", deadline=deadline)
+        with pytest.raises(favor.DeadlineExceededError):
+            stream(asynchronous, server.endpoint, [ONES], deadline=deadline)
+    with pytest.raises(ValueError, match="deadline is nan"):
+        call(asynchronous, server.endpoint, "info", deadline=float("nan"))
+    with pytest.raises(ValueError, match="deadline is nan"):
+        stream(asynchronous, server.endpoint, [ONES], deadline=float("nan"))
+
+
 def test_no_server_is_unavailable():
     with favor.Client("127.0.0.1:1", retries=favor.RetryOptions(max_retries=0)) as client:
         with pytest.raises(favor.UnavailableError):
@@ -264,8 +296,18 @@ def test_local_endpoints_use_no_proxy(endpoint, local):
 
 
 def test_settings_that_make_no_sense_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="deadline is 0"):
-        favor.Client(deadline=0)
+    for deadline in (0, -1.0, float("nan")):
+        with pytest.raises(ValueError, match=f"deadline is {deadline}"):
+            favor.Client(deadline=deadline)
+    with pytest.raises(ValueError, match="answer_timeout is nan"):
+        favor.ResumeOptions(answer_timeout=float("nan"))
+    for options in (favor.RetryOptions, favor.ResumeOptions):
+        for name in ("initial_backoff", "max_backoff"):
+            for value in (-0.1, float("nan")):
+                with pytest.raises(ValueError, match=f"{name} is {value} s"):
+                    options(**{name: value})
+    with pytest.raises(ValueError, match="retries.max_retries is -1, the least is 0"):
+        favor.RetryOptions(max_retries=-1)
     with pytest.raises(ValueError, match="cert_file and tls.key_file go together"):
         favor.Client(tls=favor.TlsOptions(cert_file="x"))
     (tmp_path / "text").write_text("text")
