@@ -79,8 +79,9 @@ class ClientOptions:
     """host:port, a name that gRPC resolves (dns:///host:port), or a unix socket (unix:/path)."""
     tls: TlsOptions | None = None
     """None: plaintext."""
-    api_key: str | None = None
-    """Sent as "authorization: Bearer KEY" with every call. Without TLS it can be read on the way."""
+    api_key: str | None = field(default=None, repr=False)
+    """Sent as "authorization: Bearer KEY" with every call: printable ASCII without blanks. Without TLS it can be read on
+    the way."""
     priority: str | None = None
     """"low", "normal" or "high": who is refused and who waits when a server has too much to do. A server with API keys
     gives no more than the key allows; None: what the key has, or normal."""
@@ -102,6 +103,9 @@ class ClientOptions:
             raise ValueError("embed_request_bytes and embed_requests_in_flight must be 1 or more")
         if self.priority not in (None, "low", "normal", "high"):
             raise ValueError(f"priority is {self.priority!r}, and must be low, normal or high")
+        for index, character in enumerate(self.api_key or ""):
+            if not "!" <= character <= "~":  # or gRPC would refuse every call; the key itself is not for logs
+                raise ValueError(f"api_key has {character!r} at {index}, and must be printable ASCII without blanks")
 
 
 def metadata(options: ClientOptions) -> tuple[tuple[str, str], ...]:

@@ -229,6 +229,18 @@ def test_calls_carry_key_and_user_agent(server):
     assert server.metadata[0]["user-agent"].startswith(f"mine/1 favor-python/{favor.__version__} ")
 
 
+@pytest.mark.parametrize("key", ["secret\n", "se cret", "\tsecret", "s\u00e9cret", "secret\x7f"])
+def test_keys_that_no_call_can_carry_are_refused(key):
+    for client in (favor.Client, favor.AsyncClient):
+        with pytest.raises(ValueError, match=r"api_key has '.*' at \d, and must be printable ASCII") as caught:
+            client(api_key=key)
+        assert "cret" not in str(caught.value)
+
+
+def test_keys_are_not_shown():
+    assert "secret" not in repr(favor.ClientOptions(api_key="secret"))
+
+
 def test_calls_without_a_key_carry_none(server):
     server.on(_methods.GET_SERVER_INFO, failing([]))
     with favor.Client(server.endpoint) as client:
