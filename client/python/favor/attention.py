@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, TypedDict, get_args
 
 import numpy as np
 from google.protobuf import json_format
@@ -207,7 +207,7 @@ class AttendReport:
     """What is to be expected, from norms and logits of a few rows; in mode "auto" of the rows that chose the way. None
     for answers that approximate nothing."""
     measured_error: ErrorEstimate | None = None
-    """Mode "auto": of the answer, where it is an approximation."""
+    """Of the answer, where it is an approximation, in mode "auto" or where measure_error_rows asks for it."""
     error_bound_missed: bool = False
     """Mode "auto" with when_missed="warn": the bound was missed."""
     reason: str = ""
@@ -369,6 +369,8 @@ def attend_request(
     **options: Any,
 ) -> bytes:
     """The encoded request of `attend`, of AttendOptions."""
+    if isinstance(mode, str) and mode not in get_args(Mode):
+        raise ValueError(f'mode is {mode!r}, and must be "features", "exact" or "auto"')
     spec = attention_spec(**options)
     if mode != "features":
         if spec.features.ByteSize() > 0:

@@ -229,6 +229,11 @@ def test_a_measured_error_is_that_of_the_answer(tmp_path):
     assert estimate.num_rows == 64 and 0.7 * estimate.lower < error < 1.4 * estimate.upper
 
 
+def test_modes_that_do_not_exist_are_answered_with_those_that_do(client):
+    with pytest.raises(ValueError, match="mode is 'foo', and must be \"features\", \"exact\" or \"auto\""):
+        client.attend(*arrays(), mode="foo", num_features=8)
+
+
 def test_a_bound_is_for_mode_auto_which_needs_it(client):
     with pytest.raises(ValueError, match="max_relative_error is missing"):
         client.attend(*arrays(), mode="auto")
