@@ -349,6 +349,9 @@ def tokenize_requests(
 ) -> list[bytes]:
     """The encoded requests that together ask for all texts, in their order."""
     _check_is_list("texts", texts)
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise TypeError(f"texts[{index}] is no text")
     return [
         embedding_pb2.TokenizeRequest(
             model=model or "", texts=texts[part], without_special_tokens=not special_tokens, with_pieces=pieces

@@ -9,6 +9,7 @@ from enum import Enum
 from typing import Any, Literal
 
 import numpy as np
+from google.protobuf.message import DecodeError
 from numpy.typing import DTypeLike, NDArray
 
 from favor._proto import embedding_pb2
@@ -35,10 +36,17 @@ AsyncChunks = Iterable[Chunk] | AsyncIterable[Chunk]
 @dataclass(frozen=True)
 class SequenceState:
     """A sequence after some tokens: what a causal Performer carries from one to the next, of constant size. Any server
-    with the same weights goes on from it. `bytes(state)` is it, to be kept; `SequenceState(data)` is it again."""
+    with the same weights goes on from it. `bytes(state)` is it, to be kept; `SequenceState(data)` is it again. ValueError
+    for bytes that are no such message."""
 
     data: bytes
     """A serialised favor.v1.EncoderState."""
+
+    def __post_init__(self) -> None:
+        try:
+            embedding_pb2.EncoderState.FromString(self.data)
+        except DecodeError:
+            raise ValueError("this is no serialised favor.v1.EncoderState") from None
 
     def __bytes__(self) -> bytes:
         return self.data
@@ -64,7 +72,7 @@ def _start(
     settings = embed_request(model=model, normalize=normalize, dtype=dtype, dimensions=dimensions)
     sequence = embedding_pb2.EmbedStreamRequest.Sequence(settings=settings)
     if state is not None:
-        sequence.state.MergeFromString(bytes(state))
+        sequence.state.MergeFromString(SequenceState(bytes(state)).data)
     return embedding_pb2.EmbedStreamRequest(sequence=sequence).SerializeToString()
 
 

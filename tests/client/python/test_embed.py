@@ -49,6 +49,11 @@ def test_inputs_that_are_neither_text_nor_ids_are_refused_by_index(client):
         client.embed([[2**40]])
 
 
+def test_what_is_no_text_is_refused_by_index(client):
+    with pytest.raises(TypeError, match=r"texts\[1\] is no text"):
+        client.tokenize(["a", 5])
+
+
 def test_long_lists_are_split_by_bytes_and_come_back_in_order(server):
     server.on(_methods.EMBED, embed_by_length)
     texts = [chr(97 + i % 26) * (1 + i % 40) for i in range(500)]

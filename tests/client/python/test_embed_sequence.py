@@ -69,6 +69,14 @@ def test_a_chunk_that_is_no_list_of_ids_is_named(server, asynchronous):
             answers_of(server.endpoint, [[1], chunk], asynchronous)
 
 
+@both
+def test_bytes_that_are_no_state_are_refused(server, asynchronous):
+    with pytest.raises(ValueError, match="this is no serialised favor.v1.EncoderState"):
+        favor.SequenceState(b"junk")
+    with pytest.raises(ValueError, match="this is no serialised favor.v1.EncoderState"):
+        answers_of(server.endpoint, [[1]], asynchronous, state=b"junk")
+
+
 @pytest.fixture(scope="module")
 def favords(tmp_path_factory):
     """Two processes that serve the same models."""
