@@ -12,8 +12,9 @@ import grpc
 import grpc.aio
 
 from favor._methods import Method, Response
+from favor._parts import Part
 from favor._retry import Attempts, client_is_closed
-from favor.errors import CancelledError, FailedCall, from_call
+from favor.errors import CancelledError, FailedCall, FavorError, from_call
 from favor.options import ClientOptions, call_deadline, channel_arguments, credentials, metadata
 
 
@@ -74,22 +75,23 @@ class AsyncTransport:
 
     async def call(self, method: Method[Response], request: bytes, deadline: float | None) -> Response:
         """One call of an encoded request, retries included; FavorError."""
-        return (await self.call_all(method, [request], deadline))[0]
+        return (await self.call_all(method, [Part(request)], deadline))[0]
 
-    async def call_all(
-        self, method: Method[Response], requests: Sequence[bytes], deadline: float | None
-    ) -> list[Response]:
-        """A call for each request, some at once; answers in their order. The first FavorError ends all of them."""
+    async def call_all(self, method: Method[Response], parts: Sequence[Part], deadline: float | None) -> list[Response]:
+        """A call for each part of a list, some at once; answers in their order. The first FavorError ends all of them."""
         deadline = call_deadline(deadline, self._options)
         end = None if deadline is None else time.monotonic() + deadline
         places = asyncio.Semaphore(self._options.embed_requests_in_flight)
 
-        async def run(request: bytes) -> Response:
+        async def run(part: Part) -> Response:
             async with places:
                 left = None if end is None else end - time.monotonic()
-                return await self._call(method, request, Attempts(self._options.retries, left))
+                try:
+                    return await self._call(method, part.request, Attempts(self._options.retries, left))
+                except FavorError as error:
+                    raise part.of_whole(error) from None
 
-        tasks = [asyncio.ensure_future(run(request)) for request in requests]
+        tasks = [asyncio.ensure_future(run(part)) for part in parts]
         try:
             return list(await asyncio.gather(*tasks))
         except BaseException:

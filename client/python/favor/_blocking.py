@@ -12,8 +12,9 @@ from typing import Any, cast
 import grpc
 
 from favor._methods import Method, Response
+from favor._parts import Part
 from favor._retry import Attempts, client_is_closed
-from favor.errors import CancelledError, FailedCall, from_call
+from favor.errors import CancelledError, FailedCall, FavorError, from_call
 from favor.options import ClientOptions, call_deadline, channel_arguments, credentials, metadata
 
 
@@ -81,12 +82,10 @@ class BlockingTransport:
         attempts = Attempts(self._options.retries, call_deadline(deadline, self._options))
         return self._repeat(method, request, attempts, attempt)
 
-    def call_all(
-        self, method: Method[Response], requests: Sequence[bytes], deadline: float | None
-    ) -> list[Response]:
-        """A call for each request, some at once; answers in their order. The first FavorError ends all of them."""
-        if len(requests) <= 1:
-            return [self.call(method, request, deadline) for request in requests]
+    def call_all(self, method: Method[Response], parts: Sequence[Part], deadline: float | None) -> list[Response]:
+        """A call for each part of a list, some at once; answers in their order. The first FavorError ends all of them."""
+        if len(parts) <= 1:
+            return [self.call(method, part.request, deadline) for part in parts]
         deadline = call_deadline(deadline, self._options)
         end = None if deadline is None else time.monotonic() + deadline
         group = _Group(self._changed)
@@ -102,13 +101,16 @@ class BlockingTransport:
             finally:
                 group.remove(call)
 
-        def run(request: bytes) -> Response:
+        def run(part: Part) -> Response:
             attempts = Attempts(self._options.retries, None if end is None else end - time.monotonic())
-            return self._repeat(method, request, attempts, attempt, group)
-
-        with ThreadPoolExecutor(min(len(requests), self._options.embed_requests_in_flight)) as pool:
             try:
-                futures = [pool.submit(run, request) for request in requests]
+                return self._repeat(method, part.request, attempts, attempt, group)
+            except FavorError as error:
+                raise part.of_whole(error) from None
+
+        with ThreadPoolExecutor(min(len(parts), self._options.embed_requests_in_flight)) as pool:
+            try:
+                futures = [pool.submit(run, part) for part in parts]
                 done, _ = wait(futures, return_when=FIRST_EXCEPTION)
                 # The failure that came first, not the cancellations that followed it.
                 for future in done:

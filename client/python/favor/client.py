@@ -241,8 +241,8 @@ class Client:
     ) -> EmbedResults:
         """As `embed`, with the number of tokens of every input, errors in their places, and the servers' reports."""
         request = _embedding.embed_request(pooling=pooling, **options)
-        requests = _embedding.embed_requests(request, inputs, self.options.embed_request_bytes)
-        return _embedding.join(self._transport.call_all(_methods.EMBED, requests, deadline))
+        parts = _embedding.embed_parts(request, inputs, self.options.embed_request_bytes)
+        return _embedding.join(parts, self._transport.call_all(_methods.EMBED, parts, deadline))
 
     def embed_stream(
         self,
@@ -292,8 +292,8 @@ class Client:
     ) -> list[Tokens]:
         """The token ids of texts, as `embed` would take them, and where in the text each token stands."""
         limit = self.options.embed_request_bytes
-        requests = _embedding.tokenize_requests(texts, model, special_tokens, pieces, limit)
-        return _embedding.tokens(self._transport.call_all(_methods.TOKENIZE, requests, deadline), pieces)
+        parts = _embedding.tokenize_parts(texts, model, special_tokens, pieces, limit)
+        return _embedding.tokens(self._transport.call_all(_methods.TOKENIZE, parts, deadline), pieces)
 
     def models(self, *, deadline: float | None = None) -> list[ModelInfo]:
         """The models of the server, in the order of their names."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from favor import _enums, _tensors
+from favor._parts import Part
 from favor._proto import embedding_pb2
 from favor._tensors import Array
 from favor.attention import Features, Mode, as_dict, attention_mode, seconds
@@ -190,20 +191,21 @@ def split_by_bytes(sizes: Sequence[int], bytes_at_most: int) -> Iterator[slice]:
         yield slice(begin, len(sizes))
 
 
-def embed_requests(
+def embed_parts(
     request: embedding_pb2.EmbedRequest, inputs: Sequence[Input], bytes_at_most: int
-) -> list[bytes]:
-    """The encoded requests that together ask for all inputs, in their order."""
+) -> list[Part]:
+    """The requests that together ask for all inputs, in their order."""
     _check_is_list("inputs", inputs)
     if request.pooling == embedding_pb2.POOLING_NONE:
         bytes_at_most = max(bytes_at_most // 8, 1)
     messages = [_embed_input(i, value) for i, value in enumerate(inputs)]
-    requests = []
+    parts = []
     for part in split_by_bytes([message.ByteSize() + 6 for message in messages], bytes_at_most):
         # Encoded messages one after the other are one message: here, of what is the same and of the inputs.
         inputs_alone = embedding_pb2.EmbedRequest(inputs=messages[part])
-        requests.append(request.SerializeToString() + inputs_alone.SerializeToString())
-    return requests
+        encoded = request.SerializeToString() + inputs_alone.SerializeToString()
+        parts.append(Part(encoded, "inputs", part.start))
+    return parts
 
 
 def _stream_start(request: embedding_pb2.EmbedRequest) -> bytes:
@@ -265,8 +267,8 @@ async def async_stream_results(
         await answers.aclose()
 
 
-def embed_result(result: embedding_pb2.EmbedResult) -> EmbedResult:
-    """What became of an input, or of tokens of a sequence."""
+def embed_result(result: embedding_pb2.EmbedResult, part: Part | None = None) -> EmbedResult:
+    """What became of an input (of a part of the inputs), or of tokens of a sequence."""
     vector: Array | None = None
     scale: NDArray[np.float32] | None = None
     if result.HasField("embedding"):
@@ -274,10 +276,14 @@ def embed_result(result: embedding_pb2.EmbedResult) -> EmbedResult:
         vector = _tensors.from_bytes(embedding.data, _NAMES[embedding.type], tuple(embedding.shape))
         if embedding.type == embedding_pb2.EMBEDDING_TYPE_I8:
             scale = np.array(embedding.scale, np.float32)
+    error: FavorError | None = None
+    if vector is None:
+        error = from_status(result.error)
+        error = error if part is None else part.of_whole(error)
     return EmbedResult(
         vector=vector,
         scale=scale,
-        error=from_status(result.error) if vector is None else None,
+        error=error,
         num_tokens=result.num_tokens,
         num_tokens_used=result.num_tokens_used,
         num_windows=result.num_windows,
@@ -297,7 +303,7 @@ def _embed_report(report: embedding_pb2.EmbedReport) -> EmbedReport:
     )
 
 
-def join(responses: Sequence[embedding_pb2.EmbedResponse]) -> EmbedResults:
+def join(parts: Sequence[Part], responses: Sequence[embedding_pb2.EmbedResponse]) -> EmbedResults:
     """The answers of all requests as one; AbortedError when a model was replaced between two of them."""
     for response in responses[1:]:
         first, other = responses[0].report, response.report
@@ -307,7 +313,11 @@ def join(responses: Sequence[embedding_pb2.EmbedResponse]) -> EmbedResults:
                 f"model {first.model} was replaced meanwhile: model_id was {first.model_id} and became {other.model_id}",
             )
     return EmbedResults(
-        results=[embed_result(result) for response in responses for result in response.results],
+        results=[
+            embed_result(result, part)
+            for part, response in zip(parts, responses, strict=True)
+            for result in response.results
+        ],
         reports=[_embed_report(response.report) for response in responses],
     )
 
@@ -344,20 +354,21 @@ def stack(rows: list[Array]) -> Array:
     return np.stack(rows) if rows else np.zeros((0, 0), np.float32)
 
 
-def tokenize_requests(
+def tokenize_parts(
     texts: Sequence[str], model: str | None, special_tokens: bool, pieces: bool, bytes_at_most: int
-) -> list[bytes]:
-    """The encoded requests that together ask for all texts, in their order."""
+) -> list[Part]:
+    """The requests that together ask for all texts, in their order."""
     _check_is_list("texts", texts)
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"texts[{index}] is no text")
-    return [
-        embedding_pb2.TokenizeRequest(
+    parts = []
+    for part in split_by_bytes([len(text.encode()) + 6 for text in texts], bytes_at_most):
+        request = embedding_pb2.TokenizeRequest(
             model=model or "", texts=texts[part], without_special_tokens=not special_tokens, with_pieces=pieces
-        ).SerializeToString()
-        for part in split_by_bytes([len(text.encode()) + 6 for text in texts], bytes_at_most)
-    ]
+        )
+        parts.append(Part(request.SerializeToString(), "texts", part.start))
+    return parts
 
 
 def tokens(responses: Sequence[embedding_pb2.TokenizeResponse], pieces: bool) -> list[Tokens]:

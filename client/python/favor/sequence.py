@@ -36,8 +36,8 @@ AsyncChunks = Iterable[Chunk] | AsyncIterable[Chunk]
 @dataclass(frozen=True)
 class SequenceState:
     """A sequence after some tokens: what a causal Performer carries from one to the next, of constant size. Any server
-    with the same weights goes on from it. `bytes(state)` is it, to be kept; `SequenceState(data)` is it again. ValueError
-    for bytes that are no such message."""
+    with the same weights goes on from it. `bytes(state)` is it, to be kept; `SequenceState(data)` is it again.
+    ValueError for bytes that are no such message."""
 
     data: bytes
     """A serialised favor.v1.EncoderState."""

@@ -1,17 +1,19 @@
 """embed and tokenize: splitting, order, types, and errors of single inputs."""
 
+import asyncio
 import threading
 import time
 
 import grpc
 import numpy as np
 import pytest
+from both_clients import both
 from fake_server import Failure, FakeServer, embed_by_length
 
 import favor
 from favor import _methods
 from favor._proto import embedding_pb2
-from favor.embedding import embed_requests, split_by_bytes, tokenize_requests
+from favor.embedding import embed_parts, split_by_bytes, tokenize_parts
 
 
 @pytest.fixture
@@ -70,10 +72,10 @@ def test_a_request_has_no_more_inputs_than_servers_take():
     assert parts == [slice(0, 65_536), slice(65_536, 131_072), slice(131_072, 131_073)]
     assert list(split_by_bytes([1] * 65_536, 10**9)) == [slice(0, 65_536)]
     texts = [""] * 65_537
-    embeds = embed_requests(embedding_pb2.EmbedRequest(), texts, 10**9)
-    assert [len(embedding_pb2.EmbedRequest.FromString(r).inputs) for r in embeds] == [65_536, 1]
-    tokenizes = tokenize_requests(texts, None, True, False, 10**9)
-    assert [len(embedding_pb2.TokenizeRequest.FromString(r).texts) for r in tokenizes] == [65_536, 1]
+    embeds = embed_parts(embedding_pb2.EmbedRequest(), texts, 10**9)
+    assert [len(embedding_pb2.EmbedRequest.FromString(part.request).inputs) for part in embeds] == [65_536, 1]
+    tokenizes = tokenize_parts(texts, None, True, False, 10**9)
+    assert [len(embedding_pb2.TokenizeRequest.FromString(part.request).texts) for part in tokenizes] == [65_536, 1]
 
 
 def test_requests_are_under_way_at_once(server):
@@ -105,6 +107,52 @@ def test_one_failed_request_ends_the_call_and_the_requests_under_way(server):
         assert time.monotonic() - begin < 15  # it does not wait for a
     released.set()
     assert len(server.requests) <= 3
+
+
+def refuse_bad(request):
+    """Embeds by length, and names the "bad" as favord does, by their places in the request."""
+    response = embed_by_length(request)
+    for i, result in enumerate(response.results):
+        if result.HasField("error"):
+            failure = Failure(grpc.StatusCode.INVALID_ARGUMENT, f"inputs[{i}].text is bad", field=f"inputs[{i}].text")
+            result.error.CopyFrom(failure.status)
+    return response
+
+
+@both
+def test_errors_name_inputs_and_texts_by_their_places_in_the_whole_list(server, asynchronous):
+    def refuse(request):
+        for i, text in enumerate(request.texts):
+            if text == "bad":
+                raise Failure(grpc.StatusCode.INVALID_ARGUMENT, f"texts[{i}]: bad", field=f"texts[{i}]")
+        return embedding_pb2.TokenizeResponse()
+
+    server.on(_methods.EMBED, refuse_bad)
+    server.on(_methods.TOKENIZE, refuse)
+    texts = ["ab"] * 70 + ["bad"]
+
+    def answers(call_):
+        options = {"embed_request_bytes": 100, "embed_requests_in_flight": 1}
+        if not asynchronous:
+            with favor.Client(server.endpoint, **options) as client:
+                return call_(client)
+
+        async def run():
+            async with favor.AsyncClient(server.endpoint, **options) as client:
+                return await call_(client)
+
+        return asyncio.run(run())
+
+    with pytest.raises(favor.EmbedInputsError, match=r"input 70: inputs\[70\].text is bad") as caught:
+        answers(lambda client: client.embed(texts))
+    assert caught.value.field_violations[0].field == "inputs[70].text"
+    error = answers(lambda client: client.embed(texts, return_errors=True))[70]
+    assert isinstance(error, favor.InvalidArgumentError)
+    assert error.field_violations == (favor.FieldViolation("inputs[70].text", "inputs[70].text is bad"),)
+    assert len(server.requests) > 2 * 5
+    with pytest.raises(favor.InvalidArgumentError, match=r"texts\[70\]: bad") as caught:
+        answers(lambda client: client.tokenize(texts))
+    assert caught.value.field_violations[0].field == "texts[70]"
 
 
 def test_errors_of_inputs_are_raised_together(client):
