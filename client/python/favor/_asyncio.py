@@ -78,7 +78,7 @@ class AsyncTransport:
         return (await self.call_all(method, [Part(request)], deadline))[0]
 
     async def call_all(self, method: Method[Response], parts: Sequence[Part], deadline: float | None) -> list[Response]:
-        """A call for each part of a list, some at once; answers in their order. The first FavorError ends all of them."""
+        """A call for each part of a list, some at once; answers in their order. The first FavorError ends them all."""
         deadline = call_deadline(deadline, self._options)
         end = None if deadline is None else time.monotonic() + deadline
         places = asyncio.Semaphore(self._options.embed_requests_in_flight)

@@ -83,7 +83,7 @@ class BlockingTransport:
         return self._repeat(method, request, attempts, attempt)
 
     def call_all(self, method: Method[Response], parts: Sequence[Part], deadline: float | None) -> list[Response]:
-        """A call for each part of a list, some at once; answers in their order. The first FavorError ends all of them."""
+        """A call for each part of a list, some at once; answers in their order. The first FavorError ends them all."""
         if len(parts) <= 1:
             return [self.call(method, part.request, deadline) for part in parts]
         deadline = call_deadline(deadline, self._options)

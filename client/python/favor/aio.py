@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, Unpack, overload
 
 from numpy.typing import ArrayLike, DTypeLike
@@ -18,6 +18,7 @@ from favor import sequence as _sequence
 from favor import server as _server
 from favor import states as _states
 from favor import streams as _streams
+from favor._answers import AsyncAnswerIterator, open_async_stream
 from favor._asyncio import AsyncTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
 from favor._tensors import Array
@@ -251,14 +252,15 @@ class AsyncClient:
         pooling: Pooling | None = None,
         deadline: float | None = None,
         **options: Unpack[EmbedOptions],
-    ) -> AsyncIterator[EmbedResult]:
-        """Embeds inputs while they come: any iterable of texts or token ids, plain or asynchronous. Results come in their order, each as soon as it is
-        there, errors in their places; what an iteration takes from `inputs` follows what the server takes, some hundred
-        inputs ahead of the results. An iterator that is left early ends the stream (or `aclose()` it). A stream
-        that breaks is not tried again."""
+    ) -> AsyncAnswerIterator[EmbedResult]:
+        """Embeds inputs while they come: any iterable of texts or token ids, plain or asynchronous. Results
+        come in their order, each as soon as it is there, errors in their places; what an iteration takes from `inputs`
+        follows what the server takes, some hundred inputs ahead of the results. An iterator that is left early ends the
+        stream (or `aclose()` it). A stream that breaks is not tried again."""
         request = _embedding.embed_request(pooling=pooling, **options)
         requests = _embedding.async_stream_requests(request, inputs)
-        return _embedding.async_stream_results(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
+        take = _embedding.stream_result
+        return AsyncAnswerIterator(open_async_stream(self._transport, _methods.EMBED_STREAM, requests, deadline, take))
 
     def embed_sequence(
         self,
@@ -270,7 +272,7 @@ class AsyncClient:
         dimensions: int | None = None,
         state: SequenceState | bytes | None = None,
         deadline: float | None = None,
-    ) -> AsyncIterator[EmbedResult | SequenceState]:
+    ) -> AsyncAnswerIterator[EmbedResult | SequenceState]:
         """Embeds one sequence, of any length, with a causal Performer, its tokens as they come: any iterable of lists
         of token ids, or `favor.GET_STATE`. Of each list comes a result with one vector for each token, [tokens,
         dimensions], which are those of the whole sequence however it is cut; of GET_STATE the `SequenceState` after all
@@ -279,7 +281,8 @@ class AsyncClient:
         requests = _sequence.async_sequence_requests(
             chunks, model=model, normalize=normalize, dtype=dtype, dimensions=dimensions, state=state
         )
-        return _sequence.async_sequence_answers(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
+        take = _sequence.sequence_answer
+        return AsyncAnswerIterator(open_async_stream(self._transport, _methods.EMBED_STREAM, requests, deadline, take))
 
     async def tokenize(
         self,

@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal, Unpack, overload
 
 from numpy.typing import ArrayLike, DTypeLike
@@ -19,6 +19,7 @@ from favor import sequence as _sequence
 from favor import server as _server
 from favor import states as _states
 from favor import streams as _streams
+from favor._answers import AnswerIterator, open_stream
 from favor._blocking import BlockingTransport
 from favor._proto import health_pb2, info_pb2, model_pb2
 from favor._tensors import Array
@@ -251,14 +252,15 @@ class Client:
         pooling: Pooling | None = None,
         deadline: float | None = None,
         **options: Unpack[EmbedOptions],
-    ) -> Iterator[EmbedResult]:
-        """Embeds inputs while they come: any iterable of texts or token ids, which another thread reads. Results come in their order, each as soon as it is
-        there, errors in their places; what an iteration takes from `inputs` follows what the server takes, some hundred
-        inputs ahead of the results. An iterator that is left early ends the stream (or `close()` it). A stream
-        that breaks is not tried again."""
+    ) -> AnswerIterator[EmbedResult]:
+        """Embeds inputs while they come: any iterable of texts or token ids, which another thread reads. Results
+        come in their order, each as soon as it is there, errors in their places; what an iteration takes from `inputs`
+        follows what the server takes, some hundred inputs ahead of the results. An iterator that is left early ends the
+        stream (or `close()` it). A stream that breaks is not tried again."""
         request = _embedding.embed_request(pooling=pooling, **options)
         requests = _embedding.stream_requests(request, inputs)
-        return _embedding.stream_results(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
+        take = _embedding.stream_result
+        return AnswerIterator(open_stream(self._transport, _methods.EMBED_STREAM, requests, deadline, take))
 
     def embed_sequence(
         self,
@@ -270,7 +272,7 @@ class Client:
         dimensions: int | None = None,
         state: SequenceState | bytes | None = None,
         deadline: float | None = None,
-    ) -> Iterator[EmbedResult | SequenceState]:
+    ) -> AnswerIterator[EmbedResult | SequenceState]:
         """Embeds one sequence, of any length, with a causal Performer, its tokens as they come: any iterable of lists
         of token ids, or `favor.GET_STATE`. Of each list comes a result with one vector for each token, [tokens,
         dimensions], which are those of the whole sequence however it is cut; of GET_STATE the `SequenceState` after all
@@ -279,7 +281,8 @@ class Client:
         requests = _sequence.sequence_requests(
             chunks, model=model, normalize=normalize, dtype=dtype, dimensions=dimensions, state=state
         )
-        return _sequence.sequence_answers(self._transport.stream(_methods.EMBED_STREAM, requests, deadline))
+        take = _sequence.sequence_answer
+        return AnswerIterator(open_stream(self._transport, _methods.EMBED_STREAM, requests, deadline, take))
 
     def tokenize(
         self,

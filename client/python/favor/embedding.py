@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
 
@@ -247,24 +247,9 @@ def async_stream_requests(request: embedding_pb2.EmbedRequest, inputs: AsyncInpu
     return messages()
 
 
-def stream_results(answers: Generator[embedding_pb2.EmbedStreamResponse, None, None]) -> Iterator[EmbedResult]:
-    """What became of each input of a stream."""
-    try:
-        for answer in answers:
-            yield embed_result(answer.result)
-    finally:
-        answers.close()
-
-
-async def async_stream_results(
-    answers: AsyncGenerator[embedding_pb2.EmbedStreamResponse, None],
-) -> AsyncIterator[EmbedResult]:
-    """The same for asyncio."""
-    try:
-        async for answer in answers:
-            yield embed_result(answer.result)
-    finally:
-        await answers.aclose()
+def stream_result(answer: embedding_pb2.EmbedStreamResponse) -> EmbedResult:
+    """What became of an input of a stream."""
+    return embed_result(answer.result)
 
 
 def embed_result(result: embedding_pb2.EmbedResult, part: Part | None = None) -> EmbedResult:

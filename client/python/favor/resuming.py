@@ -14,16 +14,15 @@ from typing import Unpack
 import grpc
 
 from favor import _methods
+from favor._answers import AnswerIterator, AsyncAnswerIterator
 from favor._proto import attention_pb2
 from favor._replay import ReplayLog, is_break, with_text
 from favor.aio import AsyncClient
 from favor.attention import AttendReport
 from favor.client import Client
-from favor.errors import DeadlineExceededError, FavorError, UnavailableError
+from favor.errors import CancelledError, DeadlineExceededError, FavorError, UnavailableError
 from favor.options import LONGEST_WAIT, call_deadline, check_durations
 from favor.streams import (
-    AnswerIterator,
-    AsyncAnswerIterator,
     AsyncAttentionChunks,
     AttentionChunks,
     StreamAnswer,
@@ -111,6 +110,10 @@ class _Course:
         return delay
 
 
+def _stream_is_closed() -> CancelledError:
+    return CancelledError(grpc.StatusCode.CANCELLED, "the stream is closed")
+
+
 class _Shared:
     """What those who feed, send, read and watch have in common. Guarded by a lock, or of one event loop."""
 
@@ -128,13 +131,23 @@ class _Shared:
         self._heard = 0.0  # when the server last took or gave something
 
     def begin_call(self) -> tuple[int, list[bytes]]:
-        """The number of a new call, and the messages it begins with."""
+        """The number of a new call, and the messages it begins with; CancelledError when there is to be none."""
+        if self.closed:
+            raise _stream_is_closed()
         self._call += 1
         self._cancel, self._all_said, self.is_silent = None, False, False
         return self._call, self.log.rewind()
 
     def on_open(self, cancel: Callable[[], object]) -> None:
         self._cancel = cancel
+        if self.closed:
+            cancel()
+
+    def close(self) -> None:
+        """Ends the call under way, and has none follow."""
+        self.closed = True
+        if self._cancel is not None:
+            self._cancel()
 
     def begin_reading(self) -> None:
         self._reading, self._heard = True, time.monotonic()
@@ -179,9 +192,12 @@ class _Shared:
         self._cancel, self.is_silent = None, True
 
     def end_call(self, failure: FavorError | None) -> FavorError | None:
-        """Why the stream is to go on elsewhere; None: it is at its end. Raises what the caller's chunks raised."""
+        """Why the stream is to go on elsewhere; None: it is at its end. Raises what the caller's chunks raised, and
+        CancelledError when it was closed."""
         self._call += 1
         self._cancel, self._reading = None, False
+        if self.closed:
+            raise _stream_is_closed()
         if self.failure is not None:
             raise self.failure
         if self.is_silent:
@@ -217,11 +233,16 @@ class _Blocking:
                     self._changed.notify_all()
                 if why is None:
                     return
-                time.sleep(self._course.delay_after(why, self._shared.log.num_answers > before))
+                delay = self._course.delay_after(why, self._shared.log.num_answers > before)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._shared.closed, delay)
         finally:
-            with self._changed:
-                self._shared.closed = True
-                self._changed.notify_all()
+            self.end()
+
+    def end(self) -> None:
+        with self._changed:
+            self._shared.close()
+            self._changed.notify_all()
 
     def _feed(self, chunks: AttentionChunks) -> None:
         try:
@@ -300,6 +321,7 @@ class _Asynchronous:
         self._clients = clients
         self._course = course
         self._changed = asyncio.Condition()
+        self._closed = asyncio.Event()
 
     async def run(self, chunks: AsyncAttentionChunks) -> AsyncGenerator[StreamAnswer, None]:
         tasks = [asyncio.ensure_future(self._feed(chunks)), asyncio.ensure_future(self._watch())]
@@ -318,12 +340,19 @@ class _Asynchronous:
                     self._changed.notify_all()
                 if why is None:
                     return
-                await asyncio.sleep(self._course.delay_after(why, self._shared.log.num_answers > before))
+                delay = self._course.delay_after(why, self._shared.log.num_answers > before)
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(delay):
+                        await self._closed.wait()
         finally:
-            self._shared.closed = True
+            self.end()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+    def end(self) -> None:
+        self._shared.close()
+        self._closed.set()
 
     async def _feed(self, chunks: AsyncAttentionChunks) -> None:
         try:
@@ -396,7 +425,7 @@ def _shared(options: ResumeOptions, stream: StreamOptions) -> _Shared:
     return _Shared(log, None if options.answer_timeout is None else min(options.answer_timeout, LONGEST_WAIT))
 
 
-class ResumingStream(AnswerIterator):
+class ResumingStream(AnswerIterator[StreamAnswer]):
     """`attend_stream` over replicas: when a server dies, drains, has no room or falls silent, the next of the list goes
     on from the last checkpoint. What came since then is sent again, answers that the caller has had are dropped, and
     the others are the same bits as without the break, as long as the servers have CPUs of the same kind.
@@ -421,7 +450,8 @@ class ResumingStream(AnswerIterator):
     ) -> None:
         self._shared = _shared(resume, options)
         self._course = _Course(clients, resume, deadline)
-        super().__init__(_Blocking(self._shared, clients, self._course).run(chunks))
+        work = _Blocking(self._shared, clients, self._course)
+        super().__init__((work.run(chunks), work.end))
 
     @property
     def report(self) -> AttendReport | None:
@@ -434,7 +464,7 @@ class ResumingStream(AnswerIterator):
         return self._course.num_resumes
 
 
-class AsyncResumingStream(AsyncAnswerIterator):
+class AsyncResumingStream(AsyncAnswerIterator[StreamAnswer]):
     """ResumingStream for asyncio, over AsyncClients."""
 
     def __init__(
@@ -448,7 +478,8 @@ class AsyncResumingStream(AsyncAnswerIterator):
     ) -> None:
         self._shared = _shared(resume, options)
         self._course = _Course(clients, resume, deadline)
-        super().__init__(_Asynchronous(self._shared, clients, self._course).run(chunks))
+        work = _Asynchronous(self._shared, clients, self._course)
+        super().__init__((work.run(chunks), work.end))
 
     @property
     def report(self) -> AttendReport | None:

@@ -3,7 +3,7 @@ proto/favor/v1/embedding.proto."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Literal
@@ -128,29 +128,8 @@ def async_sequence_requests(
     return messages()
 
 
-def _answer(answer: embedding_pb2.EmbedStreamResponse) -> EmbedResult | SequenceState:
+def sequence_answer(answer: embedding_pb2.EmbedStreamResponse) -> EmbedResult | SequenceState:
+    """What became of a chunk."""
     if answer.HasField("state"):
         return SequenceState(answer.state.SerializeToString())
     return embed_result(answer.result)
-
-
-def sequence_answers(
-    answers: Generator[embedding_pb2.EmbedStreamResponse, None, None],
-) -> Iterator[EmbedResult | SequenceState]:
-    """What became of each chunk."""
-    try:
-        for answer in answers:
-            yield _answer(answer)
-    finally:
-        answers.close()
-
-
-async def async_sequence_answers(
-    answers: AsyncGenerator[embedding_pb2.EmbedStreamResponse, None],
-) -> AsyncIterator[EmbedResult | SequenceState]:
-    """The same for asyncio."""
-    try:
-        async for answer in answers:
-            yield _answer(answer)
-    finally:
-        await answers.aclose()

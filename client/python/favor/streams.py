@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Generator, Iterable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from numpy.typing import ArrayLike, DTypeLike
 
 from favor import _methods, _tensors
+from favor._answers import AnswerIterator, AsyncAnswerIterator, open_async_stream, open_stream
 from favor._asyncio import AsyncTransport
 from favor._blocking import BlockingTransport
 from favor._proto import attention_pb2
@@ -225,76 +225,15 @@ async def _async_requests(opening: Opening, ledger: Ledger, chunks: AsyncAttenti
         index += 1
 
 
-def _answers(
-    ledger: Ledger, wire: Generator[attention_pb2.AttendStreamResponse, None, None]
-) -> Generator[StreamAnswer, None, None]:
-    with contextlib.closing(wire):
-        for message in wire:
-            answer = ledger.take(message)
-            if answer is not None:
-                yield answer
-
-
-async def _async_answers(
-    ledger: Ledger, wire: AsyncGenerator[attention_pb2.AttendStreamResponse, None]
-) -> AsyncGenerator[StreamAnswer, None]:
-    async with contextlib.aclosing(wire):
-        async for message in wire:
-            answer = ledger.take(message)
-            if answer is not None:
-                yield answer
-
-
-class AnswerIterator(Iterator[StreamAnswer]):
-    """The answers of a stream, as they come. The call ends with the last one, with `close()`, or when nobody holds this
-    any more; it is a context manager too."""
-
-    def __init__(self, answers: Generator[StreamAnswer, None, None]) -> None:
-        self._answers = answers
-
-    def __next__(self) -> StreamAnswer:
-        return next(self._answers)
-
-    def close(self) -> None:
-        """Ends the call, whatever is under way."""
-        self._answers.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-
-class AsyncAnswerIterator(AsyncIterator[StreamAnswer]):
-    """The same for asyncio, with `aclose()`."""
-
-    def __init__(self, answers: AsyncGenerator[StreamAnswer, None]) -> None:
-        self._answers = answers
-
-    async def __anext__(self) -> StreamAnswer:
-        return await anext(self._answers)
-
-    async def aclose(self) -> None:
-        """Ends the call, whatever is under way."""
-        await self._answers.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *exception: object) -> None:
-        await self.aclose()
-
-
-class AttendStream(AnswerIterator):
+class AttendStream(AnswerIterator[StreamAnswer]):
     """What `Client.attend_stream` returns."""
 
     def __init__(
         self, transport: BlockingTransport, chunks: AttentionChunks, deadline: float | None, opening: Opening
     ) -> None:
         self._ledger = Ledger(opening)
-        wire = transport.stream(_methods.ATTEND_STREAM, _requests(opening, self._ledger, chunks), deadline)
-        super().__init__(_answers(self._ledger, wire))
+        requests = _requests(opening, self._ledger, chunks)
+        super().__init__(open_stream(transport, _methods.ATTEND_STREAM, requests, deadline, self._ledger.take))
 
     @property
     def report(self) -> AttendReport | None:
@@ -302,15 +241,15 @@ class AttendStream(AnswerIterator):
         return self._ledger.report
 
 
-class AsyncAttendStream(AsyncAnswerIterator):
+class AsyncAttendStream(AsyncAnswerIterator[StreamAnswer]):
     """What `AsyncClient.attend_stream` returns."""
 
     def __init__(
         self, transport: AsyncTransport, chunks: AsyncAttentionChunks, deadline: float | None, opening: Opening
     ) -> None:
         self._ledger = Ledger(opening)
-        wire = transport.stream(_methods.ATTEND_STREAM, _async_requests(opening, self._ledger, chunks), deadline)
-        super().__init__(_async_answers(self._ledger, wire))
+        requests = _async_requests(opening, self._ledger, chunks)
+        super().__init__(open_async_stream(transport, _methods.ATTEND_STREAM, requests, deadline, self._ledger.take))
 
     @property
     def report(self) -> AttendReport | None:

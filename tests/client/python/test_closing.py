@@ -1,4 +1,5 @@
-"""Closing a client ends what is under way on it, and only that: as favor.CancelledError, in whatever it was."""
+"""Closing a client, or a stream, ends what is under way on it, and only that: as favor.CancelledError, in whatever
+waits for it."""
 
 import asyncio
 import contextlib
@@ -7,9 +8,9 @@ import time
 
 import grpc
 import pytest
-from both_clients import both
+from both_clients import both, no_task_is_left
 from fake_server import Failure
-from test_attend_stream import ONES, await_that
+from test_attend_stream import ONES, await_that, num_threads
 
 import favor
 from favor import _methods
@@ -47,6 +48,7 @@ def held(server):
     server.on(_methods.FOLD, answer.unavailable)
     server.on(_methods.TOKENIZE, answer.unavailable)
     server.on_stream(_methods.ATTEND_STREAM, answer.stream)
+    server.on_stream(_methods.EMBED_STREAM, answer.stream)
     yield answer
     answer.released.set()
 
@@ -185,3 +187,92 @@ def test_a_resuming_stream_goes_on_where_a_client_is_open(server, held, asynchro
         with favor.Client(server.endpoint) as client:
             answers = list(favor.ResumingStream([closed, client], [(ONES, ONES, ONES)]))
     assert [answer.output.tolist() for answer in answers] == [ONES.tolist()]
+
+
+STREAMS = ["attend_stream", "embed_stream", "embed_sequence", "resuming", "resuming in backoff"]
+
+
+def open_stream(client, kind):
+    """A stream whose source has no end."""
+    chunk = {"embed_stream": "a text", "embed_sequence": [1]}.get(kind, ONES)
+    chunks = (chunk for _ in range(10**9))
+    if not kind.startswith("resuming"):
+        return getattr(client, kind)(chunks)
+    options = favor.ResumeOptions(initial_backoff=60.0, max_backoff=60.0)
+    cls = favor.AsyncResumingStream if isinstance(client, favor.AsyncClient) else favor.ResumingStream
+    return cls([client], chunks, resume=options)
+
+
+def refuse_streams(server, held):
+    def refuse(requests):
+        held.unavailable(next(requests))
+        yield
+
+    server.on_stream(_methods.ATTEND_STREAM, refuse)
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_is_closed_while_a_thread_waits_for_its_answer(server, held, kind):
+    if kind == "resuming in backoff":
+        refuse_streams(server, held)
+    before = num_threads()
+    outcome = []
+    with favor.Client(server.endpoint) as client:
+        stream = open_stream(client, kind)
+
+        def read():
+            try:
+                outcome.append(next(stream))
+            except Exception as failure:
+                outcome.append(type(failure))
+
+        reader = threading.Thread(target=read)
+        reader.start()
+        await_that(lambda: held.num_calls == 1, "the call")
+        stream.close()
+        reader.join(20)
+        assert outcome == [favor.CancelledError]
+        assert next(stream, None) is None
+        stream.close()
+        assert held.num_calls == 1
+    await_that(lambda: num_threads() <= before, "threads")
+
+
+@pytest.mark.parametrize("kind", STREAMS)
+def test_a_stream_is_closed_while_a_task_waits_for_its_answer(server, held, kind):
+    if kind == "resuming in backoff":
+        refuse_streams(server, held)
+
+    async def run_and_close():
+        async with favor.AsyncClient(server.endpoint) as client:
+            stream = open_stream(client, kind)
+            reader = asyncio.ensure_future(anext(stream))
+            await asyncio.to_thread(await_that, lambda: held.num_calls == 1, "the call")
+            await stream.aclose()
+            done, _ = await asyncio.wait([reader], timeout=20)
+            assert done and not reader.cancelled() and isinstance(reader.exception(), favor.CancelledError)
+            assert await anext(stream, None) is None
+            await stream.aclose()
+            await no_task_is_left()
+        assert held.num_calls == 1
+
+    asyncio.run(run_and_close())
+
+
+@both
+@pytest.mark.parametrize("kind", STREAMS[:-1])
+def test_a_stream_that_is_closed_before_anybody_reads_makes_no_call(server, held, asynchronous, kind):
+    async def open_and_close():
+        async with favor.AsyncClient(server.endpoint) as client:
+            async with open_stream(client, kind) as stream:
+                pass
+            assert await anext(stream, None) is None
+
+    if asynchronous:
+        asyncio.run(open_and_close())
+    else:
+        with favor.Client(server.endpoint) as client:
+            with open_stream(client, kind) as stream:
+                pass
+            assert next(stream, None) is None
+    assert held.num_calls == 0
