@@ -13,9 +13,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from numpy.typing import ArrayLike, DTypeLike
 
-from favor import _enums, _tensors
+from favor import _enums, _numbers, _tensors
 from favor._proto import attention_pb2, tensor_pb2
 from favor._tensors import Array
+from favor.options import LONGEST_WAIT
 
 Kernel = Literal[
     "softmax",
@@ -271,17 +272,20 @@ def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
         estimator=_enums.value(  # type: ignore[arg-type]
             "estimator", attention_pb2.Estimator, "ESTIMATOR_", features.estimator
         ),
-        num_features=features.num_features,
         nonlinearity=_enums.value(  # type: ignore[arg-type]
             "nonlinearity", attention_pb2.Nonlinearity, "NONLINEARITY_", features.nonlinearity
         ),
-        polynomial_offset=features.polynomial_offset,
         antithetic=features.antithetic,
         precondition=features.precondition,
+        statistics=None if features.statistics is None else _statistics_to_wire(features.statistics),
+    )
+    _numbers.put(
+        spec,
+        num_features=features.num_features,
+        polynomial_offset=features.polynomial_offset,
         num_anchors=features.num_anchors,
         num_directions=features.num_directions,
         num_fit_rows=features.num_fit_rows,
-        statistics=None if features.statistics is None else _statistics_to_wire(features.statistics),
     )
     projection = attention_pb2.Projection(
         kind=_enums.value(  # type: ignore[arg-type]
@@ -290,19 +294,20 @@ def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
         row_norms=_enums.value(  # type: ignore[arg-type]
             "row_norms", attention_pb2.RowNorms, "ROW_NORMS_", features.row_norms
         ),
-        seed=features.seed,
     )
+    _numbers.put(projection, seed=features.seed)
     if features.projection_matrix is not None:
         projection.matrix.CopyFrom(_tensors.to_wire("projection_matrix", features.projection_matrix))
     if projection.ByteSize() > 0:
         spec.projection.CopyFrom(projection)
     if features.epsilon_parity is not None:
-        spec.epsilon_parity.CopyFrom(
-            attention_pb2.EpsilonParity(
-                feature_epsilon=features.epsilon_parity.feature_epsilon,
-                causal_epsilon=features.epsilon_parity.causal_epsilon,
-            )
+        parity = attention_pb2.EpsilonParity()
+        _numbers.put(
+            parity,
+            feature_epsilon=features.epsilon_parity.feature_epsilon,
+            causal_epsilon=features.epsilon_parity.causal_epsilon,
         )
+        spec.epsilon_parity.CopyFrom(parity)
     return spec
 
 
@@ -328,7 +333,8 @@ def attention_spec(
     **features: Any,
 ) -> attention_pb2.AttentionSpec:
     """SpecOptions on the wire; ValueError or TypeError naming the argument."""
-    spec = attention_pb2.AttentionSpec(features=feature_spec(Features(**features)), causal=causal, scale=scale)
+    spec = attention_pb2.AttentionSpec(features=feature_spec(Features(**features)), causal=causal)
+    _numbers.put(spec, scale=scale)
     spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
     spec.precision = _enums.value(  # type: ignore[assignment]
         "precision", attention_pb2.Precision, "PRECISION_", precision
@@ -342,11 +348,11 @@ def _auto_spec(
     if max_relative_error is None:
         raise ValueError('max_relative_error is missing, mode="auto" needs it')
     spec = attention_pb2.AttentionSpec()
-    spec.auto.max_relative_error = max_relative_error
+    _numbers.put(spec.auto, max_relative_error=max_relative_error)
     if time_budget is not None and math.isnan(time_budget):
         raise ValueError("time_budget is nan, and must be a number of seconds")
     if time_budget is not None and time_budget != math.inf:
-        spec.auto.time_budget.FromNanoseconds(round(time_budget * 1e9))
+        spec.auto.time_budget.FromNanoseconds(round(min(time_budget, LONGEST_WAIT) * 1e9))
     spec.auto.when_missed = _enums.value(  # type: ignore[assignment]
         "when_missed", attention_pb2.AutoSpec.WhenMissed, "WHEN_MISSED_", when_missed
     )
@@ -385,8 +391,9 @@ def attend_request(
     for name, value in bounds.items():
         if mode != "auto" and value is not None:
             raise ValueError(f'{name} is given, and means nothing without mode="auto"')
-    request = attention_pb2.AttendRequest(
-        spec=spec, query_lengths=query_lengths, key_lengths=key_lengths, measure_error_rows=measure_error_rows
+    request = attention_pb2.AttendRequest(spec=spec)
+    _numbers.put(
+        request, query_lengths=query_lengths, key_lengths=key_lengths, measure_error_rows=measure_error_rows
     )
     if output_dtype is not None:
         request.output_type = _tensors.data_type("output_dtype", output_dtype)

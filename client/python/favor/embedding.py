@@ -10,7 +10,7 @@ import grpc
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from favor import _enums, _tensors
+from favor import _enums, _numbers, _tensors
 from favor._parts import Part
 from favor._proto import embedding_pb2
 from favor._tensors import Array
@@ -139,12 +139,11 @@ def embed_request(
         over_length=_enums.value(  # type: ignore[arg-type]
             "over_length", embedding_pb2.OverLength, "OVER_LENGTH_", over_length
         ),
-        window_overlap=window_overlap,
         output_type=_TYPES[_tensors.dtype_name("dtype", "float32" if dtype is None else dtype, tuple(_TYPES))],
-        dimensions=dimensions or 0,
         prompt=prompt,
         prompt_name=prompt_name or "",
     )
+    _numbers.put(request, window_overlap=window_overlap, dimensions=dimensions)
     if normalize is not None:
         request.normalize = normalize
     if attention is not None:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from google.protobuf.message import DecodeError
 from numpy.typing import ArrayLike, DTypeLike
 
-from favor import _enums, _tensors
+from favor import _enums, _numbers, _tensors
 from favor._proto import attention_pb2
 from favor.attention import as_dict, attention_spec
 
@@ -156,9 +156,9 @@ def fold_request(
     numbers = attention_pb2.FoldRequest
     request = attention_pb2.FoldRequest(
         spec=attention_spec(**spec) if spec or state is None else state._head.spec,
-        key_lengths=key_lengths,
         encoding=encoding_number(encoding),  # type: ignore[arg-type]
     )
+    _numbers.put(request, key_lengths=key_lengths)
     pieces: _tensors.Pieces = [request.SerializeToString()]
     pieces += _tensors.encode_field(numbers.KEYS_FIELD_NUMBER, "keys", keys)
     pieces += _tensors.encode_field(numbers.VALUES_FIELD_NUMBER, "values", values)

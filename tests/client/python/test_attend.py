@@ -1,5 +1,7 @@
 """attend: what goes out, and what comes back."""
 
+import re
+
 import numpy as np
 import pytest
 from fake_server import FakeServer
@@ -232,6 +234,23 @@ def test_a_measured_error_is_that_of_the_answer(tmp_path):
 def test_modes_that_do_not_exist_are_answered_with_those_that_do(client):
     with pytest.raises(ValueError, match="mode is 'foo', and must be \"features\", \"exact\" or \"auto\""):
         client.attend(*arrays(), mode="foo", num_features=8)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "kinds"),
+    [
+        ("num_features", 2**70, "whole numbers of 64 bits"),
+        ("num_features", 1.5, "whole numbers of 64 bits"),
+        ("num_anchors", "x", "whole numbers of 64 bits"),
+        ("seed", -1, "whole numbers of 64 bits, from 0"),
+        ("scale", "x", "numbers"),
+        ("key_lengths", [3.5], "whole numbers of 64 bits"),
+        ("measure_error_rows", -1, "whole numbers of 32 bits, from 0"),
+    ],
+)
+def test_numbers_that_no_field_can_hold_are_named(client, name, value, kinds):
+    with pytest.raises((TypeError, ValueError), match=re.escape(f"{name} is {value!r}, where there may be {kinds}")):
+        client.attend(*arrays(), **{name: value})
 
 
 def test_a_bound_is_for_mode_auto_which_needs_it(client):
