@@ -13,6 +13,7 @@
 #include "favor/format/json_fields.h"
 #include "favor/model/bert_config.h"
 #include "favor/model/bert_encoder.h"
+#include "favor/model/config_file.h"
 #include "favor/model/performer_config.h"
 #include "favor/model/performer_encoder.h"
 #include "favor/model/sentence_config.h"
@@ -78,15 +79,18 @@ absl::Status CheckTokenizer(const Model& model) {
 }  // namespace
 
 absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder) {
-  const fs::path path(folder);
-  absl::StatusOr<JsonValue> config = ReadJsonFile((path / "config.json").string(), kMaxConfigBytes);
+  absl::StatusOr<SentenceConfig> sentence = ReadSentenceConfig(folder);
+  // Where modules.json cannot be read, config.json may be elsewhere.
+  if (!sentence.ok() && !EntryExists((fs::path(folder) / "config.json").string())) return sentence.status();
+  const std::string inner = sentence.ok() ? sentence->transformer : "";
+  const fs::path path = inner.empty() ? fs::path(folder) : fs::path(folder) / inner;
+  absl::StatusOr<JsonValue> config = ReadConfigFile(folder, (fs::path(inner) / "config.json").string());
   if (!config.ok()) return config.status();
-  // First of all: where the architecture is not known, nothing else that is missing matters.
+  // Before other errors: where the architecture is not known, nothing else that is missing matters.
   const absl::StatusOr<EncoderConfig> encoder_config = ParseEncoderConfig(*config);
   if (!encoder_config.ok()) return encoder_config.status();
-  absl::StatusOr<SentenceConfig> sentence = ReadSentenceConfig(folder);
   if (!sentence.ok()) return sentence.status();
-  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(folder, sentence->lowercases);
+  absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path.string(), sentence->lowercases);
   if (!tokenizer.ok()) return tokenizer.status();
   absl::StatusOr<Weights> weights = OpenWeights(path);
   if (!weights.ok()) return weights.status();

@@ -30,9 +30,10 @@ struct Model {
 };
 
 // Loads a folder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors (F32, F16 or
-// BF16), the tokenizer's files, and where they exist modules.json, 1_Pooling/config.json, sentence_bert_config.json and
-// config_sentence_transformers.json. Or one of performer-pytorch (performer_config.h). InvalidArgumentError, naming
-// file and key, for what is malformed or not supported; NotFoundError for a missing file.
+// BF16), the tokenizer's files, and where they exist modules.json, which may name a folder inside of it for the former
+// ("0_Transformer"), 1_Pooling/config.json, sentence_bert_config.json and config_sentence_transformers.json. Or one of
+// performer-pytorch (performer_config.h). InvalidArgumentError, naming file and key, for what is malformed or not
+// supported; NotFoundError for a missing file.
 absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder);
 
 }  // namespace favor

@@ -10,30 +10,13 @@
 #include "favor/format/file_io.h"
 #include "favor/format/json.h"
 #include "favor/format/json_fields.h"
+#include "favor/model/config_file.h"
+#include "favor/model/transformer_module.h"
 
 namespace favor {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int64_t kMostTokens = int64_t{1} << 40;
-
-// An object without members when there is no such file: all of its fields have defaults.
-absl::StatusOr<JsonValue> ReadOptional(const fs::path& folder, const std::string& name) {
-  const std::string path = (folder / name).string();
-  if (!EntryExists(path)) return JsonValue{JsonValue::Object()};
-  return ReadJsonFile(path, kMaxConfigBytes);
-}
-
-// The first that is there; models of 2020 have one of the later names.
-const char* TransformerFile(const fs::path& folder) {
-  constexpr const char* kNames[] = {"sentence_bert_config.json", "sentence_roberta_config.json",
-                                    "sentence_camembert_config.json", "sentence_xlm-roberta_config.json"};
-  for (const char* name : kNames) {
-    if (EntryExists((folder / name).string())) return name;
-  }
-  return kNames[0];
-}
 
 // As versions from 5 on write it.
 Pooling NamedPooling(const JsonFields& fields) {
@@ -75,39 +58,34 @@ Pooling PoolingOf(const JsonFields& fields) {
   return fields.Has("pooling_mode") ? NamedPooling(fields) : FlaggedPooling(fields);
 }
 
-// Newer versions keep the length in tokenizer_config.json alone, where other models say "none" by a number of 31
-// digits.
-int64_t MaxTokens(const JsonFields& transformer, const JsonValue& tokenizer_config) {
-  const int64_t own = transformer.Integer("max_seq_length", 0, 1, kMostTokens);
-  if (own > 0) return own;
-  const JsonValue* length = tokenizer_config.Find("model_max_length");
-  const int64_t* number = length == nullptr ? nullptr : length->integer();
-  return number != nullptr && *number >= 1 && *number <= kMostTokens ? *number : 0;
-}
-
-// An error of this file that names it by the last part of its path: config.json alone would be another file.
-absl::Status WithFolder(const std::string& name, const absl::Status& status) {
-  const fs::path path(name);
-  if (!absl::StartsWith(status.message(), path.filename().string())) return status;
-  return absl::Status(status.code(), absl::StrCat((path.parent_path() / "").string(), status.message()));
-}
-
-void ReadPooling(const fs::path& folder, const std::string& name, SentenceConfig* config, absl::Status* status) {
-  const absl::StatusOr<JsonValue> json = ReadJsonFile((folder / name).string(), kMaxConfigBytes);
-  if (!json.ok()) {
-    if (status->ok()) *status = WithFolder(name, json.status());
-    return;
+void ReadPooling(const std::string& folder, const std::string& name, SentenceConfig* config, absl::Status* status) {
+  const absl::StatusOr<JsonValue> json = ReadConfigFile(folder, name);
+  if (json.ok()) {
+    config->pooling = PoolingOf(JsonFields(*json, name, status));
+  } else if (status->ok()) {
+    *status = json.status();
   }
-  config->pooling = PoolingOf(JsonFields(*json, name, status));
 }
 
-void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfig* config, absl::Status* status) {
+// It can be told to normalise token vectors instead.
+void CheckNormalize(const std::string& folder, const std::string& name, absl::Status* status) {
+  const absl::StatusOr<JsonValue> json = ReadOptionalConfigFile(folder, name);
+  if (!json.ok()) return status->Update(json.status());
+  const JsonFields fields(*json, name, status);
+  for (const char* key : {"module_input_name", "module_output_name"}) {
+    if (fields.String(key, "sentence_embedding") != "sentence_embedding") {
+      fields.FailValue(key, "must be sentence_embedding");
+    }
+  }
+}
+
+void ReadModules(const std::string& folder, const JsonValue& modules, SentenceConfig* config, absl::Status* status) {
   // The file is a list; JsonFields reads objects.
   const JsonValue whole{JsonValue::Object{{"modules", modules}}};
   const JsonFields fields(whole, "modules.json", status);
   fields.RequiredArray("modules");
   std::set<std::string> kinds;
-  std::string pooling;  // its file
+  std::string pooling, normalize;  // their files
   for (const JsonFields& module : fields.Objects("modules")) {
     const std::string type = module.RequiredString("type");
     const std::string path = module.String("path", "");
@@ -118,20 +96,36 @@ void ReadModules(const fs::path& folder, const JsonValue& modules, SentenceConfi
     if (kind != "Normalize" && kinds.count("Normalize") > 0) {
       module.FailValue("type", "which stands behind Normalize, that must be the last one");
     }
+    if (absl::StrContains(path, "..") || fs::path(path).is_absolute()) {
+      return module.FailValue("path", "must be inside the folder");
+    }
+    const std::string file = (fs::path(path) / "config.json").string();
     if (absl::EndsWith(type, ".Pooling")) {
-      if (absl::StrContains(path, "..") || fs::path(path).is_absolute()) {
-        module.FailValue("path", "must be inside the folder");
-        return;
-      }
-      pooling = (fs::path(path) / "config.json").string();
+      pooling = file;
     } else if (absl::EndsWith(type, ".Normalize")) {
       config->normalizes = true;
-    } else if (!absl::EndsWith(type, ".Transformer")) {
+      if (!path.empty()) normalize = file;
+    } else if (absl::EndsWith(type, ".Transformer")) {
+      config->transformer = path;
+    } else {
       module.FailValue("type", "must end in .Transformer, .Pooling or .Normalize");
     }
   }
   // What is wrong with the list itself is named first.
   if (status->ok() && !pooling.empty()) ReadPooling(folder, pooling, config, status);
+  if (status->ok() && !normalize.empty()) CheckNormalize(folder, normalize, status);
+}
+
+// Of config_sentence_transformers.json.
+void ReadPrompts(const JsonFields& fields, SentenceConfig* config) {
+  const JsonFields prompts = fields.Object("prompts");
+  for (const JsonMember& member : *prompts.object().object()) {
+    config->prompts[member.name] = prompts.RequiredString(member.name);
+  }
+  config->default_prompt = fields.String("default_prompt_name", "");
+  if (!config->default_prompt.empty() && config->prompts.count(config->default_prompt) == 0) {
+    fields.FailValue("default_prompt_name", "must be one of prompts");
+  }
 }
 
 }  // namespace
@@ -140,36 +134,26 @@ absl::StatusOr<SentenceConfig> ReadSentenceConfig(const std::string& folder) {
   SentenceConfig config;
   absl::Status status;
   const fs::path path(folder);
-  if (const std::string file = (path / "modules.json").string(); EntryExists(file)) {
-    const absl::StatusOr<JsonValue> modules = ReadJsonFile(file, kMaxConfigBytes);
+  if (EntryExists((path / "modules.json").string())) {
+    const absl::StatusOr<JsonValue> modules = ReadConfigFile(folder, "modules.json");
     if (!modules.ok()) return modules.status();
-    ReadModules(path, *modules, &config, &status);
+    ReadModules(folder, *modules, &config, &status);
   } else if (EntryExists((path / "1_Pooling" / "config.json").string())) {
-    ReadPooling(path, "1_Pooling/config.json", &config, &status);
+    ReadPooling(folder, "1_Pooling/config.json", &config, &status);
   }
+  if (!status.ok()) return status;
 
-  const char* transformer_file = TransformerFile(path);
-  const absl::StatusOr<JsonValue> transformer = ReadOptional(path, transformer_file);
+  const absl::StatusOr<TransformerModule> transformer = ReadTransformerModule(folder, config.transformer);
   if (!transformer.ok()) return transformer.status();
-  const JsonFields transformer_fields(*transformer, transformer_file, &status);
-  const absl::StatusOr<JsonValue> tokenizer = ReadOptional(path, "tokenizer_config.json");
-  if (!tokenizer.ok()) return tokenizer.status();
-  config.max_tokens = MaxTokens(transformer_fields, *tokenizer);
-  if (transformer_fields.String("transformer_task", "feature-extraction") != "feature-extraction") {
-    transformer_fields.FailValue("transformer_task", "must be feature-extraction");
-  }
-  config.lowercases = transformer_fields.Bool("do_lower_case", false);
+  config.max_tokens = transformer->max_tokens;
+  config.lowercases = transformer->lowercases;
 
-  const absl::StatusOr<JsonValue> sentence = ReadOptional(path, "config_sentence_transformers.json");
+  const absl::StatusOr<JsonValue> sentence = ReadOptionalConfigFile(folder, "config_sentence_transformers.json");
   if (!sentence.ok()) return sentence.status();
   const JsonFields fields(*sentence, "config_sentence_transformers.json", &status);
-  const JsonFields prompts = fields.Object("prompts");
-  if (const JsonValue::Object* members = prompts.object().object(); members != nullptr) {
-    for (const JsonMember& member : *members) config.prompts[member.name] = prompts.RequiredString(member.name);
-  }
-  config.default_prompt = fields.String("default_prompt_name", "");
-  if (!config.default_prompt.empty() && config.prompts.count(config.default_prompt) == 0) {
-    fields.FailValue("default_prompt_name", "must be one of prompts");
+  ReadPrompts(fields, &config);
+  if (fields.Has("truncate_dim")) {
+    fields.FailValue("truncate_dim", "which is not supported: without it, `dimensions` of a request shortens vectors");
   }
   if (!status.ok()) return status;
   return config;

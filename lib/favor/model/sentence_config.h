@@ -10,15 +10,13 @@
 
 namespace favor {
 
-// Configurations are small; this is far beyond any.
-constexpr int64_t kMaxConfigBytes = int64_t{16} << 20;
-
 // How the token vectors of a model become an embedding, as the files of sentence-transformers say beside the model:
 // modules.json (Transformer, Pooling and Normalize are known, one of each), 1_Pooling/config.json,
-// sentence_bert_config.json or its older names, config_sentence_transformers.json, and model_max_length of
-// tokenizer_config.json. A folder without them: the mean, not normalised.
+// config_sentence_transformers.json, and those of transformer_module.h. A folder without them: the mean, not
+// normalised.
 struct SentenceConfig {
-  int64_t max_tokens = 0;  // 0: not said
+  std::string transformer;  // the path of configuration, weights and tokenizer in the folder; empty: the folder itself
+  int64_t max_tokens = 0;   // 0: not said
   Pooling pooling = Pooling::kMean;
   bool normalizes = false;
   bool lowercases = false;  // texts, before they reach the tokenizer

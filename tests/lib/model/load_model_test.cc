@@ -205,6 +205,27 @@ TEST(LoadModel, AnUnknownArchitectureIsToldFirst) {
 }
 
 // The same layers, tensors and positions as those of RoBERTa.
+// As sentence-transformers wrote folders until 2021.
+TEST(LoadModel, ModulesMayNameTheFolderOfTheTransformer) {
+  GoldenModelFolder folder("bert/relu");
+  fs::create_directories(folder.path("0_Transformer"));
+  for (const char* file : {"config.json", "model.safetensors", "vocab.txt"}) {
+    fs::rename(folder.path(file), folder.path("0_Transformer/") + file);
+  }
+  folder.Write("0_Transformer/sentence_bert_config.json", R"({"max_seq_length": 7})");
+  const std::string modules = R"([{"path": "0_Transformer", "type": "sentence_transformers.models.Transformer"}])";
+  folder.Write("modules.json", modules);
+  ASSERT_EQ(folder.Error(), "loaded");
+  EXPECT_EQ(folder.Load().value()->max_tokens, 7);
+  EXPECT_NE(folder.Load().value()->tokenizer, nullptr);
+  folder.Write("0_Transformer/sentence_bert_config.json", R"({"max_seq_length": 0})");
+  EXPECT_THAT(folder.Error(), HasSubstr("0_Transformer/sentence_bert_config.json: max_seq_length is 0"));
+  folder.Write("modules.json", R"([{"path": "../x", "type": "sentence_transformers.models.Transformer"}])");
+  EXPECT_EQ(folder.Error(), "modules.json: modules[0].path is \"../x\", must be inside the folder");
+  folder.Write("modules.json", R"([{"path": "1_Transformer", "type": "sentence_transformers.models.Transformer"}])");
+  EXPECT_THAT(folder.Error(), HasSubstr("1_Transformer/config.json"));
+}
+
 TEST(LoadModel, CamembertIsARoberta) {
   const auto encode = [](const char* model_type) {
     GoldenModelFolder folder("bert/relu");

@@ -59,6 +59,85 @@ TEST(SentenceConfig, OfATransformerHasOlderNamesToo) {
   }
 }
 
+TEST(SentenceConfig, TakesTheLengthThatTheTokenizerIsCalledWith) {
+  const std::string folder = ::testing::TempDir() + "/sentence_config_call_lengths";
+  std::filesystem::create_directories(folder);
+  const auto max_tokens = [&folder](const std::string& transformer) {
+    std::ofstream(folder + "/sentence_bert_config.json") << transformer;
+    return ReadSentenceConfig(folder).value().max_tokens;
+  };
+  EXPECT_EQ(max_tokens(R"({"max_seq_length": 30, "processor_kwargs": {"model_max_length": 20}})"), 20);
+  EXPECT_EQ(max_tokens(R"({"max_seq_length": 30, "tokenizer_args": {"model_max_length": 40}})"), 40);
+  EXPECT_EQ(max_tokens(R"({"max_seq_length": 30, "processing_kwargs": {"text": {"max_length": 8}}})"), 8);
+}
+
+TEST(SentenceConfig, RefusesArgumentsThatMakeOtherVectors) {
+  const auto error_of = [](const std::string& text) { return ErrorOf("sentence_bert_config.json", text); };
+  EXPECT_EQ(error_of(R"({"processor_kwargs": {"do_lower_case": true}})"),
+            "sentence_bert_config.json: processor_kwargs.do_lower_case is true, which is not supported");
+  EXPECT_EQ(error_of(R"({"tokenizer_args": {"strip_accents": false}})"),
+            "sentence_bert_config.json: tokenizer_args.strip_accents is false, which is not supported");
+  for (const char* name : {"config_args", "config_kwargs", "model_args", "model_kwargs"}) {
+    EXPECT_EQ(error_of(std::string("{\"") + name + R"(": {"num_hidden_layers": 1}})"),
+              std::string("sentence_bert_config.json: ") + name + ".num_hidden_layers is 1, which is not supported");
+  }
+  EXPECT_EQ(error_of(R"({"processing_kwargs": {"text": {"add_special_tokens": false}}})"),
+            "sentence_bert_config.json: processing_kwargs.text.add_special_tokens is false, must be true");
+  EXPECT_EQ(error_of(R"({"processing_kwargs": {"text": {"truncation_side": "left"}}})"),
+            "sentence_bert_config.json: processing_kwargs.text.truncation_side is \"left\", which is not supported");
+  EXPECT_EQ(error_of(R"({"processing_kwargs": {"common": {"truncation": false}}})"),
+            "sentence_bert_config.json: processing_kwargs.common.truncation is false, must be true or longest_first");
+  EXPECT_EQ(error_of(R"({"tokenizer_name_or_path": "elsewhere"})"),
+            "sentence_bert_config.json: tokenizer_name_or_path is \"elsewhere\", which is not supported");
+}
+
+TEST(SentenceConfig, RefusesOtherOutputsThanTheLastLayers) {
+  const auto error_of = [](const std::string& output, const std::string& name) {
+    return ErrorOf("sentence_bert_config.json", R"({"modality_config": {"text": {"method": "forward",)"
+                                                R"("method_output_name": )" +
+                                                    output + R"(}}, "module_output_name": ")" + name + "\"}");
+  };
+  EXPECT_EQ(error_of("\"last_hidden_state\"", "token_embeddings"), "");
+  EXPECT_EQ(error_of("[\"last_hidden_state\"]", "token_embeddings"), "");
+  EXPECT_EQ(error_of("[\"hidden_states\", -2]", "token_embeddings"),
+            "sentence_bert_config.json: modality_config.text.method_output_name is a list of 2, must be "
+            "last_hidden_state");
+  EXPECT_EQ(error_of("\"pooler_output\"", "sentence_embedding"),
+            "sentence_bert_config.json: modality_config.text.method_output_name is \"pooler_output\", must be "
+            "last_hidden_state");
+  EXPECT_EQ(error_of("\"last_hidden_state\"", "sentence_embedding"),
+            "sentence_bert_config.json: module_output_name is \"sentence_embedding\", must be token_embeddings");
+}
+
+TEST(SentenceConfig, TakesArgumentsThatChangeNothing) {
+  EXPECT_EQ(ErrorOf("sentence_bert_config.json",
+                    R"({"model_args": {"trust_remote_code": true, "torch_dtype": "float16"}, "tokenizer_args": {},
+                        "config_kwargs": {"revision": "main"}, "processing_kwargs": {"text": {"padding": "longest"}},
+                        "query_length": 32, "query_expansion": {"strategy": "fixed", "length": 32},
+                        "unpad_inputs": true, "module_output_name": "token_embeddings"})"),
+            "");
+}
+
+TEST(SentenceConfig, RefusesToCutVectorsBehindTheirNormalisation) {
+  EXPECT_THAT(ErrorOf("config_sentence_transformers.json", R"({"truncate_dim": 16})"),
+              HasSubstr("config_sentence_transformers.json: truncate_dim is 16, which is not supported"));
+  EXPECT_EQ(ErrorOf("config_sentence_transformers.json", R"({"truncate_dim": null})"), "");
+}
+
+TEST(SentenceConfig, RefusesToNormaliseTokenVectors) {
+  const std::string folder = ::testing::TempDir() + "/sentence_config_normalize";
+  std::filesystem::create_directories(folder + "/1_Normalize");
+  std::ofstream(folder + "/modules.json") << R"([{"path": "", "type": "sentence_transformers.models.Transformer"},
+      {"path": "1_Normalize", "type": "sentence_transformers.models.Normalize"}])";
+  const auto error_of = [&folder](const std::string& normalize) {
+    std::ofstream(folder + "/1_Normalize/config.json") << normalize;
+    return std::string(ReadSentenceConfig(folder).status().message());
+  };
+  EXPECT_EQ(error_of(R"({"module_input_name": "sentence_embedding"})"), "");
+  EXPECT_EQ(error_of(R"({"module_input_name": "token_embeddings"})"),
+            "1_Normalize/config.json: module_input_name is \"token_embeddings\", must be sentence_embedding");
+}
+
 TEST(SentenceConfig, RefusesOtherTasks) {
   EXPECT_THAT(ErrorOf("sentence_bert_config.json", R"({"transformer_task":"fill-mask"})"),
               HasSubstr("transformer_task is \"fill-mask\", must be feature-extraction"));
