@@ -20,10 +20,13 @@ namespace favor {
 namespace {
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> Read(char kind, absl::string_view file) {
-  if (kind == 'v') return TokenizerFromVocabTxt(file, JsonValue{JsonValue::Object()});
+  if (kind == 'v') return TokenizerFromVocabTxt(file, TokenizerFiles());
   const absl::StatusOr<JsonValue> json = ParseJson(file, "input.json");
   if (!json.ok()) return json.status();
-  if (kind == 'c') return TokenizerFromVocabTxt("[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n", *json);
+  constexpr char kVocabulary[] = "[UNK]\n[CLS]\n[SEP]\n[MASK]\na\n##b\n";
+  if (kind == 'c') return TokenizerFromVocabTxt(kVocabulary, {.config = *json});
+  if (kind == 'm') return TokenizerFromVocabTxt(kVocabulary, {.special_tokens = *json});
+  if (kind == 'a') return TokenizerFromVocabTxt(kVocabulary, {.added_tokens = *json});
   return kind == 'f' ? TokenizerFromFavorJson(*json) : TokenizerFromJson(*json);
 }
 

@@ -9,6 +9,7 @@
 #include "favor/tokenizer/character_tokenizer.h"
 #include "favor/tokenizer/tokenizer.h"
 #include "favor/tokenizer/tokenizer_json.h"
+#include "favor/tokenizer/tokenizer_settings.h"
 #include "favor/tokenizer/vocab_txt.h"
 
 namespace favor {
@@ -21,21 +22,15 @@ constexpr int64_t kMaxFileBytes = 128 << 20;
 constexpr absl::string_view kOtherTokenizers[] = {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model",
                                                   "merges.txt", "vocab.json"};
 
-absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocabulary_path,
-                                                        const std::string& config_path, bool lowercase_first) {
-  JsonValue config{JsonValue::Object()};
-  if (EntryExists(config_path)) {
-    absl::StatusOr<JsonValue> json = ReadJsonFile(config_path, kMaxFileBytes);
-    if (!json.ok()) return json.status();
-    config = *std::move(json);
-  }
+absl::StatusOr<std::unique_ptr<Tokenizer>> LoadVocabTxt(const std::string& vocabulary_path, const TokenizerFiles& files,
+                                                        bool lowercase_first) {
   const absl::StatusOr<MappedFile> file = MappedFile::Open(vocabulary_path);
   if (!file.ok()) return file.status();
   const absl::Span<const std::byte> bytes = file->bytes();
   if (static_cast<int64_t>(bytes.size()) > kMaxFileBytes) {
     return absl::InvalidArgumentError(absl::StrCat("vocab.txt has ", bytes.size(), " bytes, at most ", kMaxFileBytes));
   }
-  return TokenizerFromVocabTxt({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, config, lowercase_first);
+  return TokenizerFromVocabTxt({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, files, lowercase_first);
 }
 
 }  // namespace
@@ -54,7 +49,8 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
     return json.ok() ? TokenizerFromJson(*json, lowercase_first) : json.status();
   }
   if (const std::string file = path("vocab.txt"); EntryExists(file)) {
-    return LoadVocabTxt(file, path("tokenizer_config.json"), lowercase_first);
+    const absl::StatusOr<TokenizerFiles> files = ReadTokenizerFiles(folder);
+    return files.ok() ? LoadVocabTxt(file, *files, lowercase_first) : files.status();
   }
   for (const absl::string_view name : kOtherTokenizers) {
     if (!EntryExists(path(name))) continue;

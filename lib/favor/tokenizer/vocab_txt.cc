@@ -21,9 +21,6 @@
 namespace favor {
 namespace {
 
-constexpr char kConfigFile[] = "tokenizer_config.json";
-constexpr absl::string_view kClasses[] = {"BertTokenizer", "DistilBertTokenizer", "ElectraTokenizer"};
-
 absl::StatusOr<std::unique_ptr<Vocabulary>> ReadLines(absl::string_view text) {
   if (absl::Status status = CheckUtf8(text); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat("vocab.txt: ", status.message()));
@@ -40,13 +37,16 @@ absl::StatusOr<std::unique_ptr<Vocabulary>> ReadLines(absl::string_view text) {
   return vocabulary;
 }
 
-void CheckClass(const JsonFields& config) {
-  std::string name = config.String("tokenizer_class", "BertTokenizer");
-  name = std::string(absl::StripSuffix(name, "Fast"));
-  if (std::find(std::begin(kClasses), std::end(kClasses), name) == std::end(kClasses)) {
-    config.FailValue("tokenizer_class",
-                     "which is not implemented with vocab.txt; known: BertTokenizer, DistilBertTokenizer, "
-                     "ElectraTokenizer; others can be described in tokenizer.json or favor_tokenizer.json");
+void CheckClass(const TokenizerSettings& settings) {
+  const JsonFields& config = settings.config();
+  if (!TokenizerSettings::IsBertClass(settings.ClassName("BertTokenizer"))) {
+    settings.FailClass(
+        "which is not implemented with vocab.txt; known: BertTokenizer, DistilBertTokenizer, ElectraTokenizer; others "
+        "can be described in tokenizer.json or favor_tokenizer.json");
+  }
+  // BertJapaneseTokenizer's, whose name older folders do not have.
+  for (const char* name : {"word_tokenizer_type", "subword_tokenizer_type", "mecab_kwargs"}) {
+    if (config.Has(name)) config.FailValue(name, "which is not implemented");
   }
   if (!config.Bool("do_basic_tokenize", true)) config.FailValue("do_basic_tokenize", "which is not implemented");
   if (!config.Array("never_split").empty()) config.FailValue("never_split", "which is not implemented");
@@ -70,28 +70,45 @@ AddedToken FromValue(const JsonValue& value, const JsonFields& config, const std
 
 class SpecialTokens {
  public:
-  SpecialTokens(const JsonFields& config, Pipeline* pipeline, absl::Status* status)
-      : config_(config), pipeline_(*pipeline), status_(*status) {}
+  SpecialTokens(const TokenizerSettings& settings, Pipeline* pipeline, absl::Status* status)
+      : settings_(settings), pipeline_(*pipeline), status_(*status) {}
 
   // The id of the token that a field names; an error when the vocabulary lacks it and it is required.
   int32_t Add(const std::string& field, const std::string& fallback, bool required) {
-    const JsonValue* value = config_.Find(field);
-    const AddedToken token = value == nullptr ? AddedToken{fallback} : FromValue(*value, config_, field, &status_);
+    const JsonFields& fields = settings_.Of(field);
+    const JsonValue* value = fields.Find(field);
+    const AddedToken token = value == nullptr ? AddedToken{fallback} : FromValue(*value, fields, field, &status_);
     const int32_t id = pipeline_.vocabulary->Find(token.content);
     if (id == Vocabulary::kNone && required) {
-      config_.Fail(field, absl::StrCat("is \"", token.content, "\", which is not in vocab.txt"));
+      fields.Fail(field, absl::StrCat("is \"", token.content, "\", which is not in vocab.txt"));
     }
     if (id != Vocabulary::kNone) Add(token, id);
     return id;
   }
 
+  // Of a list, or of an object of names and tokens.
   void AddAdditional() {
-    const JsonValue::Array& values = config_.Array("additional_special_tokens");
-    for (size_t i = 0; i < values.size(); ++i) {
-      const std::string field = absl::StrCat("additional_special_tokens[", i, "]");
-      const AddedToken token = FromValue(values[i], config_, field, &status_);
-      const int32_t id = pipeline_.vocabulary->Find(token.content);
-      if (id == Vocabulary::kNone) return config_.Fail(field, "is not in vocab.txt");
+    const std::string field = settings_.AdditionalTokens();
+    const JsonFields& fields = settings_.Of(field);
+    const JsonValue* value = fields.Find(field);
+    if (value != nullptr && value->object() != nullptr) {
+      for (const JsonMember& member : *value->object()) {
+        AddAdditional(fields, absl::StrCat(field, ".", member.name), member.value);
+      }
+      return;
+    }
+    const JsonValue::Array& values = fields.Array(field);
+    for (size_t i = 0; i < values.size(); ++i) AddAdditional(fields, absl::StrCat(field, "[", i, "]"), values[i]);
+  }
+
+  // Of added_tokens.json: {"fox": 401}. Those that are special tokens as well are there already.
+  void AddNamed() {
+    const JsonFields& fields = settings_.added_tokens();
+    for (const JsonMember& member : *fields.object().object()) {
+      AddedToken token{member.name};
+      token.normalized = true;
+      const auto id = static_cast<int32_t>(fields.RequiredInteger(member.name, 0, Vocabulary::kMaxId));
+      if (!CheckId(fields, member.name, token, id)) return;
       Add(token, id);
     }
   }
@@ -100,34 +117,47 @@ class SpecialTokens {
   void AddDecoder() {
     pipeline_.added_tokens.clear();
     contents_.clear();
-    const JsonFields decoder = config_.Object("added_tokens_decoder");
+    const JsonFields decoder = settings_.config().Object("added_tokens_decoder");
     for (const JsonMember& member : *decoder.object().object()) {
       const AddedToken token =
-          FromObject(JsonFields(member.value, config_.file_name(), &status_, decoder.Path(member.name)), false);
+          FromObject(JsonFields(member.value, decoder.file_name(), &status_, decoder.Path(member.name)), false);
       int32_t id = -1;
       if (!absl::SimpleAtoi(member.name, &id) || id < 0 || id > Vocabulary::kMaxId) {
         return decoder.Fail(member.name, absl::StrCat("is no id from 0 to ", Vocabulary::kMaxId));
       }
-      if (token.content.size() > Vocabulary::kMaxPieceBytes) {
-        return decoder.Fail(member.name, absl::StrCat("has more than ", Vocabulary::kMaxPieceBytes, " bytes"));
-      }
-      const int32_t known_id = pipeline_.vocabulary->Find(token.content);
-      const bool taken = known_id == Vocabulary::kNone && !pipeline_.vocabulary->Piece(id).empty();
-      if (taken || (known_id != Vocabulary::kNone && known_id != id)) {
-        return decoder.Fail(member.name, absl::StrCat("is \"", token.content, "\", vocab.txt has it otherwise"));
-      }
+      if (!CheckId(decoder, member.name, token, id)) return;
       Add(token, id);
     }
   }
 
  private:
+  void AddAdditional(const JsonFields& fields, const std::string& field, const JsonValue& value) {
+    const AddedToken token = FromValue(value, fields, field, &status_);
+    if (contents_.contains(token.content)) return;
+    const int32_t id = pipeline_.vocabulary->Find(token.content);
+    if (id == Vocabulary::kNone) return fields.Fail(field, "is not in vocab.txt");
+    Add(token, id);
+  }
+
+  bool CheckId(const JsonFields& fields, const std::string& name, const AddedToken& token, int32_t id) const {
+    if (token.content.size() > Vocabulary::kMaxPieceBytes) {
+      fields.Fail(name, absl::StrCat("has more than ", Vocabulary::kMaxPieceBytes, " bytes"));
+    }
+    const int32_t known_id = pipeline_.vocabulary->Find(token.content);
+    const bool taken = known_id == Vocabulary::kNone && !pipeline_.vocabulary->Piece(id).empty();
+    if (taken || (known_id != Vocabulary::kNone && known_id != id)) {
+      fields.Fail(name, absl::StrCat("is \"", token.content, "\", vocab.txt has it otherwise"));
+    }
+    return fields.ok();
+  }
+
   void Add(AddedToken token, int32_t id) {
     if (token.content.empty() || !contents_.insert(token.content).second) return;
     token.id = id;
     pipeline_.added_tokens.push_back(std::move(token));
   }
 
-  const JsonFields& config_;
+  const TokenizerSettings& settings_;
   Pipeline& pipeline_;
   absl::Status& status_;
   absl::flat_hash_set<std::string> contents_;  // of the pipeline's added tokens
@@ -136,10 +166,11 @@ class SpecialTokens {
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_view vocabulary,
-                                                                 const JsonValue& config_json, bool lowercase_first) {
+                                                                 const TokenizerFiles& files, bool lowercase_first) {
   absl::Status status;
-  const JsonFields config(config_json, kConfigFile, &status);
-  CheckClass(config);
+  const TokenizerSettings settings(files, &status);
+  const JsonFields& config = settings.config();
+  CheckClass(settings);
   absl::StatusOr<std::unique_ptr<Vocabulary>> lines = ReadLines(vocabulary);
   if (!lines.ok()) return lines.status();
 
@@ -153,13 +184,15 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_vi
   if (lowercase_first) pipeline.normalizer = LowercaseBefore(std::move(pipeline.normalizer));
   pipeline.pre_tokenizer = std::make_unique<BertPreTokenizer>();
 
-  SpecialTokens special(config, &pipeline, &status);
+  SpecialTokens special(settings, &pipeline, &status);
   const int32_t unknown_id = special.Add("unk_token", "[UNK]", true);
   pipeline.prefix = {special.Add("cls_token", "[CLS]", true)};
   pipeline.suffix = {special.Add("sep_token", "[SEP]", true)};
   special.Add("pad_token", "[PAD]", false);
   special.Add("mask_token", "[MASK]", false);
-  config.Has("added_tokens_decoder") ? special.AddDecoder() : special.AddAdditional();
+  if (config.Has("added_tokens_decoder")) special.AddDecoder();
+  special.AddAdditional();
+  special.AddNamed();
   if (!status.ok()) return status;
   pipeline.model = std::make_unique<WordPiece>(*pipeline.vocabulary, unknown_id, "##", 100);
   return std::make_unique<PipelineTokenizer>(std::move(pipeline));

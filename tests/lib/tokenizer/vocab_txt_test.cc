@@ -57,6 +57,40 @@ TEST(VocabTxt, TheDecoderStandsForTheAdditionalTokensToo) {
       "9[0,4) 5[4,6)");
 }
 
+// As transformers wrote them until 4.34.
+TEST(VocabTxt, SpecialAndAddedTokensMayHaveFilesOfTheirOwn) {
+  ModelFolder folder;
+  folder.Write("vocab.txt", kVocabulary).Write("tokenizer_config.json", R"({"cls_token":"[CLS]"})");
+  folder.Write("special_tokens_map.json",
+               R"({"cls_token":"[MASK]","additional_special_tokens":["Na"],"mask_token":{"content":"[MASK]"}})");
+  folder.Write("added_tokens.json", R"({"[new]":9,"Na":7})");
+  const auto tokenizer = folder.Load();
+  EXPECT_THAT(tokenizer->prefix(), ElementsAre(4));
+  EXPECT_EQ(Show(*tokenizer->Encode("na[NEW] Na")), "5[0,2) 9[2,7) 7[8,10)");
+  folder.Write("tokenizer_config.json", R"({"added_tokens_decoder":{"2":{"content":"[CLS]"}}})");
+  EXPECT_THAT(folder.Load()->prefix(), ElementsAre(2));
+}
+
+TEST(VocabTxt, TheNewerNameOfAdditionalTokensIsKnown) {
+  EXPECT_EQ(EncodingOf(R"({"extra_special_tokens":["Na"]})", "xNax"), "1[0,1) 7[1,3) 1[3,4)");
+  EXPECT_EQ(EncodingOf(R"({"extra_special_tokens":{"name_token":"Na"}})", "xNax"), "1[0,1) 7[1,3) 1[3,4)");
+  EXPECT_EQ(EncodingOf(R"({"extra_special_tokens":{},"additional_special_tokens":["Na"]})", "Na"), "7[0,2)");
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"extra_special_tokens":["<new>"]})"),
+            "tokenizer_config.json: extra_special_tokens[0] is not in vocab.txt");
+}
+
+TEST(VocabTxt, TheModelMayNameTheClass) {
+  ModelFolder folder;
+  folder.Write("vocab.txt", kVocabulary).Write("config.json", R"({"tokenizer_class":"BertJapaneseTokenizer"})");
+  EXPECT_THAT(folder.Error(), HasSubstr("config.json: tokenizer_class is \"BertJapaneseTokenizer\", which is not"));
+  folder.Write("tokenizer_config.json", R"({"tokenizer_class":"BertTokenizerFast"})");
+  EXPECT_NE(folder.Load(), nullptr);
+  for (const char* name : {"word_tokenizer_type", "subword_tokenizer_type", "mecab_kwargs"}) {
+    EXPECT_EQ(ErrorOf(kVocabulary, std::string("{\"") + name + R"(":"x"})"),
+              std::string("tokenizer_config.json: ") + name + " is \"x\", which is not implemented");
+  }
+}
+
 TEST(VocabTxt, LowercaseMayComeFirst) {
   ModelFolder folder;
   folder.Write("vocab.txt", kVocabulary).Write("tokenizer_config.json", R"({"do_lower_case":false})");
@@ -92,6 +126,10 @@ TEST(VocabTxt, ErrorsNameFileAndField) {
             "tokenizer_config.json: mask_token is a list of 1, not an object");
   EXPECT_EQ(ErrorOf(kVocabulary, R"({"added_tokens_decoder":{"x":{"content":"a"}}})"),
             "tokenizer_config.json: added_tokens_decoder.x is no id from 0 to 16777215");
+  EXPECT_EQ(ModelFolder().Write("vocab.txt", kVocabulary).Write("added_tokens.json", R"({"<new>":0})").Error(),
+            "added_tokens.json: <new> is \"<new>\", vocab.txt has it otherwise");
+  EXPECT_EQ(ModelFolder().Write("vocab.txt", kVocabulary).Write("added_tokens.json", R"({"<new>":"9"})").Error(),
+            "added_tokens.json: <new> is \"9\", not an integer from 0 to 16777215");
   EXPECT_EQ(ErrorOf(kVocabulary, R"({"added_tokens_decoder":{"0":{"content":"<new>"}}})"),
             "tokenizer_config.json: added_tokens_decoder.0 is \"<new>\", vocab.txt has it otherwise");
 }
