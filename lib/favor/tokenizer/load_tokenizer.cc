@@ -8,6 +8,7 @@
 #include "favor/format/json.h"
 #include "favor/tokenizer/character_tokenizer.h"
 #include "favor/tokenizer/tokenizer.h"
+#include "favor/tokenizer/tokenizer_agreement.h"
 #include "favor/tokenizer/tokenizer_json.h"
 #include "favor/tokenizer/tokenizer_settings.h"
 #include "favor/tokenizer/vocab_txt.h"
@@ -46,7 +47,13 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> LoadTokenizer(const std::string& fold
   }
   if (const std::string file = path("tokenizer.json"); EntryExists(file)) {
     const absl::StatusOr<JsonValue> json = ReadJsonFile(file, kMaxFileBytes);
-    return json.ok() ? TokenizerFromJson(*json, lowercase_first) : json.status();
+    if (!json.ok()) return json.status();
+    absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = TokenizerFromJson(*json, lowercase_first);
+    if (!tokenizer.ok()) return tokenizer;
+    const absl::StatusOr<TokenizerFiles> files = ReadTokenizerFiles(folder);
+    if (!files.ok()) return files.status();
+    if (absl::Status status = CheckAgreement(*json, **tokenizer, *files); !status.ok()) return status;
+    return tokenizer;
   }
   if (const std::string file = path("vocab.txt"); EntryExists(file)) {
     const absl::StatusOr<TokenizerFiles> files = ReadTokenizerFiles(folder);

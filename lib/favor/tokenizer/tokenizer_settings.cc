@@ -38,6 +38,11 @@ absl::StatusOr<TokenizerFiles> ReadTokenizerFiles(const std::string& folder) {
   return files;
 }
 
+std::string TokenContent(const JsonValue& token) {
+  const JsonValue* content = token.object() == nullptr ? &token : token.Find("content");
+  return content == nullptr || content->string() == nullptr ? "" : *content->string();
+}
+
 TokenizerSettings::TokenizerSettings(const TokenizerFiles& files, absl::Status* status)
     : config_(files.config, "tokenizer_config.json", status),
       special_tokens_(config_.Has("added_tokens_decoder") ? Nothing() : files.special_tokens, "special_tokens_map.json",
@@ -45,11 +50,24 @@ TokenizerSettings::TokenizerSettings(const TokenizerFiles& files, absl::Status* 
       added_tokens_(config_.Has("added_tokens_decoder") ? Nothing() : files.added_tokens, "added_tokens.json", status),
       model_(files.model, "config.json", status) {}
 
-std::string TokenizerSettings::AdditionalTokens() const {
-  const JsonValue* newer = Of("extra_special_tokens").Find("extra_special_tokens");
-  const bool has_newer = newer != nullptr && !(newer->array() != nullptr && newer->array()->empty()) &&
-                         !(newer->object() != nullptr && newer->object()->empty());
-  return has_newer ? "extra_special_tokens" : "additional_special_tokens";
+std::vector<TokenizerSettings::AdditionalToken> TokenizerSettings::AdditionalTokens() const {
+  std::vector<AdditionalToken> tokens;
+  // A list, or names and tokens. The second is the older name, looked at where the first has nothing.
+  for (const char* field : {"extra_special_tokens", "additional_special_tokens"}) {
+    const JsonFields& fields = Of(field);
+    const JsonValue* value = fields.Find(field);
+    if (value != nullptr && value->object() != nullptr) {
+      for (const JsonMember& member : *value->object()) {
+        tokens.push_back({&fields, absl::StrCat(field, ".", member.name), &member.value});
+      }
+    } else {
+      for (const JsonValue& token : fields.Array(field)) {
+        tokens.push_back({&fields, absl::StrCat(field, "[", tokens.size(), "]"), &token});
+      }
+    }
+    if (!tokens.empty()) break;
+  }
+  return tokens;
 }
 
 std::string TokenizerSettings::ClassName(absl::string_view fallback) const {

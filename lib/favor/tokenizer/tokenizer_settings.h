@@ -2,6 +2,7 @@
 #define FAVOR_TOKENIZER_TOKENIZER_SETTINGS_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -21,6 +22,9 @@ struct TokenizerFiles {
 
 absl::StatusOr<TokenizerFiles> ReadTokenizerFiles(const std::string& folder);
 
+// Of a token that is a text or an object; empty for what is neither.
+std::string TokenContent(const JsonValue& token);
+
 // What they say together, as transformers puts it: special_tokens_map.json counts more than tokenizer_config.json, but
 // where the latter has added_tokens_decoder it and added_tokens.json are not looked at. Errors go to `status`. Owns
 // neither files nor status.
@@ -33,8 +37,13 @@ class TokenizerSettings {
 
   // The file that counts for a field of special tokens.
   const JsonFields& Of(absl::string_view field) const { return special_tokens_.Has(field) ? special_tokens_ : config_; }
-  // The field that has the special tokens without a name of their own: the newer one, where it holds any.
-  std::string AdditionalTokens() const;
+  // The special tokens without a field of their own, and where they stand.
+  struct AdditionalToken {
+    const JsonFields* fields;
+    std::string path;  // "additional_special_tokens[0]"
+    const JsonValue* token;
+  };
+  std::vector<AdditionalToken> AdditionalTokens() const;
 
   // The class in transformers, without "Fast": tokenizer_config.json's, or config.json's. `fallback` where neither
   // says.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
@@ -68,6 +69,7 @@ AddedToken FromValue(const JsonValue& value, const JsonFields& config, const std
   return FromObject(JsonFields(value, config.file_name(), status, config.Path(field)), /*special=*/true);
 }
 
+// Collects added tokens: of two of the same content the first one counts.
 class SpecialTokens {
  public:
   SpecialTokens(const TokenizerSettings& settings, Pipeline* pipeline, absl::Status* status)
@@ -86,37 +88,31 @@ class SpecialTokens {
     return id;
   }
 
-  // Of a list, or of an object of names and tokens.
   void AddAdditional() {
-    const std::string field = settings_.AdditionalTokens();
-    const JsonFields& fields = settings_.Of(field);
-    const JsonValue* value = fields.Find(field);
-    if (value != nullptr && value->object() != nullptr) {
-      for (const JsonMember& member : *value->object()) {
-        AddAdditional(fields, absl::StrCat(field, ".", member.name), member.value);
-      }
-      return;
-    }
-    const JsonValue::Array& values = fields.Array(field);
-    for (size_t i = 0; i < values.size(); ++i) AddAdditional(fields, absl::StrCat(field, "[", i, "]"), values[i]);
-  }
-
-  // Of added_tokens.json: {"fox": 401}. Those that are special tokens as well are there already.
-  void AddNamed() {
-    const JsonFields& fields = settings_.added_tokens();
-    for (const JsonMember& member : *fields.object().object()) {
-      AddedToken token{member.name};
-      token.normalized = true;
-      const auto id = static_cast<int32_t>(fields.RequiredInteger(member.name, 0, Vocabulary::kMaxId));
-      if (!CheckId(fields, member.name, token, id)) return;
+    for (const auto& [fields, path, value] : settings_.AdditionalTokens()) {
+      const AddedToken token = FromValue(*value, *fields, path, &status_);
+      if (contents_.contains(token.content)) continue;
+      const int32_t id = pipeline_.vocabulary->Find(token.content);
+      if (id == Vocabulary::kNone) return fields->Fail(path, "is not in vocab.txt");
       Add(token, id);
     }
   }
 
-  // Takes the place of all tokens added so far.
+  // Of added_tokens.json: {"fox": 401}.
+  void AddNamed() {
+    const absl::flat_hash_set<std::string> special = SpecialContents();
+    const JsonFields& fields = settings_.added_tokens();
+    for (const JsonMember& member : *fields.object().object()) {
+      AddedToken token{member.name};
+      token.normalized = !special.contains(token.content);
+      const auto id = static_cast<int32_t>(fields.RequiredInteger(member.name, 0, Vocabulary::kMaxId));
+      if (!CheckId(fields, member.name, token, id)) return;
+      Add(token, id);
+    }
+    CheckNewIds(fields, "");
+  }
+
   void AddDecoder() {
-    pipeline_.added_tokens.clear();
-    contents_.clear();
     const JsonFields decoder = settings_.config().Object("added_tokens_decoder");
     for (const JsonMember& member : *decoder.object().object()) {
       const AddedToken token =
@@ -128,15 +124,34 @@ class SpecialTokens {
       if (!CheckId(decoder, member.name, token, id)) return;
       Add(token, id);
     }
+    CheckNewIds(settings_.config(), "added_tokens_decoder");
   }
 
  private:
-  void AddAdditional(const JsonFields& fields, const std::string& field, const JsonValue& value) {
-    const AddedToken token = FromValue(value, fields, field, &status_);
-    if (contents_.contains(token.content)) return;
-    const int32_t id = pipeline_.vocabulary->Find(token.content);
-    if (id == Vocabulary::kNone) return fields.Fail(field, "is not in vocab.txt");
-    Add(token, id);
+  // Of those that the files name.
+  absl::flat_hash_set<std::string> SpecialContents() const {
+    absl::flat_hash_set<std::string> contents;
+    for (const char* field :
+         {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}) {
+      if (const JsonValue* token = settings_.Of(field).Find(field)) contents.insert(TokenContent(*token));
+    }
+    for (const auto& additional : settings_.AdditionalTokens()) contents.insert(TokenContent(*additional.token));
+    return contents;
+  }
+
+  // transformers gives new tokens the ids behind the vocabulary, in their order, whatever the files say.
+  void CheckNewIds(const JsonFields& fields, absl::string_view field) const {
+    std::vector<int64_t> ids;
+    for (const AddedToken& token : pipeline_.added_tokens) {
+      if (token.id >= pipeline_.vocabulary->size()) ids.push_back(token.id);
+    }
+    std::sort(ids.begin(), ids.end());
+    for (size_t i = 0; i < ids.size(); ++i) {
+      const int64_t free = pipeline_.vocabulary->size() + static_cast<int64_t>(i);
+      if (ids[i] == free) continue;
+      return fields.Fail(field,
+                         absl::StrCat("has a token of id ", ids[i], ", the next one behind vocab.txt is ", free));
+    }
   }
 
   bool CheckId(const JsonFields& fields, const std::string& name, const AddedToken& token, int32_t id) const {
@@ -185,14 +200,14 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_vi
   pipeline.pre_tokenizer = std::make_unique<BertPreTokenizer>();
 
   SpecialTokens special(settings, &pipeline, &status);
+  if (config.Has("added_tokens_decoder")) special.AddDecoder();
+  special.AddNamed();
   const int32_t unknown_id = special.Add("unk_token", "[UNK]", true);
   pipeline.prefix = {special.Add("cls_token", "[CLS]", true)};
   pipeline.suffix = {special.Add("sep_token", "[SEP]", true)};
   special.Add("pad_token", "[PAD]", false);
   special.Add("mask_token", "[MASK]", false);
-  if (config.Has("added_tokens_decoder")) special.AddDecoder();
   special.AddAdditional();
-  special.AddNamed();
   if (!status.ok()) return status;
   pipeline.model = std::make_unique<WordPiece>(*pipeline.vocabulary, unknown_id, "##", 100);
   return std::make_unique<PipelineTokenizer>(std::move(pipeline));

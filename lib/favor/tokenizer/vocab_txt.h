@@ -15,8 +15,9 @@ namespace favor {
 //   do_lower_case (true), strip_accents (as do_lower_case), tokenize_chinese_chars (true),
 //   unk_token, cls_token, sep_token, pad_token, mask_token ("[UNK]", ...), additional_special_tokens or
 //     extra_special_tokens: texts or objects {"content": "[MASK]", "lstrip": true, ...},
-//   added_tokens_decoder: {"103": {"content": "[MASK]", ...}, ...}, which then stands for all of these,
-//   added_tokens.json: {"[NEW]": 30522, ...}.
+//   added_tokens_decoder: {"103": {"content": "[MASK]", ...}, ...}, or added_tokens.json: {"[NEW]": 30522, ...}; how
+//   these
+//     describe a token counts more than how the former do.
 // lowercase_first: Lowercase comes before all of them. Special tokens are recognised in texts. InvalidArgumentError,
 // naming file and field, for what is malformed, and for classes of tokenizers that are not BERT's.
 absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromVocabTxt(absl::string_view vocabulary,

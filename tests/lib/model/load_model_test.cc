@@ -305,6 +305,10 @@ TEST(LoadModel, ATokenizerOfMoreIdsThanTheTableIsRefused) {
 
 TEST(LoadModel, AnAddedTokenBehindTheTableIsRefused) {
   GoldenModelFolder folder("bert/relu");
+  std::string vocabulary = folder.Read("vocab.txt");
+  for (int i = 10; i < 50; ++i) vocabulary += "word" + std::to_string(i) + "\n";
+  folder.Write("vocab.txt", vocabulary);
+  ASSERT_EQ(folder.Error(), "loaded");
   folder.Write("tokenizer_config.json", R"({"added_tokens_decoder": {"50": {"content": "<new>"}}})");
   EXPECT_THAT(folder.Error(), HasSubstr("vocab_size"));
 }
@@ -416,7 +420,7 @@ TEST(LoadModel, MalformedTokenizersAreNamed) {
 TEST(LoadModel, AVeryLongListOfAddedTokensIsReadInLinearTime) {
   GoldenModelFolder folder("bert/relu");
   std::string decoder = R"({"added_tokens_decoder": {)";
-  for (int id = 100; id < 200'100; ++id) {
+  for (int id = 10; id < 200'010; ++id) {
     absl::StrAppend(&decoder, "\"", id, R"(": {"content": "[unused)", id, "]\"},");
   }
   decoder.back() = '}';

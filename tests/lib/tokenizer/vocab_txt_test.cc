@@ -47,7 +47,23 @@ TEST(VocabTxt, SpecialTokensAreTextsOrObjects) {
   EXPECT_EQ(EncodingOf(R"({"mask_token":{"content":"[MASK]","lstrip":true}})", "na [MASK]"), "5[0,2) 4[2,9)");
   EXPECT_EQ(EncodingOf(R"({"additional_special_tokens":["Na"]})", "xNax"), "1[0,1) 7[1,3) 1[3,4)");
   EXPECT_EQ(EncodingOf(R"({"added_tokens_decoder":{"9":{"content":"<new>","special":true}}})", "<new>[MASK]"),
-            "9[0,5) 1[5,6) 1[6,10) 1[10,11)");
+            "9[0,5) 4[5,11)");
+}
+
+// As transformers until 4.34 writes tokens that vocab.txt lacks.
+TEST(VocabTxt, AddedTokensMayBeAdditionalOnes) {
+  ModelFolder folder;
+  folder.Write("vocab.txt", kVocabulary).Write("added_tokens.json", R"({"[E1]":9,"[E2]":10})");
+  folder.Write("special_tokens_map.json", R"({"additional_special_tokens":["[E1]"]})");
+  EXPECT_EQ(Show(*folder.Load()->Encode("[E1][e2]na")), "9[0,4) 10[4,8) 5[8,10)");
+  EXPECT_EQ(Show(*folder.Load()->Encode("[e1]")), "1[0,1) 1[1,3) 1[3,4)");
+}
+
+TEST(VocabTxt, NewTokensFollowTheVocabulary) {
+  EXPECT_EQ(ErrorOf(kVocabulary, R"({"added_tokens_decoder":{"10":{"content":"<new>"}}})"),
+            "tokenizer_config.json: added_tokens_decoder has a token of id 10, the next one behind vocab.txt is 9");
+  EXPECT_EQ(ModelFolder().Write("vocab.txt", kVocabulary).Write("added_tokens.json", R"({"x":9,"y":11})").Error(),
+            "added_tokens.json has a token of id 11, the next one behind vocab.txt is 10");
 }
 
 // As transformers writes it from 4.34 on: the list names what only the decoder has an id for.

@@ -1,0 +1,116 @@
+#include "favor/tokenizer/tokenizer_agreement.h"
+
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace favor {
+namespace {
+
+// BERT's classes make a normalizer of their own from these, with defaults for those that are not there.
+void CheckNormalizer(const JsonFields& root, const TokenizerSettings& settings) {
+  const JsonFields normalizer = root.Object("normalizer");
+  if (normalizer.String("type", "") != "BertNormalizer") return;
+  const JsonFields& config = settings.config();
+  const bool lowercases = config.Bool("do_lower_case", true);
+  const bool lowercase = normalizer.Bool("lowercase", true);
+  struct Setting {
+    const char* field;
+    bool wanted;
+    const char* in_json;
+    bool found;
+  };
+  const Setting known[] = {
+      {"do_lower_case", lowercases, "lowercase", lowercase},
+      {"strip_accents", config.Bool("strip_accents", lowercases), "strip_accents",
+       normalizer.Bool("strip_accents", lowercase)},
+      {"tokenize_chinese_chars", config.Bool("tokenize_chinese_chars", true), "handle_chinese_chars",
+       normalizer.Bool("handle_chinese_chars", true)},
+  };
+  const auto text = [](bool value) { return value ? "true" : "false"; };
+  for (const auto& [field, wanted, in_json, found] : known) {
+    if (wanted == found) continue;
+    config.Fail(field, absl::StrCat(config.Has(field) ? "is " : "is missing, which stands for ", text(wanted), "; ",
+                                    root.file_name(), " has normalizer.", in_json, " ", text(found),
+                                    ". transformers obeys the former: they must agree"));
+  }
+}
+
+// The tokens around a text that a class takes from its settings.
+void CheckFrame(const JsonFields& root, const TokenizerSettings& settings, const std::string& field,
+                const std::vector<int32_t>& ids, const Tokenizer& tokenizer) {
+  const JsonFields& fields = settings.Of(field);
+  const JsonValue* value = fields.Find(field);
+  if (value == nullptr) return;
+  const std::string wanted = TokenContent(*value);
+  if (ids.size() == 1 && tokenizer.Piece(ids[0]) == wanted) return;
+  std::string found;
+  for (const int32_t id : ids) absl::StrAppend(&found, found.empty() ? "" : " ", tokenizer.Piece(id));
+  fields.Fail(field, absl::StrCat("is \"", wanted, "\", post_processor of ", root.file_name(), " puts \"", found,
+                                  "\" in its place. transformers obeys the former: they must agree"));
+}
+
+// Tokens that the other files add to those of tokenizer.json.
+class AddedTokenCheck {
+ public:
+  explicit AddedTokenCheck(const JsonFields& root) : root_(root) {
+    for (const JsonFields& token : root.Objects("added_tokens")) known_.insert(token.String("content", ""));
+  }
+
+  void Check(const JsonFields& fields, const std::string& field, const JsonValue& token) const {
+    Check(fields, field, TokenContent(token));
+  }
+
+  void Check(const JsonFields& fields, const std::string& field, const std::string& content) const {
+    if (content.empty() || known_.contains(content)) return;
+    fields.Fail(field, absl::StrCat("adds the token \"", content, "\", added_tokens of ", root_.file_name(),
+                                    " lacks it. transformers obeys the former: they must agree"));
+  }
+
+ private:
+  const JsonFields& root_;
+  absl::flat_hash_set<std::string> known_;
+};
+
+void CheckAddedTokens(const JsonFields& root, const TokenizerSettings& settings) {
+  const AddedTokenCheck check(root);
+  const JsonFields decoder = settings.config().Object("added_tokens_decoder");
+  for (const JsonMember& member : *decoder.object().object()) check.Check(decoder, member.name, member.value);
+  const JsonFields& added = settings.added_tokens();
+  for (const JsonMember& member : *added.object().object()) check.Check(added, member.name, member.name);
+  for (const auto& [fields, path, token] : settings.AdditionalTokens()) check.Check(*fields, path, *token);
+}
+
+// What transformers takes where no file names a class.
+std::string ClassOfModel(const JsonValue& model) {
+  const JsonValue* type = model.Find("model_type");
+  const std::string name = type == nullptr || type->string() == nullptr ? "" : *type->string();
+  return name == "bert" ? "BertTokenizer" : name == "xlm-roberta" ? "XLMRobertaTokenizer" : "";
+}
+
+}  // namespace
+
+absl::Status CheckAgreement(const JsonValue& json, const Tokenizer& tokenizer, const TokenizerFiles& files) {
+  absl::Status status;
+  const JsonFields root(json, "tokenizer.json", &status);
+  const TokenizerSettings settings(files, &status);
+  const std::string name = settings.ClassName(ClassOfModel(files.model));
+  if (name == "BertJapaneseTokenizer") {
+    settings.FailClass("which is not implemented: transformers does not look at tokenizer.json then");
+  }
+  if (TokenizerSettings::IsBertClass(name)) {
+    CheckNormalizer(root, settings);
+    CheckFrame(root, settings, "cls_token", tokenizer.prefix(), tokenizer);
+    CheckFrame(root, settings, "sep_token", tokenizer.suffix(), tokenizer);
+  } else if (name == "XLMRobertaTokenizer") {
+    CheckFrame(root, settings, "bos_token", tokenizer.prefix(), tokenizer);
+    CheckFrame(root, settings, "eos_token", tokenizer.suffix(), tokenizer);
+  }
+  CheckAddedTokens(root, settings);
+  return status;
+}
+
+}  // namespace favor
