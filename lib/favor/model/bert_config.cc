@@ -36,7 +36,8 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   config.epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
   config.activation = ParseActivation(fields);
   if (config.model_type != "bert") {
-    config.first_position = fields.Integer("pad_token_id", 1, 0, kMostRows) + 1;
+    config.padding_id = fields.Integer("pad_token_id", 1, 0, kMostRows);
+    config.first_position = config.padding_id + 1;
     if (config.first_position >= config.num_positions) {
       fields.FailValue("pad_token_id", "leaves no positions: they start behind it");
     }

@@ -20,7 +20,9 @@ struct BertConfig {
   int64_t num_heads = 0;
   int64_t intermediate_size = 0;
   int64_t num_positions = 0;   // rows of the table of positions
-  int64_t first_position = 0;  // row of the first token; RoBERTa starts behind its padding token
+  int64_t first_position = 0;  // row of the first token; RoBERTa starts behind that of its padding token
+  // The id whose row of positions is its own number and which does not advance those of others; none: -1.
+  int64_t padding_id = -1;
   int64_t num_token_types = 0;
   double epsilon = 0;  // of the layer norms
   kernels::Activation activation = kernels::Activation::kGelu;

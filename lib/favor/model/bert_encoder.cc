@@ -38,7 +38,7 @@ struct Batch {
   PackedSequences sequences;
   TokenBlocks blocks;
   float* vectors;
-  std::vector<int32_t> positions;  // of each token in its sequence
+  std::vector<int32_t> positions;  // of each token, its row in the table
   BlockStream stream;
   PackedHeads queries_keys_values;  // 3 num_heads
   PackedHeads context;              // num_heads
@@ -73,6 +73,7 @@ class BertEncoder : public Encoder {
   int64_t ScratchFloats(int64_t tiles_per_block) const;
 
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
+  void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const;
   std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
                                             const PackedHeads& context,
                                             std::shared_ptr<const Projection> projection) const;
@@ -87,7 +88,7 @@ class BertEncoder : public Encoder {
 
   BertConfig config_;
   WordTable words_;
-  AlignedBuffer<float> positions_;  // [max_tokens][hidden], the vector of token type 0 added
+  AlignedBuffer<float> positions_;  // [num_positions][hidden], the vector of token type 0 added
   Norm embedding_norm_;
   std::vector<Layer> layers_;
   int64_t num_parameters_ = 0;
@@ -103,14 +104,14 @@ std::string Prefix(const Weights& weights) {
 
 BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(config) {
   const std::string prefix = Prefix(*weights);
-  const int64_t hidden = config.hidden_size, first = config.first_position;
+  const int64_t hidden = config.hidden_size;
   words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, hidden, weights);
   positions_ = weights->Read(prefix + "embeddings.position_embeddings.weight", {config.num_positions, hidden});
   const AlignedBuffer<float> types =
       weights->Read(prefix + "embeddings.token_type_embeddings.weight", {config.num_token_types, hidden});
   if (weights->status().ok()) {
-    for (int64_t t = 0; t < config.max_tokens(); ++t) {
-      for (int64_t l = 0; l < hidden; ++l) positions_[t * hidden + l] = positions_[(t + first) * hidden + l] + types[l];
+    for (int64_t row = 0; row < config.num_positions; ++row) {
+      for (int64_t l = 0; l < hidden; ++l) positions_[row * hidden + l] += types[l];
     }
   }
   embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", hidden, config.epsilon, weights);
@@ -227,6 +228,16 @@ std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& se
   return calls;
 }
 
+void BertEncoder::AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const {
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    int64_t next = config_.first_position;
+    for (int64_t t = sequences.offsets[s]; t < sequences.offsets[s + 1]; ++t) {
+      const bool is_padding = sequences.ids[t] == config_.padding_id;
+      positions->push_back(static_cast<int32_t>(is_padding ? config_.first_position - 1 : next++));
+    }
+  }
+}
+
 absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const EncoderAttention* attention,
                                       const Cancellation* cancellation, float* vectors) const {
   const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
@@ -241,11 +252,7 @@ absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const En
   }
   batch->queries_keys_values = *std::move(inputs);
   batch->context = *std::move(context);
-  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
-    for (int64_t t = sequences.offsets[s]; t < sequences.offsets[s + 1]; ++t) {
-      batch->positions.push_back(static_cast<int32_t>(t - sequences.offsets[s]));
-    }
-  }
+  AppendPositions(sequences, &batch->positions);
 
   const std::vector<AttentionOperands> calls =
       OperandsOf(sequences, batch->queries_keys_values, batch->context, chosen.projection);

@@ -1,11 +1,12 @@
 """Makes tests/data/models/bert: tiny random BERT models and what they answer, computed in float64.
 
     pip install transformers torch
-    python make_bert_goldens.py FOLDER
+    python make_bert_goldens.py FOLDER [CASE...]
 
 A file holds the model's state_dict in float32 under its own names, `golden.tokens` (int64, [batch, length]),
 `golden.encodings` (float64, the last hidden state, every token of type 0), and in the metadata `config`, which is the
-model's config.json. `golden.token_types` and `golden.encodings_with_types` are the same with both token types.
+model's config.json. `golden.token_types` and `golden.encodings_with_types` are the same with both token types, where
+the model has two. A RoBERTa's tokens have its padding token among them, attended to as any other.
 """
 
 import json
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import torch
 from safetensors_file import save
-from transformers import BertConfig, BertForMaskedLM, BertModel
+from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaModel
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Case:
     batch_size: int = 1
     num_hidden_layers: int = 1
     layer_norm_eps: float = 1e-12
+    is_roberta: bool = False
     with_prefix: bool = False  # names as a masked language model has them: bert.embeddings..., cls.predictions...
 
 
@@ -36,29 +38,32 @@ CASES = [
     Case("gelu_pytorch_tanh", "gelu_pytorch_tanh", length=60),
     Case("relu", "relu", length=1),
     Case("masked_lm", "gelu", with_prefix=True),
+    Case("roberta", "gelu", batch_size=2, is_roberta=True),
 ]
 
 
 def config_of(case: Case) -> BertConfig:
-    return BertConfig(
+    return (RobertaConfig if case.is_roberta else BertConfig)(
         vocab_size=50,
         hidden_size=24,
         num_attention_heads=3,
         num_hidden_layers=case.num_hidden_layers,
         intermediate_size=40,
-        max_position_embeddings=60,
-        type_vocab_size=2,
+        max_position_embeddings=64 if case.is_roberta else 60,
+        type_vocab_size=1 if case.is_roberta else 2,
         hidden_act=case.hidden_act,
         layer_norm_eps=case.layer_norm_eps,
         attn_implementation="eager",
         architectures=["BertForMaskedLM" if case.with_prefix else "BertModel"],
+        **({"pad_token_id": 3} if case.is_roberta else {}),
     )
 
 
 def make(case: Case, folder: Path) -> int:
     torch.manual_seed(zlib.crc32(case.name.encode()))
     config = config_of(case)
-    model = (BertForMaskedLM if case.with_prefix else BertModel)(config).eval()
+    model_class = BertForMaskedLM if case.with_prefix else RobertaModel if case.is_roberta else BertModel
+    model = model_class(config).eval()
     for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
         scale = 0.3 if parameter.dim() == 1 else 0.25
         parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
@@ -66,16 +71,18 @@ def make(case: Case, folder: Path) -> int:
     encoder = (model.bert if case.with_prefix else model).double()
     tokens = torch.randint(config.vocab_size, (case.batch_size, case.length))
     types = (torch.arange(case.length) >= case.length // 2).long().expand_as(tokens)
+    if case.is_roberta:
+        tokens[0, [0, 5, 6, case.length - 1]] = config.pad_token_id
     with torch.no_grad():
-        tensors |= {
-            "golden.tokens": tokens,
-            "golden.encodings": encoder(tokens).last_hidden_state,
-            "golden.token_types": types,
-            "golden.encodings_with_types": encoder(tokens, token_type_ids=types).last_hidden_state,
-        }
+        tensors |= {"golden.tokens": tokens, "golden.encodings": encoder(tokens).last_hidden_state}
+        if config.type_vocab_size == 2:
+            tensors |= {
+                "golden.token_types": types,
+                "golden.encodings_with_types": encoder(tokens, token_type_ids=types).last_hidden_state,
+            }
     metadata = {
-        "source": "transformers BertModel, float64",
-        "config": json.dumps(config.to_diff_dict() | {"model_type": "bert", "hidden_act": case.hidden_act}),
+        "source": f"transformers {type(encoder).__name__}, float64",
+        "config": json.dumps(config.to_diff_dict() | {"model_type": config.model_type, "hidden_act": case.hidden_act}),
     }
     path = folder / f"{case.name}.safetensors"
     save(path, {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}, metadata)
@@ -87,6 +94,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     for case in CASES:
+        if sys.argv[2:] and case.name not in sys.argv[2:]:
+            continue
         print(f"{make(case, folder):8} {case.name}")
 
 
