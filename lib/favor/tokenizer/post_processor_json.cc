@@ -24,7 +24,12 @@ int32_t ReadTokenAndId(const JsonFields& fields, absl::string_view field) {
   return fields.ok() ? ReadId(pair[1], fields, field) : 0;
 }
 
-// "single": [{"SpecialToken": {"id": "[CLS]"}}, {"Sequence": {"id": "A"}}, ...], and
+// Encoders take every token to be of type 0.
+void CheckType(const JsonFields& piece) {
+  if (piece.Integer("type_id", 0) != 0) piece.FailValue("type_id", "which is not implemented; known: 0");
+}
+
+// "single": [{"SpecialToken": {"id": "[CLS]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}, ...], and
 // "special_tokens": {"[CLS]": {"ids": [101]}}.
 void ReadTemplate(const JsonFields& fields, std::vector<int32_t>* prefix, std::vector<int32_t>* suffix) {
   constexpr size_t kMaxIds = 256;
@@ -35,10 +40,13 @@ void ReadTemplate(const JsonFields& fields, std::vector<int32_t>* prefix, std::v
     if (piece.Has("Sequence")) {
       const JsonFields sequence = piece.Object("Sequence");
       if (sequence.RequiredString("id") != "A") sequence.FailValue("id", "a single text is \"A\"");
+      CheckType(sequence);
       ++num_texts;
       continue;
     }
-    const std::string name = piece.RequiredObject("SpecialToken").RequiredString("id");
+    const JsonFields special = piece.RequiredObject("SpecialToken");
+    const std::string name = special.RequiredString("id");
+    CheckType(special);
     std::vector<int32_t>* const ids = num_texts == 0 ? prefix : suffix;
     if (!fields.ok()) return;
     const JsonFields special_token = special_tokens.RequiredObject(name);

@@ -32,6 +32,7 @@ Unigram::Unigram(const Vocabulary& vocabulary, std::vector<double> scores, int32
       scores_(std::move(scores)),
       unknown_score_(*std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty),
       unknown_id_(unknown_id),
+      unknown_piece_(vocabulary.Piece(unknown_id)),
       byte_fallback_(byte_fallback) {
   for (size_t i = 0; i < byte_ids_.size(); ++i) byte_ids_[i] = vocabulary.Find(absl::StrFormat("<0x%02X>", i));
 }
@@ -72,7 +73,8 @@ void Unigram::Encode(absl::string_view word, std::vector<WordPart>* parts) const
   const std::vector<WordPart> whole(parts->begin() + static_cast<std::ptrdiff_t>(first), parts->end());
   parts->resize(first);
   for (const WordPart& part : whole) {
-    if (part.id == unknown_id_) {
+    // The unknown token may stand in the text itself.
+    if (part.id == unknown_id_ && word.substr(part.range.begin, part.range.end - part.range.begin) != unknown_piece_) {
       AddUnknown(word, part.range, parts);
     } else {
       parts->push_back(part);

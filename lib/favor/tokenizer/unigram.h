@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "absl/strings/string_view.h"
@@ -14,7 +15,8 @@ namespace favor {
 
 // `Unigram` of Hugging Face and SentencePiece (Kudo 2018): of all ways to cut a word into tokens the one whose scores
 // add up to most. A character without a token counts as unknown, at 10 less than the least score; neighbouring unknown
-// ones are one token, or, with byte fallback, tokens of their bytes.
+// ones are one token, or, with byte fallback, tokens of their bytes, unless together they are the unknown token's own
+// text.
 class Unigram : public WordModel {
  public:
   // scores: one per id of the vocabulary.
@@ -29,6 +31,7 @@ class Unigram : public WordModel {
   std::vector<double> scores_;
   double unknown_score_;
   int32_t unknown_id_;
+  std::string unknown_piece_;
   bool byte_fallback_;
   std::array<int32_t, 256> byte_ids_;  // Vocabulary::kNone where there is no token "<0x41>"
 };

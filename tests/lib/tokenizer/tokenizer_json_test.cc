@@ -88,6 +88,10 @@ TEST(TokenizerJson, MalformedPostProcessorsAreRefused) {
             "tokenizer.json: post_processor.single has the text 0 times, not once");
   EXPECT_EQ(ErrorOf(With(start + R"("single":[{"Sequence":{"id":"B"}}]})")),
             "tokenizer.json: post_processor.single[0].Sequence.id is \"B\", a single text is \"A\"");
+  EXPECT_EQ(ErrorOf(With(start + R"("single":[{"Sequence":{"id":"A","type_id":1}}]})")),
+            "tokenizer.json: post_processor.single[0].Sequence.type_id is 1, which is not implemented; known: 0");
+  EXPECT_EQ(ErrorOf(With(start + R"("single":[{"SpecialToken":{"id":"x","type_id":2}}]})")),
+            "tokenizer.json: post_processor.single[0].SpecialToken.type_id is 2, which is not implemented; known: 0");
   EXPECT_EQ(ErrorOf(With(start + R"("single":[{"SpecialToken":{"id":"x"}}]})")),
             "tokenizer.json: post_processor.special_tokens.x is missing");
   EXPECT_EQ(ErrorOf(With(start + R"("single":[{"SpecialToken":{"id":"x"}}],"special_tokens":{"x":{"ids":[-1]}}})")),
@@ -176,6 +180,16 @@ TEST(UnigramJson, MapsAndCuts) {
   const auto tokenizer = Load(Unigram(SmallMap(), kPieces));
   EXPECT_EQ(Show(*tokenizer->Encode("a xyc")), "1[0,1) 2[1,2) 0[2,4)");
   EXPECT_EQ(tokenizer->vocabulary_size(), 3);
+}
+
+// "<u>" is no added token here.
+TEST(UnigramJson, TheUnknownTokensOwnTextIsNoBytes) {
+  const auto tokenizer =
+      Load(R"({"model":{"type":"Unigram","byte_fallback":true,"unk_id":0,)"
+           R"("vocab":[["<u>",0],["a",-1],["<0x21>",-9],["<0x3C>",-9],["<0x3E>",-9],["<0x75>",-9]]}})");
+  EXPECT_EQ(Show(*tokenizer->Encode("a<u>a!")), "1[0,1) 0[1,4) 1[4,5) 2[5,6)");
+  // Joined with an unknown character it is no token any more.
+  EXPECT_EQ(Show(*tokenizer->Encode("<u>!")), "3[0,4) 5[0,4) 4[0,4) 2[0,4)");
 }
 
 // As files of 2020 are.
