@@ -3,13 +3,16 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
+#include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "favor/base/version.h"
 #include "favor/format/half_float.h"
 #include "favor/kernels/cpu_target.h"
 #include "google/protobuf/duration.pb.h"
 #include "server/convert/feature_spec_conversion.h"
+#include "server/convert/field_error.h"
 #include "server/convert/projection_conversion.h"
 #include "server/convert/status_details.h"
 
@@ -43,10 +46,33 @@ float Quantize(absl::Span<const float> vector, char* integers) {
   return scale;
 }
 
+// As a number of the element type, if that is narrower in range than float32.
+std::optional<float> Rounded(v1::EmbeddingType type, float value) {
+  if (type == v1::EMBEDDING_TYPE_F16) return Float32FromFloat16(Float16FromFloat32(value));
+  if (type == v1::EMBEDDING_TYPE_BF16) return Float32FromBFloat16(BFloat16FromFloat32(value));
+  return std::nullopt;
+}
+
+// Numbers must not become infinite.
+absl::Status CheckRange(v1::EmbeddingType type, absl::Span<const float> values) {
+  if (!Rounded(type, 0)) return absl::OkStatus();
+  const float largest = type == v1::EMBEDDING_TYPE_F16 ? Float32FromFloat16(0x7bff) : Float32FromBFloat16(0x7f7f);
+  for (const float value : values) {
+    if (std::fabs(value) <= largest || !std::isfinite(value) || std::isfinite(*Rounded(type, value))) continue;
+    return FieldError("output_type", absl::StrCat("output_type is ", v1::EmbeddingType_Name(type),
+                                                  ", the embedding has ", value, ", at most ", largest));
+  }
+  return absl::OkStatus();
+}
+
 void WriteResult(const EmbedSettings& settings, const absl::Status& error, const EmbedOutcome& outcome, int64_t i,
                  v1::EmbedResult* result) {
-  if (!error.ok()) {
-    *result->mutable_error() = ToRpcStatus(error);
+  const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
+  const auto vectors =
+      absl::MakeConstSpan(outcome.vectors.data() + outcome.rows[i] * outcome.dimensions, num_rows * outcome.dimensions);
+  const absl::Status status = error.ok() ? CheckRange(settings.type, vectors) : error;
+  if (!status.ok()) {
+    *result->mutable_error() = ToRpcStatus(status);
     return;
   }
   const EmbedInput& input = outcome.inputs[i];
@@ -55,15 +81,13 @@ void WriteResult(const EmbedSettings& settings, const absl::Status& error, const
   result->set_num_windows(static_cast<int64_t>(input.windows.size()));
   v1::Embedding* embedding = result->mutable_embedding();
   embedding->set_type(settings.type);
-  const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
   if (settings.options.pooling == Pooling::kNone) embedding->add_shape(num_rows);
   embedding->add_shape(outcome.dimensions);
-  const float* vectors = outcome.vectors.data() + outcome.rows[i] * outcome.dimensions;
   const bool scaled = settings.type == v1::EMBEDDING_TYPE_I8;
   if (scaled) embedding->mutable_scale()->Resize(static_cast<int>(num_rows), 0);
   embedding->mutable_data()->resize(num_rows * outcome.dimensions * SizeOf(settings.type));
-  WriteVectors(settings.type, absl::MakeConstSpan(vectors, num_rows * outcome.dimensions), outcome.dimensions,
-               embedding->mutable_data()->data(), scaled ? embedding->mutable_scale()->mutable_data() : nullptr);
+  WriteVectors(settings.type, vectors, outcome.dimensions, embedding->mutable_data()->data(),
+               scaled ? embedding->mutable_scale()->mutable_data() : nullptr);
 }
 
 void SetDuration(absl::Duration duration, google::protobuf::Duration* wire) {
@@ -119,7 +143,8 @@ int64_t MaxEmbedResultBytes(const EmbedSettings& settings, int64_t num_rows, con
   if (!error.ok()) return kMaxResultHeaderBytes + kMaxErrorBytes;
   const int64_t scale_bytes = settings.type == v1::EMBEDDING_TYPE_I8 ? sizeof(float) : 0;
   const int64_t dimensions = EmbedDimensions(*settings.model.model, settings.options);
-  return kMaxResultHeaderBytes + num_rows * (dimensions * SizeOf(settings.type) + scale_bytes);
+  const int64_t vector_bytes = num_rows * (dimensions * SizeOf(settings.type) + scale_bytes);
+  return kMaxResultHeaderBytes + (Rounded(settings.type, 0) ? std::max(vector_bytes, kMaxErrorBytes) : vector_bytes);
 }
 
 int64_t MaxEmbedResponseBytes(const EmbedSettings& settings, const std::vector<EmbedInput>& inputs,

@@ -130,6 +130,24 @@ TEST(EmbedResponse, NarrowsToHalfFloats) {
   }
 }
 
+TEST(EmbedResponse, ANumberBeyondHalfFloatsIsTheInputsError) {
+  EmbedAnswer answer = Answer(v1::EMBEDDING_TYPE_F16);
+  answer.outcome.vectors[1] = 65519.0f;  // rounded down
+  EXPECT_TRUE(Parse(answer).results(0).has_embedding());
+  answer.outcome.vectors[1] = -65520.0f;
+  const v1::EmbedResult failed = Parse(answer).results(0);
+  EXPECT_EQ(failed.error().code(), 3);
+  EXPECT_EQ(failed.error().message(), "output_type is EMBEDDING_TYPE_F16, the embedding has -65520, at most 65504");
+  EXPECT_EQ(failed.num_tokens(), 0);
+  EXPECT_TRUE(Parse(answer).results(2).has_embedding());
+  EXPECT_LE(static_cast<int64_t>(EmbedResultsPart(answer, 0, 1).size()),
+            MaxEmbedResultBytes(answer.settings, 1, absl::OkStatus()));
+  answer.settings.type = v1::EMBEDDING_TYPE_BF16;
+  EXPECT_TRUE(Parse(answer).results(0).has_embedding());
+  answer.outcome.vectors[1] = std::numeric_limits<float>::max();
+  EXPECT_TRUE(Parse(answer).results(0).has_error());
+}
+
 TEST(EmbedResponse, QuantisesEveryVectorByItsOwnScale) {
   const EmbedAnswer answer = Answer(v1::EMBEDDING_TYPE_I8, Pooling::kNone);
   const v1::Embedding embedding = Parse(answer).results(0).embedding();
