@@ -95,15 +95,20 @@ class BertEncoder : public Encoder {
 };
 
 // The prefix of the model around the encoder, or nothing.
-std::string Prefix(const Weights& weights) {
+std::string Prefix(Weights* weights) {
+  constexpr char kWords[] = "embeddings.word_embeddings.weight";
   for (const char* prefix : {"", "bert.", "roberta.", "model.", "0.auto_model."}) {
-    if (weights.Has(absl::StrCat(prefix, "embeddings.word_embeddings.weight"))) return prefix;
+    if (weights->Has(absl::StrCat(prefix, kWords))) return prefix;
+  }
+  if (const StoredTensor* other = weights->FindEnding(absl::StrCat(".", kWords)); other != nullptr) {
+    weights->Fail(absl::StrCat("there is no tensor ", kWords, ", which the model needs; the prefix of ", other->name,
+                               " is not known"));
   }
   return "";
 }
 
 BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(config) {
-  const std::string prefix = Prefix(*weights);
+  const std::string prefix = Prefix(weights);
   const int64_t hidden = config.hidden_size;
   words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, hidden, weights);
   positions_ = weights->Read(prefix + "embeddings.position_embeddings.weight", {config.num_positions, hidden});

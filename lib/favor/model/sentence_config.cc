@@ -18,19 +18,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As versions from 5 on write it.
+// As versions from 5 on write it: a name, or a list, whose poolings are joined.
 Pooling NamedPooling(const JsonFields& fields) {
   const std::pair<const char*, Pooling> known[] = {
       {"mean", Pooling::kMean}, {"cls", Pooling::kCls}, {"lasttoken", Pooling::kLast}, {"max", Pooling::kMax}};
-  const std::string name = fields.RequiredString("pooling_mode");
-  for (const auto& [known_name, pooling] : known) {
-    if (name == known_name) return pooling;
+  const JsonValue* value = fields.Find("pooling_mode");
+  if (const JsonValue::Array* list = value->array(); list != nullptr && list->size() == 1) value = &list->front();
+  for (const auto& [name, pooling] : known) {
+    if (value->string() != nullptr && *value->string() == name) return pooling;
   }
   fields.FailValue("pooling_mode", "must be mean, cls, lasttoken or max");
   return Pooling::kMean;
 }
 
-// As versions before it do: one of several is true.
+// As versions before it do: one of several is true. Where none is, it is the mean.
 Pooling FlaggedPooling(const JsonFields& fields) {
   const std::pair<const char*, Pooling> known[] = {{"pooling_mode_mean_tokens", Pooling::kMean},
                                                    {"pooling_mode_cls_token", Pooling::kCls},
@@ -43,12 +44,11 @@ Pooling FlaggedPooling(const JsonFields& fields) {
   for (const char* name : {"pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens"}) {
     if (fields.Bool(name, false)) fields.FailValue(name, "must be false: this pooling is not supported");
   }
-  if (chosen.size() != 1) {
+  if (chosen.size() > 1) {
     fields.Fail("pooling_mode_mean_tokens",
                 absl::StrCat("and its like choose ", chosen.size(), " ways of pooling, must choose one"));
-    return Pooling::kMean;
   }
-  return chosen.front();
+  return chosen.empty() ? Pooling::kMean : chosen.front();
 }
 
 Pooling PoolingOf(const JsonFields& fields) {
@@ -120,7 +120,7 @@ void ReadModules(const std::string& folder, const JsonValue& modules, SentenceCo
 void ReadPrompts(const JsonFields& fields, SentenceConfig* config) {
   const JsonFields prompts = fields.Object("prompts");
   for (const JsonMember& member : *prompts.object().object()) {
-    config->prompts[member.name] = prompts.RequiredString(member.name);
+    config->prompts[member.name] = prompts.String(member.name, "");
   }
   config->default_prompt = fields.String("default_prompt_name", "");
   if (!config->default_prompt.empty() && config->prompts.count(config->default_prompt) == 0) {

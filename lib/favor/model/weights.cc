@@ -31,6 +31,13 @@ bool Weights::HasPrefix(absl::string_view prefix) const {
   return first != by_name_.end() && absl::StartsWith(first->first, prefix);
 }
 
+const StoredTensor* Weights::FindEnding(absl::string_view suffix) const {
+  for (const auto& [name, tensor] : by_name_) {
+    if (absl::EndsWith(name, suffix)) return tensor;
+  }
+  return nullptr;
+}
+
 absl::Span<const int64_t> Weights::ShapeOf(absl::string_view name) const {
   const StoredTensor* tensor = Find(name);
   return tensor == nullptr ? absl::Span<const int64_t>() : absl::MakeConstSpan(tensor->shape);

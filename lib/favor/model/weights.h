@@ -35,6 +35,8 @@ class Weights {
   const StoredTensor* ReadStored(absl::string_view name, absl::Span<const int64_t> shape);
   // Null when absent.
   const StoredTensor* Find(absl::string_view name) const;
+  // A tensor whose name ends so.
+  const StoredTensor* FindEnding(absl::string_view suffix) const;
 
   // Records an error of the file, unless there is one already.
   void Fail(absl::string_view what);

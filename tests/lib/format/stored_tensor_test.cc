@@ -19,6 +19,8 @@ TEST(StoredByteSize, MultipliesOut) {
   EXPECT_EQ(*StoredByteSize("F32", {2, 3}), 24);
   EXPECT_EQ(*StoredByteSize("BF16", {5}), 10);
   EXPECT_EQ(*StoredByteSize("I64", {}), 8);
+  EXPECT_EQ(*StoredByteSize("C64", {3}), 24);
+  EXPECT_EQ(*StoredByteSize("F8_E8M0", {3}), 3);
   EXPECT_EQ(*StoredByteSize("BOOL", {7, 0, std::numeric_limits<int64_t>::max() / 7}), 0);
 }
 

@@ -35,7 +35,22 @@ TEST(SentenceConfig, ReadsThePoolingByNameToo) {
   EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":"lasttoken"})"), "");
   EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":"weightedmean"})"),
             "1_Pooling/config.json: pooling_mode is \"weightedmean\", must be mean, cls, lasttoken or max");
-  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean","max"]})"), HasSubstr("pooling_mode"));
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean"]})"), "");
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean","max"]})"),
+            "1_Pooling/config.json: pooling_mode is a list of 2, must be mean, cls, lasttoken or max");
+}
+
+TEST(SentenceConfig, PoolsByTheMeanWhereNoFlagIsSet) {
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_mean_tokens":false,"pooling_mode_cls_token":false})"),
+            "");
+  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_mean_tokens":true,"pooling_mode_cls_token":true})"),
+              HasSubstr("choose 2 ways of pooling, must choose one"));
+}
+
+TEST(SentenceConfig, ANullPromptIsEmpty) {
+  EXPECT_EQ(ErrorOf("config_sentence_transformers.json", R"({"prompts":{"q":null},"default_prompt_name":"q"})"), "");
+  EXPECT_EQ(ErrorOf("config_sentence_transformers.json", R"({"prompts":{"q":1}})"),
+            "config_sentence_transformers.json: prompts.q is 1, not a string");
 }
 
 TEST(SentenceConfig, TakesTheTokenizersLengthUnlessTheModelHasItsOwn) {
