@@ -69,8 +69,9 @@ class Tokenizer {
 //   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, Precompiled, Strip, Replace of
 //                          spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace; WordPiece,
 //                          WordLevel, Unigram; TemplateProcessing, BertProcessing; added tokens. What cuts, pads and
-//                          decodes (truncation, padding, decoder) is not looked at.
-//   vocab.txt              the older layout of BERT models, with tokenizer_config.json
+//                          decodes (truncation, padding, decoder) is not looked at. The files beside it must not
+//                          contradict it (tokenizer_agreement.h).
+//   vocab.txt              the older layout of BERT models, with tokenizer_config.json and its like (vocab_txt.h)
 //
 // favor_tokenizer.json is {"format_version": 1, "type": "bytes"}: ids are bytes, the vocabulary has 256, texts need not
 // be UTF-8. Or
