@@ -25,6 +25,9 @@ AttentionStream::AttentionStream(AttentionStream&&) noexcept = default;
 AttentionStream& AttentionStream::operator=(AttentionStream&&) noexcept = default;
 AttentionStream::~AttentionStream() = default;
 
+bool AttentionStream::Start(const AttendStreamOptions& options) {
+  return impl_->stream.Write(EncodeStreamStart(options));
+}
 bool AttentionStream::Send(const AttentionChunk& chunk) { return impl_->stream.Write(EncodeStreamChunk(chunk)); }
 bool AttentionStream::EndOfKeys() { return impl_->stream.Write(EncodeStreamEndOfKeys()); }
 bool AttentionStream::GetState(StateEncoding encoding) { return impl_->stream.Write(EncodeStreamGetState(encoding)); }
@@ -34,11 +37,16 @@ absl::StatusOr<std::optional<StreamAnswer>> AttentionStream::Read() {
 }
 void AttentionStream::Cancel() { impl_->stream.Cancel(); }
 
-AttentionStream Client::AttendStream(const AttendStreamOptions& options) const {
+AttentionStream Client::OpenAttendStream(std::optional<absl::Duration> deadline) const {
   std::unique_ptr<AttentionStream::Impl> stream(
-      new AttentionStream::Impl{{impl_->channel(), kAttendStream, impl_->Settings(options.deadline)}});
-  stream->stream.Write(EncodeStreamStart(options));  // whether that went well Read() tells
+      new AttentionStream::Impl{{impl_->channel(), kAttendStream, impl_->Settings(deadline)}});
   return AttentionStream(std::move(stream));
+}
+
+AttentionStream Client::AttendStream(const AttendStreamOptions& options) const {
+  AttentionStream stream = OpenAttendStream(options.deadline);
+  stream.Start(options);  // whether that went well Read() tells
+  return stream;
 }
 
 }  // namespace favor::client

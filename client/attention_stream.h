@@ -82,8 +82,11 @@ class AttentionStream {
 
  private:
   friend class Client;
+  friend class ResumingStream;
   class Impl;
   explicit AttentionStream(std::unique_ptr<Impl> impl);
+  // The first message, which takes as long as the server takes to read a state.
+  bool Start(const AttendStreamOptions& options);
 
   std::unique_ptr<Impl> impl_;
 };

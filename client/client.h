@@ -133,7 +133,7 @@ class Client {
                                     const ReadOptions& options = {}) const;
 
   // Attention of a sequence of any length, chunk by chunk; see attention_stream.h. An error to begin with comes with
-  // the first Read().
+  // the first Read(). Returns when the server has taken the state to go on from, or the call has ended.
   AttentionStream AttendStream(const AttendStreamOptions& options = {}) const;
 
   // Statistics of a sample of queries and keys, for FeatureSpec::statistics of calls that cannot measure their own
@@ -152,7 +152,8 @@ class Client {
   EmbeddingStream EmbedStream(const EmbedOptions& options = {}) const;
 
   // One sequence of any length through a causal Performer, its tokens as they come; see sequence_stream.h. An error to
-  // begin with comes with the first Read().
+  // begin with comes with the first Read(). Returns when the server has taken the state to go on from, or the call has
+  // ended.
   SequenceStream EmbedSequence(const SequenceOptions& options = {}) const;
 
   // The token ids of texts, and where in the text each one stands; one result for each text, in their order.
@@ -185,8 +186,11 @@ class Client {
   const std::string& endpoint() const;
 
  private:
+  friend class ResumingStream;
   class Impl;
   explicit Client(std::unique_ptr<Impl> impl);
+  // A stream that is not started yet.
+  AttentionStream OpenAttendStream(std::optional<absl::Duration> deadline) const;
 
   std::unique_ptr<Impl> impl_;
 };

@@ -191,7 +191,8 @@ class ResumingStream::Impl {
 
   // One stream, to its end: this thread writes, another one reads.
   absl::Status RunStream(const Client& server) {
-    AttentionStream stream = server.AttendStream(StartOptions());
+    const AttendStreamOptions start = StartOptions();
+    AttentionStream stream = server.OpenAttendStream(start.deadline);
     bool keys_ended;
     {
       absl::MutexLock lock(&mutex_);
@@ -199,6 +200,7 @@ class ResumingStream::Impl {
       stream_ = &stream;
       broken_ = false;
       silent_ = false;
+      starting_ = true;
       keys_ended = log_.keys_ended();
     }
     absl::Status status;
@@ -209,7 +211,7 @@ class ResumingStream::Impl {
       broken_ = true;
     });
     std::thread watcher([this, &stream] { Watch(&stream); });
-    if (!keys_ended || stream.EndOfKeys()) WriteAll(&stream);
+    if (Start(start, &stream) && (!keys_ended || stream.EndOfKeys())) WriteAll(&stream);
     reader.join();
     watcher.join();
     absl::MutexLock lock(&mutex_);
@@ -219,9 +221,18 @@ class ResumingStream::Impl {
         absl::StrCat("the server owed an answer for ", absl::FormatDuration(options_.answer_timeout)));
   }
 
+  // While others read and watch: a state may be more than a server takes that will not answer.
+  bool Start(const AttendStreamOptions& options, AttentionStream* stream) {
+    const bool sent = stream->Start(options);
+    absl::MutexLock lock(&mutex_);
+    starting_ = false;
+    heard_ = absl::Now();
+    return sent;
+  }
+
   // When our patience ends, if it owes an answer.
   absl::Time AnswerLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return reading_ && log_.is_due() ? heard_ + options_.answer_timeout : absl::InfiniteFuture();
+    return reading_ && (starting_ || log_.is_due()) ? heard_ + options_.answer_timeout : absl::InfiniteFuture();
   }
 
   // Cancels the stream of a server that says nothing, whether or not it takes what is sent.
@@ -309,6 +320,7 @@ class ResumingStream::Impl {
   AttentionStream* stream_ ABSL_GUARDED_BY(mutex_) = nullptr;  // under way
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;                // the stream under way
   bool silent_ ABSL_GUARDED_BY(mutex_) = false;                // it was cancelled, since its server was
+  bool starting_ ABSL_GUARDED_BY(mutex_) = false;              // its start is being sent
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;               // an answer is waited for
   absl::Time heard_ ABSL_GUARDED_BY(mutex_);                   // when one began to be, or something was sent last
   bool saw_end_ ABSL_GUARDED_BY(mutex_) = false;               // of a stream that went well

@@ -35,7 +35,8 @@ struct ResumingStreamOptions {
   int64_t max_kept_bytes = int64_t{256} << 20;
   // Read() brings checkpoints too, each behind the answers to all chunks it holds.
   bool give_checkpoints = false;
-  // A server that owes an answer for so long counts as gone. It must be more than a chunk takes on a busy server.
+  // A server that owes an answer for so long counts as gone; that it takes the state to begin with is owed too. It must
+  // be more than a chunk, or the state's way there, takes on a busy server.
   absl::Duration answer_timeout = absl::Minutes(1);
   // Attempts one after the other that may fail without bringing anything new.
   int max_attempts = 20;
@@ -54,8 +55,8 @@ struct ResumingStreamOptions {
 // Used as AttentionStream is, by one thread that sends and one that reads: what was sent is sent ahead of answers, as
 // far as the bounds above allow, and then waits for Read(). A break is UNAVAILABLE, RESOURCE_EXHAUSTED with RetryInfo,
 // a server that cancels or gives up waiting (CANCELLED, DEADLINE_EXCEEDED before the deadline), or a connection that
-// is reset, or an answer that does not come (answer_timeout); any other error ends the stream. Memory of a chunk that
-// lies in the socket of a server that reads nothing is held for another 20 to 30 s (Client::Attend).
+// is reset, or an answer that does not come (answer_timeout); any other error ends the stream. What lies in the socket
+// of a server that reads nothing holds it up for another 20 to 30 s (Client::Attend).
 class ResumingStream {
  public:
   // `servers`, in the order they are tried, are replicas; at least one. Nothing is sent before the first chunk.

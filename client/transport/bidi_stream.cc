@@ -28,6 +28,7 @@ BidiStream::BidiStream(std::shared_ptr<grpc::Channel> channel, std::string metho
 BidiStream::~BidiStream() {
   Cancel();
   End();
+  if (ahead_.joinable()) ahead_.join();
 }
 
 bool BidiStream::Write(const MessageBuilder& message) {
@@ -48,9 +49,25 @@ bool BidiStream::Write(const MessageBuilder& message) {
   // The last of it may still wait in flow control, where it stays when the call ends: gRPC lets go of that with the
   // call itself and not before.
   while (!memory.AwaitReturn(kBetweenLooks)) {
-    if (finished_) End();
+    is_waiting_ = true;
+    finished_ ? End() : ReadAhead();
   }
+  is_waiting_ = false;
   return sent;
+}
+
+void BidiStream::ReadAhead() {
+  if (reads_ahead_.exchange(true)) return;
+  if (ahead_.joinable()) ahead_.join();
+  ahead_ = std::thread([this] {
+    while (is_waiting_) {
+      absl::MutexLock lock(&reading_);
+      if (finished_) break;
+      grpc::ByteBuffer message;
+      stream_->Read(&message) ? unread_.push_back(message) : Finish();
+    }
+    reads_ahead_ = false;
+  });
 }
 
 void BidiStream::WriteNoMore() {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include <grpcpp/channel.h>
@@ -32,7 +33,7 @@ class BidiStream {
   ~BidiStream();
 
   // False when the call has ended; a message that is too large for gRPC ends it, and Read() says so. Memory that the
-  // message borrows is no longer read after the return.
+  // message borrows is no longer read after the return. Who never reads is told of the end as others are.
   bool Write(const MessageBuilder& message);
   void WriteNoMore();
   // What decode(grpc::ByteBuffer*), an absl::StatusOr of something, makes of the next message; nothing after the last.
@@ -58,6 +59,8 @@ class BidiStream {
   bool ReadMessage(grpc::ByteBuffer* message);
   absl::Status FinalStatus();
   void Finish() ABSL_EXCLUSIVE_LOCKS_REQUIRED(reading_);
+  // Sees to it that somebody reads while is_waiting_: who does not never learns that a call has ended.
+  void ReadAhead();
   // Of a call that has ended: keeps its last messages and its status, and has gRPC forget it.
   void End();
 
@@ -67,12 +70,16 @@ class BidiStream {
   std::unique_ptr<Stream> stream_;                // reset by the thread that writes, under reading_
 
   absl::Mutex reading_;                                            // held for as long as a message is waited for
-  std::deque<grpc::ByteBuffer> unread_ ABSL_GUARDED_BY(reading_);  // of a call that is forgotten
+  std::deque<grpc::ByteBuffer> unread_ ABSL_GUARDED_BY(reading_);  // ahead, or of a call that is forgotten
   std::atomic<bool> finished_ = false;                             // changes under reading_
   absl::Status status_ ABSL_GUARDED_BY(reading_);
 
   absl::Mutex mutex_ ABSL_ACQUIRED_AFTER(reading_);
   absl::Status refused_ ABSL_GUARDED_BY(mutex_);  // why the writing thread has cancelled the call
+
+  std::atomic<bool> is_waiting_ = false;  // the writing thread, for memory that gRPC holds
+  std::atomic<bool> reads_ahead_ = false;
+  std::thread ahead_;  // of the writing thread
 };
 
 }  // namespace favor::client

@@ -80,7 +80,10 @@ MessageBuilder EncodeEmbedStreamSequence(const SequenceOptions& options) {
                                                  .output_type = options.output_type,
                                                  .dimensions = options.dimensions}));
   // A message within another is its bytes.
-  if (options.state) sequence.AppendText(Wire::Sequence::kStateFieldNumber, options.state->serialized());
+  if (options.state) {
+    sequence.AppendShared(Wire::Sequence::kStateFieldNumber, options.state->serialized(),
+                          std::make_shared<SequenceState>(*options.state));
+  }
   builder.AppendMessage(Wire::kSequenceFieldNumber, std::move(sequence));
   return builder;
 }

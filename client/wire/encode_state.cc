@@ -1,5 +1,6 @@
 #include "client/wire/encode_state.h"
 
+#include <memory>
 #include <utility>
 
 #include "client/wire/data_type_wire.h"
@@ -11,7 +12,7 @@ namespace {
 
 void AppendState(int field_number, const AttentionState& state, MessageBuilder* builder) {
   // A message within another is its bytes.
-  builder->AppendText(field_number, state.serialized());
+  builder->AppendShared(field_number, state.serialized(), std::make_shared<AttentionState>(state));
 }
 
 template <typename T>

@@ -6,8 +6,8 @@
 #include "client/state_calls.h"
 #include "client/wire/message_builder.h"
 
-// Messages of Fold, Merge, Read and AttendStream. The memory of tensors and states is borrowed by the builder; nothing
-// is judged here.
+// Messages of Fold, Merge, Read and AttendStream. The memory of tensors is borrowed by the builder, that of states
+// shared with it; nothing is judged here.
 namespace favor::client {
 
 // favor.v1.FoldRequest

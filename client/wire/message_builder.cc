@@ -9,6 +9,14 @@ namespace {
 
 constexpr uint32_t kLengthDelimited = 2;
 
+grpc::Slice SharedSlice(absl::Span<const std::byte> bytes, const std::shared_ptr<const void>& owner) {
+  using Owner = std::shared_ptr<const void>;
+  // gRPC never writes to a slice that it sends.
+  return grpc::Slice(
+      const_cast<std::byte*>(bytes.data()), bytes.size(), [](void* held) { delete static_cast<Owner*>(held); },
+      new Owner(owner));
+}
+
 }  // namespace
 
 std::string* MessageBuilder::OwnedTail() {
@@ -45,6 +53,11 @@ void MessageBuilder::AppendText(int field_number, absl::string_view text) {
   AppendBytes(field_number, absl::MakeConstSpan(reinterpret_cast<const std::byte*>(text.data()), text.size()));
 }
 
+void MessageBuilder::AppendShared(int field_number, absl::string_view bytes, std::shared_ptr<const void> owner) {
+  AppendText(field_number, bytes);
+  if (!pieces_.back().borrowed.empty()) pieces_.back().owner = std::move(owner);
+}
+
 void MessageBuilder::AppendVarint(int field_number, int64_t value) {
   AppendRawVarint(static_cast<int64_t>(field_number) << 3);
   AppendRawVarint(value);
@@ -62,6 +75,7 @@ void MessageBuilder::AppendMessage(int field_number, MessageBuilder message) {
   for (Piece& piece : message.pieces_) {
     OwnedTail()->append(piece.owned);
     pieces_.back().borrowed = piece.borrowed;
+    pieces_.back().owner = std::move(piece.owner);
   }
   size_bytes_ += message.size_bytes_;
 }
@@ -70,7 +84,8 @@ grpc::ByteBuffer MessageBuilder::Build(BorrowedMemory* memory) const {
   std::vector<grpc::Slice> slices;
   for (const Piece& piece : pieces_) {
     if (!piece.owned.empty()) slices.emplace_back(piece.owned);
-    if (!piece.borrowed.empty()) slices.push_back(memory->Lend(piece.borrowed));
+    if (piece.borrowed.empty()) continue;
+    slices.push_back(piece.owner ? SharedSlice(piece.borrowed, piece.owner) : memory->Lend(piece.borrowed));
   }
   return grpc::ByteBuffer(slices.data(), slices.size());
 }

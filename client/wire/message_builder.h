@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -26,6 +27,8 @@ class MessageBuilder {
   void AppendBytes(int field_number, absl::Span<const std::byte> bytes);
   // Appends a `string` field that stays where it is.
   void AppendText(int field_number, absl::string_view text);
+  // The same of bytes that `owner` keeps: nobody needs to wait until gRPC lets go of them.
+  void AppendShared(int field_number, absl::string_view bytes, std::shared_ptr<const void> owner);
   // Appends an integer, boolean or enumeration.
   void AppendVarint(int field_number, int64_t value);
   // Appends an element of a packed field: a builder of nothing else is that field's content, for AppendMessage.
@@ -35,7 +38,7 @@ class MessageBuilder {
 
   uint64_t size_bytes() const { return size_bytes_; }
 
-  // The whole message, its borrowed pieces lent by `memory`.
+  // The whole message, its borrowed pieces lent by `memory` unless they have an owner.
   grpc::ByteBuffer Build(BorrowedMemory* memory) const;
 
  private:
@@ -43,6 +46,7 @@ class MessageBuilder {
   struct Piece {
     std::string owned;
     absl::Span<const std::byte> borrowed;
+    std::shared_ptr<const void> owner = nullptr;  // of `borrowed`, if anybody but the caller
   };
 
   std::string* OwnedTail();
