@@ -201,6 +201,7 @@ class ResumingStream::Impl {
       broken_ = false;
       silent_ = false;
       starting_ = true;
+      closing_ = false;
       keys_ended = log_.keys_ended();
     }
     absl::Status status;
@@ -232,7 +233,8 @@ class ResumingStream::Impl {
 
   // When our patience ends, if it owes an answer.
   absl::Time AnswerLimit() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
-    return reading_ && (starting_ || log_.is_due()) ? heard_ + options_.answer_timeout : absl::InfiniteFuture();
+    return reading_ && (starting_ || closing_ || log_.is_due()) ? heard_ + options_.answer_timeout
+                                                                : absl::InfiniteFuture();
   }
 
   // Cancels the stream of a server that says nothing, whether or not it takes what is sent.
@@ -263,6 +265,8 @@ class ResumingStream::Impl {
     {
       absl::MutexLock lock(&mutex_);
       if (broken_ || ended_) return;
+      closing_ = true;
+      heard_ = absl::Now();
     }
     stream->SendNoMore();
   }
@@ -321,6 +325,7 @@ class ResumingStream::Impl {
   bool broken_ ABSL_GUARDED_BY(mutex_) = false;                // the stream under way
   bool silent_ ABSL_GUARDED_BY(mutex_) = false;                // it was cancelled, since its server was
   bool starting_ ABSL_GUARDED_BY(mutex_) = false;              // its start is being sent
+  bool closing_ ABSL_GUARDED_BY(mutex_) = false;               // all is sent, its closing report is owed
   bool reading_ ABSL_GUARDED_BY(mutex_) = false;               // an answer is waited for
   absl::Time heard_ ABSL_GUARDED_BY(mutex_);                   // when one began to be, or something was sent last
   bool saw_end_ ABSL_GUARDED_BY(mutex_) = false;               // of a stream that went well

@@ -35,8 +35,8 @@ struct ResumingStreamOptions {
   int64_t max_kept_bytes = int64_t{256} << 20;
   // Read() brings checkpoints too, each behind the answers to all chunks it holds.
   bool give_checkpoints = false;
-  // A server that owes an answer for so long counts as gone; that it takes the state to begin with is owed too. It must
-  // be more than a chunk, or the state's way there, takes on a busy server.
+  // A server that owes an answer for so long counts as gone; that it takes the state to begin with, and ends the stream
+  // after the last answer, is owed too. It must be more than a chunk, or the state's way there, takes on a busy server.
   absl::Duration answer_timeout = absl::Minutes(1);
   // Attempts one after the other that may fail without bringing anything new.
   int max_attempts = 20;

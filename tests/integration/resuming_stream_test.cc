@@ -243,6 +243,23 @@ TEST_F(ResumingStreams, EndAtAnErrorAfterASilence) {
   EXPECT_EQ(stream.num_resumes(), 1);
 }
 
+TEST_F(ResumingStreams, EndWellThoughTheServerFallsAsleepAfterTheLastAnswer) {
+  Replicas replicas(1);
+  ResumingStreamOptions options = Options(true);
+  options.answer_timeout = absl::Seconds(1);
+  ResumingStream stream(Connect(replicas.addresses()), options);
+  ASSERT_TRUE(stream.Send(OwnedRows(&case_.queries, &case_.keys, &case_.values, 0, kChunk)));
+  ASSERT_TRUE(stream.Read().ok());
+  absl::SleepFor(absl::Milliseconds(1200));  // which nobody owes anything in
+  replicas[0].process().Signal(SIGSTOP);
+  const absl::Time start = absl::Now();
+  stream.SendNoMore();
+  const auto end = stream.Read();
+  EXPECT_TRUE(end.ok() && !end->has_value()) << end.status();
+  EXPECT_LT(absl::Now() - start, absl::Seconds(20));
+  replicas[0].process().Signal(SIGCONT);
+}
+
 TEST_F(ResumingStreams, AreNotSilentWhileNobodySendsOrReads) {
   Replicas replicas(1);
   ResumingStreamOptions options = Options(true);
