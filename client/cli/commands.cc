@@ -104,9 +104,7 @@ ExitCode RunVersion(absl::Span<const std::string> arguments, const Console& cons
   return help ? kExitOk : kExitUsage;
 }
 
-}  // namespace
-
-ExitCode RunFavor(absl::Span<const std::string> arguments, const Console& console) {
+ExitCode RunCommand(absl::Span<const std::string> arguments, const Console& console) {
   if (arguments.empty()) {
     console.error << Overview();
     return kExitUsage;
@@ -117,6 +115,16 @@ ExitCode RunFavor(absl::Span<const std::string> arguments, const Console& consol
   if (name == "--version") return RunVersion(arguments, console);
   const Command* command = Find(name);
   return command == nullptr ? FailUnknown(name, console) : command->run(arguments, console);
+}
+
+}  // namespace
+
+ExitCode RunFavor(absl::Span<const std::string> arguments, const Console& console) {
+  const ExitCode code = RunCommand(arguments, console);
+  console.out.flush();
+  if (console.out.good() || code != kExitOk) return code;
+  console.error << "favor: standard output takes no more\n";
+  return kExitFailure;
 }
 
 }  // namespace favor::cli

@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sstream>
+#include <streambuf>
 #include <string>
+#include <vector>
 
 #include "client/cli/attend_flags.h"
 #include "client/cli/console.h"
@@ -36,6 +39,22 @@ TEST(Help, OfTheProgramListsTheCommands) {
                                 "bench-embed", "info", "health", "echo-server", "version", "help"})
       EXPECT_THAT(run.out, HasSubstr(command));
   }
+}
+
+// Takes nothing, as /dev/full.
+class FullBuffer : public std::streambuf {};
+
+TEST(Help, ThatStandardOutputDoesNotTakeIsAFailure) {
+  FullBuffer full;
+  std::ostream out(&full);
+  for (const std::vector<std::string>& arguments :
+       {std::vector<std::string>{"help"}, {"version"}, {"attend", "--help"}}) {
+    std::ostringstream error;
+    EXPECT_EQ(cli::RunFavor(arguments, {out, error}), kExitFailure);
+    EXPECT_EQ(error.str(), "favor: standard output takes no more\n");
+  }
+  std::ostringstream error;
+  EXPECT_EQ(cli::RunFavor({"attend"}, {out, error}), kExitUsage);
 }
 
 TEST(Help, AttendNamesEveryFieldOfTheRequest) {
