@@ -7,8 +7,7 @@
 #include "client/cli/attend_outcome.h"
 #include "client/cli/failure.h"
 #include "client/cli/tensor_files.h"
-#include "favor/format/npy.h"
-#include "favor/format/safetensors.h"
+#include "favor/format/stored_tensor.h"
 
 namespace favor::cli {
 namespace {
@@ -97,8 +96,6 @@ Json ToJson(const EmbedOutcome& outcome) {
 }
 
 absl::Status SaveVectors(const std::string& path, bool all_tokens, const client::Embeddings& embeddings) {
-  const absl::StatusOr<std::string> format = OutputFormat(path);
-  if (!format.ok()) return format.status();
   const int64_t dimensions = Dimensions(embeddings);
   if (dimensions == 0) return absl::NotFoundError("no input has a vector: nothing was written");
   std::vector<float> rows;
@@ -116,7 +113,6 @@ absl::Status SaveVectors(const std::string& path, bool all_tokens, const client:
        .dtype = "F32",
        .shape = {offsets.back(), dimensions},
        .data = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(rows.data()), rows.size() * sizeof(float))}};
-  if (*format == "npy") return WriteNpy(path, tensors[0]);
   if (all_tokens) {
     tensors.push_back({.name = "row_offsets",
                        .dtype = "I64",
@@ -125,12 +121,12 @@ absl::Status SaveVectors(const std::string& path, bool all_tokens, const client:
                                                    offsets.size() * sizeof(int64_t))});
   }
   const client::EmbedReport& report = embeddings.report;
-  return WriteSafetensors(path, tensors,
-                          {{"producer", "favor embed"},
-                           {"model", report.model},
-                           {"model_id", report.model_id},
-                           {"server_version", report.server_version},
-                           {"attention", ToText(SpecToJson(report.attention), -1)}});
+  return SaveTensors(path, tensors,
+                     {{"producer", "favor embed"},
+                      {"model", report.model},
+                      {"model_id", report.model_id},
+                      {"server_version", report.server_version},
+                      {"attention", ToText(SpecToJson(report.attention), -1)}});
 }
 
 }  // namespace favor::cli

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "client/cli/geometry.h"
 #include "favor/format/npy.h"
+#include "favor/format/replace_file.h"
 #include "favor/format/safetensors.h"
 
 namespace favor::cli {
@@ -105,18 +106,28 @@ absl::StatusOr<std::string> OutputFormat(const std::string& path) {
   return absl::InvalidArgumentError(absl::StrCat("--output is \"", path, "\", it must end in .npy or .safetensors"));
 }
 
+absl::Status SaveTensors(const std::string& path, absl::Span<const StoredTensor> tensors,
+                         const std::map<std::string, std::string>& metadata) {
+  const absl::StatusOr<std::string> format = OutputFormat(path);
+  if (!format.ok()) return format.status();
+  return ReplaceFile(path, [&](const std::string& temporary) {
+    return *format == "npy" ? WriteNpy(temporary, tensors[0]) : WriteSafetensors(temporary, tensors, metadata);
+  });
+}
+
 absl::Status SaveOutput(const std::string& path, const client::Tensor& output, const std::vector<int64_t>& shape,
                         const std::map<std::string, std::string>& metadata) {
   const absl::StatusOr<std::string> format = OutputFormat(path);
   if (!format.ok()) return format.status();
   StoredTensor stored{
       .name = "output", .dtype = std::string(NameOf(output.type())), .shape = shape, .data = output.bytes()};
-  if (*format == "safetensors") return WriteSafetensors(path, {stored}, metadata);
-  if (output.type() != DataType::kBFloat16) return WriteNpy(path, stored);
-  const std::vector<float> floats = output.ToFloat32();
-  stored.dtype = std::string(NameOf(DataType::kFloat32));
-  stored.data = client::Float32View(floats, shape).bytes;
-  return WriteNpy(path, stored);
+  std::vector<float> floats;
+  if (*format == "npy" && output.type() == DataType::kBFloat16) {
+    floats = output.ToFloat32();
+    stored.dtype = std::string(NameOf(DataType::kFloat32));
+    stored.data = client::Float32View(floats, shape).bytes;
+  }
+  return SaveTensors(path, {stored}, metadata);
 }
 
 }  // namespace favor::cli

@@ -10,7 +10,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/types/span.h"
 #include "client/attend.h"
+#include "favor/format/stored_tensor.h"
 
 namespace favor::cli {
 
@@ -36,6 +38,11 @@ absl::StatusOr<LoadedInputs> LoadInputs(const InputFiles& files, client::Layout 
 
 // "npy" or "safetensors", by the end of the name; InvalidArgumentError for anything else.
 absl::StatusOr<std::string> OutputFormat(const std::string& path);
+
+// Writes tensors, of which an .npy file takes the first alone. The file appears, or replaces another, all at once: it
+// may be one that is an input.
+absl::Status SaveTensors(const std::string& path, absl::Span<const StoredTensor> tensors,
+                         const std::map<std::string, std::string>& metadata);
 
 // Writes a tensor as `shape`; in a .safetensors file it is called "output". An .npy file knows no bfloat16: there it
 // becomes float32, exactly.

@@ -6,6 +6,8 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
@@ -13,6 +15,8 @@
 
 namespace favor {
 namespace {
+
+namespace fs = std::filesystem;
 
 // Has what was written reach the disk, so that the name never comes before the contents.
 absl::Status Sync(const std::string& path) {
@@ -28,11 +32,21 @@ absl::Status Sync(const std::string& path) {
 }  // namespace
 
 absl::Status ReplaceFile(const std::string& path, absl::string_view contents) {
-  const std::string temporary = absl::StrCat(path, ".", getpid(), ".tmp");
   const auto bytes = absl::MakeConstSpan(reinterpret_cast<const std::byte*>(contents.data()), contents.size());
-  absl::Status status = WriteFile(temporary, {bytes});
+  return ReplaceFile(path, [bytes](const std::string& temporary) { return WriteFile(temporary, {bytes}); });
+}
+
+absl::Status ReplaceFile(const std::string& path,
+                         const std::function<absl::Status(const std::string& temporary)>& write) {
+  std::error_code error;
+  const fs::file_status existing = fs::status(path, error);
+  if (fs::exists(existing) && !fs::is_regular_file(existing)) return write(path);
+  const std::string target = fs::exists(existing) ? fs::canonical(path, error).string() : path;
+  const std::string temporary = absl::StrCat(target, ".", getpid(), ".tmp");
+  absl::Status status = write(temporary);
+  if (status.ok() && fs::exists(existing)) fs::permissions(temporary, existing.permissions(), error);
   if (status.ok()) status = Sync(temporary);
-  if (status.ok() && std::rename(temporary.c_str(), path.c_str()) != 0) {
+  if (status.ok() && std::rename(temporary.c_str(), target.c_str()) != 0) {
     status = absl::ErrnoToStatus(errno, absl::StrCat("cannot write ", path));
   }
   if (!status.ok()) unlink(temporary.c_str());

@@ -128,6 +128,34 @@ TEST_F(AttendCommand, NpyFilesGoInAndComeOutWithTheirOwnAxes) {
   EXPECT_EQ(client::ToFloat32({.type = DataType::kFloat32, .shape = {3, 2}, .bytes = output->tensor().data}), values);
 }
 
+TEST_F(AttendCommand, MayReplaceAnInputByItsOutput) {
+  const std::vector<float> values = {1, 2, 3, 5, 8, 13};
+  const std::string path = WriteNpyFile("t.npy", values, {3, 2});
+  factor_ = 2;
+  const auto comparison = [&](const std::string& output) {
+    const FavorRun run =
+        Run({"--queries", path, "--keys", path, "--values", path, "--output", output, "--compare", "--json"});
+    EXPECT_EQ(run.exit_code, kExitOk) << run.error;
+    Json json = Json::parse(run.out)["comparison"];
+    json.erase("exact_round_trip_seconds");
+    return json;
+  };
+  const Json expected = comparison(Path("out.npy"));
+  EXPECT_EQ(comparison(path), expected);
+  const auto output = NpyFile::Open(path);
+  ASSERT_TRUE(output.ok()) << output.status();
+  EXPECT_EQ(client::ToFloat32({.type = DataType::kFloat32, .shape = {3, 2}, .bytes = output->tensor().data}),
+            std::vector<float>({2, 4, 6, 10, 16, 26}));
+}
+
+TEST_F(AttendCommand, LeavesAnOutputThatItCannotWriteAsItWas) {
+  const std::string path = WriteNpyFile("t.npy", {1, 2}, {1, 2});
+  const FavorRun run =
+      Run({"--queries", path, "--keys", path, "--values", path, "--output", Path("no/folder/out.npy")});
+  EXPECT_EQ(run.exit_code, kExitFailure);
+  EXPECT_THAT(run.error, HasSubstr("no/folder/out.npy"));
+}
+
 TEST_F(AttendCommand, SafetensorsOutputSaysWhatRan) {
   ASSERT_EQ(Run({"--input", kRealInput, "--output", Path("out.safetensors")}).exit_code, kExitOk);
   const auto output = SafetensorsFile::Open(Path("out.safetensors"));

@@ -1,11 +1,16 @@
 #include "favor/format/file_io.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <string>
+#include <thread>
 #include <utility>
+
+#include "favor/format/replace_file.h"
 
 namespace favor {
 namespace {
@@ -77,6 +82,60 @@ TEST(WriteFile, ReportsAPathThatCannotBeWritten) {
 TEST(WriteFile, ReportsAFullDisk) {
   const std::string text(100000, 'x');
   EXPECT_EQ(WriteFile("/dev/full", {Bytes(text)}).code(), absl::StatusCode::kResourceExhausted);
+}
+
+TEST(ReplaceFile, KeepsLinksAndPermissions) {
+  const std::string path = TempPath("linked"), link = TempPath("link"), old = "old";
+  ASSERT_TRUE(WriteFile(path, {Bytes(old)}).ok());
+  ASSERT_EQ(chmod(path.c_str(), 0600), 0);
+  unlink(link.c_str());
+  ASSERT_EQ(symlink(path.c_str(), link.c_str()), 0);
+  ASSERT_TRUE(ReplaceFile(link, "new").ok());
+  EXPECT_EQ(Text(*MappedFile::Open(path)), "new");
+  struct stat status;
+  ASSERT_EQ(lstat(link.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISLNK(status.st_mode));
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600);
+}
+
+TEST(ReplaceFile, WritesToAPipeAndDoesNotReplaceIt) {
+  const std::string path = TempPath("pipe");
+  unlink(path.c_str());
+  ASSERT_EQ(mkfifo(path.c_str(), 0600), 0);
+  std::string got(3, ' ');
+  std::thread reader([&] {
+    const int file = open(path.c_str(), O_RDONLY);
+    EXPECT_EQ(read(file, got.data(), got.size()), 3);
+    close(file);
+  });
+  EXPECT_TRUE(ReplaceFile(path, "new").ok());
+  reader.join();
+  EXPECT_EQ(got, "new");
+  struct stat status;
+  ASSERT_EQ(lstat(path.c_str(), &status), 0);
+  EXPECT_TRUE(S_ISFIFO(status.st_mode));
+}
+
+TEST(ReplaceFile, ShowsTheOldFileUntilTheNewOneIsWhole) {
+  const std::string path = TempPath("replaced"), old_text = "old", new_text = "new";
+  ASSERT_TRUE(WriteFile(path, {Bytes(old_text)}).ok());
+  const MappedFile mapped = *MappedFile::Open(path);
+  std::string temporary;
+  const auto write = [&](const absl::Status& result) {
+    return ReplaceFile(path, [&](const std::string& name) {
+      temporary = name;
+      EXPECT_TRUE(WriteFile(name, {Bytes(new_text)}).ok());
+      EXPECT_EQ(Text(*MappedFile::Open(path)), old_text);
+      return result;
+    });
+  };
+  EXPECT_EQ(write(absl::ResourceExhaustedError("full")), absl::ResourceExhaustedError("full"));
+  EXPECT_EQ(Text(*MappedFile::Open(path)), old_text);
+  EXPECT_TRUE(write(absl::OkStatus()).ok());
+  EXPECT_EQ(Text(*MappedFile::Open(path)), new_text);
+  EXPECT_EQ(Text(mapped), old_text);
+  EXPECT_FALSE(EntryExists(temporary));
 }
 
 }  // namespace
