@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "client/wire/shifted_index.h"
 
 namespace favor::client {
 namespace {
@@ -73,7 +74,8 @@ class Work {
   // Sends request after request until there are no more, or one has failed.
   void Run() {
     while (const Part* part = Next()) {
-      Record(*part, client_.Embed(inputs_.subspan(part->begin, part->end - part->begin), options_.embed));
+      Record(*part,
+             AsOfAll(*part, client_.Embed(inputs_.subspan(part->begin, part->end - part->begin), options_.embed)));
     }
   }
 
@@ -90,6 +92,13 @@ class Work {
   }
 
  private:
+  // Errors name inputs by their place in the request.
+  static absl::StatusOr<Embeddings> AsOfAll(const Part& part, absl::StatusOr<Embeddings> answer) {
+    if (!answer.ok()) return WithIndexesFrom(part.begin, "inputs", answer.status());
+    for (EmbedResult& result : answer->results) result.status = WithIndexesFrom(part.begin, "inputs", result.status);
+    return answer;
+  }
+
   // Null when no more are to be sent.
   const Part* Next() {
     absl::MutexLock lock(&mutex_);

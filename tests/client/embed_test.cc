@@ -210,6 +210,39 @@ TEST(EmbedAll, AFailedRequestEndsItWithTheFirstError) {
   EXPECT_EQ(server.num_embed_calls(), 2);
 }
 
+TEST(EmbedAll, ErrorsNameTheInputsOfTheCaller) {
+  FakeEmbeddingServer server;
+  EmbedAllOptions options;
+  options.max_inputs = 4;
+  options.max_in_flight = 1;
+  const auto bad_field = [](const std::string& field) {
+    google::rpc::BadRequest bad_request;
+    bad_request.add_field_violations()->set_field(field);
+    return bad_request;
+  };
+  server.OnEmbed([&](const v1::EmbedRequest& request, v1::EmbedResponse* response) {
+    const grpc::Status status = FakeEmbeddingServer::EmbedByDefault(request, response);
+    if (server.num_embed_calls() < 3) return status;
+    google::rpc::Status* error = response->mutable_results(1)->mutable_error();
+    error->set_code(grpc::StatusCode::INVALID_ARGUMENT);
+    error->set_message("inputs[1]: there are no tokens");
+    error->add_details()->PackFrom(bad_field("inputs[1].text"));
+    return status;
+  });
+  const absl::StatusOr<Embeddings> answer = EmbedAll(ConnectTo(server), Texts(10), options);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->results[9].status.message(), "inputs[9]: there are no tokens");
+  EXPECT_EQ(FieldViolationsOf(answer->results[9].status).at(0).field, "inputs[9].text");
+
+  server.OnEmbed([&](const v1::EmbedRequest& request, v1::EmbedResponse* response) {
+    if (server.num_embed_calls() < 6) return FakeEmbeddingServer::EmbedByDefault(request, response);
+    return StatusWithDetail(grpc::StatusCode::INVALID_ARGUMENT, "inputs[1] is odd", bad_field("inputs[1].ids"));
+  });
+  const absl::Status status = EmbedAll(ConnectTo(server), Texts(10), options).status();
+  EXPECT_EQ(status.message(), "inputs[9] is odd");
+  EXPECT_EQ(FieldViolationsOf(status).at(0).field, "inputs[9].ids");
+}
+
 TEST(EmbedAll, VectorsOfTwoModelsAreNotMixed) {
   FakeEmbeddingServer server;
   server.OnEmbed([&](const v1::EmbedRequest& request, v1::EmbedResponse* response) {
