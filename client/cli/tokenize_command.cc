@@ -1,5 +1,6 @@
 #include "client/cli/tokenize_command.h"
 
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "client/cli/flags.h"
 #include "client/cli/json.h"
 #include "client/client.h"
+#include "client/embed_all.h"
+#include "client/wire/shifted_index.h"
 
 namespace favor::cli {
 namespace {
@@ -33,6 +36,9 @@ Examples:
 
 Exit code: 0 done, 1 a server or a file failed, 2 the command line makes no sense.
 )";
+
+// Well below what a server takes, and enough for the call itself not to matter.
+constexpr size_t kMaxRequestBytes = size_t{8} << 20;
 
 struct TokenizeFlags {
   InputSource source;
@@ -96,12 +102,30 @@ absl::StatusOr<std::vector<std::string>> ReadTexts(const InputSource& source, st
   return texts;
 }
 
+// Request after request, of as many texts as one may have.
+absl::StatusOr<std::vector<client::Tokens>> TokenizeAll(const client::Client& client,
+                                                        absl::Span<const std::string> texts,
+                                                        const client::TokenizeOptions& options) {
+  std::vector<client::Tokens> all;
+  while (all.size() < texts.size()) {
+    size_t count = 0;
+    for (size_t bytes = 0; all.size() + count < texts.size() && count < client::kMaxInputsPerRequest; ++count) {
+      bytes += texts[all.size() + count].size();
+      if (count > 0 && bytes > kMaxRequestBytes) break;
+    }
+    absl::StatusOr<std::vector<client::Tokens>> tokens = client.Tokenize(texts.subspan(all.size(), count), options);
+    if (!tokens.ok()) return client::WithIndexesFrom(all.size(), "texts", tokens.status());
+    std::move(tokens->begin(), tokens->end(), std::back_inserter(all));
+  }
+  return all;
+}
+
 ExitCode Tokenize(const TokenizeFlags& flags, const Console& console) {
   const absl::StatusOr<std::vector<std::string>> texts = ReadTexts(flags.source, console.in);
   if (!texts.ok()) return Fail(texts.status(), "tokenize", flags.connection, console);
   const absl::StatusOr<client::Client> client = Connect(flags.connection);
   if (!client.ok()) return Fail(client.status(), "tokenize", flags.connection, console);
-  const absl::StatusOr<std::vector<client::Tokens>> results = client->Tokenize(*texts, flags.options);
+  const absl::StatusOr<std::vector<client::Tokens>> results = TokenizeAll(*client, *texts, flags.options);
   if (!results.ok()) return Fail(results.status(), "tokenize", flags.connection, console);
   if (flags.connection.json) {
     console.out << ToText(ToJson(*texts, *results)) << "\n";

@@ -68,6 +68,22 @@ TEST(TokenizeCommand, ARangeOutsideTheTextIsShownWithoutText) {
   EXPECT_THAT(run.out, HasSubstr("2-98"));
 }
 
+TEST(TokenizeCommand, SplitsMoreTextsThanARequestHas) {
+  FakeEmbeddingServer server;
+  std::string lines;
+  for (int i = 0; i < 65'539; ++i) lines += "a\n";
+  const FavorRun run = Tokenize(server, {"--input", "-", "--json"}, lines);
+  ASSERT_EQ(run.exit_code, kExitOk) << run.error;
+  EXPECT_EQ(Json::parse(run.out)["results"].size(), 65'539u);
+  EXPECT_EQ(server.last_tokenize_request().texts_size(), 3);
+
+  server.OnTokenize([](const v1::TokenizeRequest& request, v1::TokenizeResponse* response) {
+    for (int i = 0; i < request.texts_size(); ++i) response->add_results();
+    return request.texts_size() > 3 ? grpc::Status::OK : grpc::Status(grpc::StatusCode::INTERNAL, "texts[2]: bad");
+  });
+  EXPECT_THAT(Tokenize(server, {"--input", "-"}, lines).error, HasSubstr("texts[65538]: bad"));
+}
+
 TEST(TokenizeCommand, TellsFailuresFromMisuse) {
   FakeEmbeddingServer server;
   server.OnTokenize([](auto&, auto*) { return grpc::Status(grpc::StatusCode::FAILED_PRECONDITION, "no tokenizer"); });
