@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <utility>
 
@@ -19,11 +18,14 @@ namespace {
 
 absl::StatusOr<std::string> ReadPem(absl::string_view option, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  std::string pem;
+  // An empty file is no error of reading, and errno says nothing of it.
+  for (char buffer[4096]; file.read(buffer, sizeof(buffer)) || file.gcount() > 0;) {
+    pem.append(buffer, static_cast<size_t>(file.gcount()));
+  }
+  if (!file.is_open() || file.bad()) {
     return absl::ErrnoToStatus(errno != 0 ? errno : EIO, absl::StrCat(option, ": cannot read ", path));
   }
-  std::string pem = text.str();
   if (!absl::StrContains(pem, "-----BEGIN ")) {
     return absl::InvalidArgumentError(absl::StrCat(option, ": ", path, " is not a PEM file"));
   }

@@ -33,6 +33,17 @@ TEST(Connect, RefusesWhatIsNoCertificate) {
   EXPECT_EQ(client.status().code(), absl::StatusCode::kInvalidArgument);
 }
 
+TEST(Connect, SaysOfAnEmptyFileThatItIsNoCertificate) {
+  const std::string path = ::testing::TempDir() + "/favor_empty.pem";
+  std::ofstream(path).close();
+  for (const std::string& empty : {path, std::string("/dev/null")}) {
+    const absl::Status status = Client::Connect({.tls = TlsOptions{.ca_file = empty}}).status();
+    EXPECT_EQ(status, absl::InvalidArgumentError("tls.ca_file: " + empty + " is not a PEM file"));
+  }
+  const absl::Status status = Client::Connect({.tls = TlsOptions{.ca_file = ::testing::TempDir()}}).status();
+  EXPECT_THAT(std::string(status.message()), HasSubstr("cannot read"));
+}
+
 TEST(Connect, RefusesOptionsThatMakeNoSense) {
   EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.endpoint = ""}).status()));
   EXPECT_TRUE(absl::IsInvalidArgument(Client::Connect({.tls = TlsOptions{.cert_file = "a"}}).status()));
