@@ -1,5 +1,8 @@
 #include "client/cli/progress.h"
 
+#include <sys/ioctl.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -25,6 +28,13 @@ std::string FilledBar(double fraction) {
   std::string bar(static_cast<size_t>(std::clamp(fraction, 0.0, 1.0) * kBarWidth), '=');
   bar.resize(kBarWidth, ' ');
   return bar;
+}
+
+// What a line may have: one column less than the terminal, since some wrap after their last one.
+size_t MaxWidth() {
+  winsize size = {};
+  const bool known = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0;
+  return (known ? size.ws_col : 80) - 1;
 }
 
 }  // namespace
@@ -77,7 +87,8 @@ void Progress::Draw() {
   absl::MutexLock lock(&mutex_);
   for (absl::Duration pause = patience_; !mutex_.AwaitWithTimeout(absl::Condition(&done_), pause); pause = kFrame) {
     std::string line = line_(absl::Now() - start);
-    width = std::max(width, line.size());
+    // A line that wraps could not be drawn over.
+    width = std::min(std::max(width, line.size()), MaxWidth());
     line.resize(width, ' ');
     stream_ << '\r' << line << std::flush;
   }

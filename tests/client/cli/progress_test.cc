@@ -2,9 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <pty.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <sstream>
 #include <string>
+
+#include "absl/strings/str_split.h"
 
 namespace favor::cli {
 namespace {
@@ -72,6 +77,40 @@ TEST(Progress, IsDrawnAndWipedOnATerminal) {
   EXPECT_THAT(text, HasSubstr("attention, "));
   EXPECT_EQ(text.back(), '\r');
   EXPECT_EQ(text.substr(text.size() - 3, 2), "  ");
+}
+
+// A terminal of so many columns in the place of standard error.
+class NarrowTerminal {
+ public:
+  explicit NarrowTerminal(uint16_t columns) : error_(dup(STDERR_FILENO)) {
+    int terminal = -1;
+    const winsize size = {.ws_row = 24, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
+    EXPECT_EQ(openpty(&master_, &terminal, nullptr, nullptr, &size), 0);
+    dup2(terminal, STDERR_FILENO);
+    close(terminal);
+  }
+  ~NarrowTerminal() {
+    dup2(error_, STDERR_FILENO);
+    close(error_);
+    close(master_);
+  }
+
+ private:
+  const int error_;
+  int master_ = -1;
+};
+
+TEST(Progress, IsNoWiderThanTheTerminal) {
+  const NarrowTerminal terminal(30);
+  SignallingBuffer buffer;
+  std::ostream error(&buffer);
+  std::ostringstream out;
+  {
+    const Progress progress({out, error, true}, std::string(100, 'x'), absl::Seconds(30), absl::ZeroDuration());
+    buffer.AwaitFirst();
+  }
+  for (const absl::string_view frame : absl::StrSplit(buffer.str(), '\r')) EXPECT_LE(frame.size(), 29u);
+  EXPECT_THAT(buffer.str(), HasSubstr("] xx\r"));
 }
 
 TEST(Progress, IsSilentElsewhere) {
