@@ -39,7 +39,7 @@ class Shards {
         options_(options),
         board_(options, absl::Now() + options.deadline),
         num_parts_(std::min(options.num_parts > 0 ? options.num_parts : static_cast<int64_t>(servers.size()),
-                            (inputs.key_length + options.chunk - 1) / options.chunk)) {}
+                            NumChunks(inputs.key_length))) {}
 
   absl::StatusOr<AttentionState> Run() {
     if (absl::Status status = FoldParts(); !status.ok()) return status;
@@ -53,10 +53,14 @@ class Shards {
  private:
   using Task = TaskBoard::Task;
 
-  // Where part `part` of the keys begins, at the border of a chunk.
+  // Of a length of at least 1, however long and whatever a chunk.
+  int64_t NumChunks(int64_t length) const { return (length - 1) / options_.chunk + 1; }
+
+  // Where part `part` of the keys begins, at the border of a chunk: part * num_chunks / num_parts_ of them lie before.
   int64_t PartBegin(int64_t part) const {
-    const int64_t num_chunks = (inputs_.key_length + options_.chunk - 1) / options_.chunk;
-    return std::min(part * num_chunks / num_parts_ * options_.chunk, inputs_.key_length);
+    const int64_t num_chunks = NumChunks(inputs_.key_length);
+    const int64_t before = part * (num_chunks / num_parts_) + part * (num_chunks % num_parts_) / num_parts_;
+    return before < num_chunks ? before * options_.chunk : inputs_.key_length;
   }
 
   absl::Status FoldParts() {
@@ -113,7 +117,9 @@ class Shards {
 
   absl::Status ReadQueries() {
     std::deque<Task> tasks;
-    for (int64_t begin = 0; begin < inputs_.query_length; begin += options_.chunk) {
+    const int64_t num_chunks = inputs_.query_length > 0 ? NumChunks(inputs_.query_length) : 0;
+    for (int64_t i = 0; i < num_chunks; ++i) {
+      const int64_t begin = i * options_.chunk;
       tasks.push_back(
           [this, begin](const Client& server, absl::Duration deadline) { return ReadChunk(server, deadline, begin); });
     }

@@ -16,6 +16,7 @@
 #include "client/cli/load_flags.h"
 #include "client/cli/load_turn.h"
 #include "client/cli/progress.h"
+#include "client/embed_all.h"
 #include "client/load/embed_load.h"
 
 namespace favor::cli {
@@ -54,6 +55,9 @@ max}. A call with an input that the server refuses has failed.
 Exit code: 0 all calls succeeded, 1 a call failed or no server was reached, 2 the command line makes no sense.
 )";
 
+// A thousand texts of them are held.
+constexpr int64_t kMaxWords = 100'000;
+
 struct BenchEmbedFlags {
   LoadFlags load;
   EmbedOptionFlags embed;
@@ -78,6 +82,13 @@ struct BenchEmbedFlags {
     if (absl::Status status = load.Complete(flags); !status.ok()) return status;
     if (absl::Status status = AtLeastOne("words", texts.mean_words); !status.ok()) return status;
     if (absl::Status status = AtLeastOne("batch", batch); !status.ok()) return status;
+    if (texts.mean_words > kMaxWords) {
+      return absl::InvalidArgumentError(absl::StrCat("--words is ", texts.mean_words, ", the most is ", kMaxWords));
+    }
+    if (batch > client::kMaxInputsPerRequest) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--batch is ", batch, ", the most is ", client::kMaxInputsPerRequest));
+    }
     if (!source.file.empty() && (flags.IsSet("words") || flags.IsSet("spread"))) {
       return absl::InvalidArgumentError("give either --texts or --words and --spread");
     }

@@ -1,12 +1,34 @@
 #include "client/cli/bench_flags.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/flag_values.h"
 #include "client/transport/channel.h"
 
 namespace favor::cli {
+namespace {
+
+absl::Status CheckBytes(const load::AttendShape& shape) {
+  // In doubles, which the product of any flags fits in.
+  const double batch = static_cast<double>(shape.batch_size), value_dim = static_cast<double>(shape.value_dim),
+               head_dim = static_cast<double>(shape.head_dim),
+               query_rows = static_cast<double>(shape.num_heads) * static_cast<double>(shape.query_length),
+               key_rows = static_cast<double>(shape.num_key_heads) * static_cast<double>(shape.key_length);
+  const double numbers =
+      batch * std::max(query_rows * head_dim + key_rows * (head_dim + value_dim), query_rows * value_dim);
+  const double bytes = numbers * static_cast<double>(SizeOf(shape.type));
+  if (bytes <= static_cast<double>(kMaxMessageBytes)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(
+      "--batch ", shape.batch_size, " with --heads ", shape.num_heads, ", --key-heads ", shape.num_key_heads,
+      ", --length ", shape.query_length, ", --key-length ", shape.key_length, ", --head-dim ", shape.head_dim,
+      " and --value-dim ", shape.value_dim, " has ", bytes, " bytes, a message has at most ", kMaxMessageBytes));
+}
+
+}  // namespace
 
 void BenchFlags::AddTo(FlagSet* flags) {
   load.AddTo(flags);
@@ -46,6 +68,7 @@ absl::Status BenchFlags::Complete(const FlagSet& flags, const ConnectionFlags& c
   for (const auto& [flag, value] : counts) {
     if (absl::Status status = AtLeastOne(flag, value); !status.ok()) return status;
   }
+  if (absl::Status status = CheckBytes(shape); !status.ok()) return status;
   if (echo && !echo_endpoint.empty()) return absl::InvalidArgumentError("give either --echo or --echo-endpoint");
   if (echo && !client::IsLocal(connection.endpoint)) {
     return absl::InvalidArgumentError(absl::StrCat("--echo measures on this machine and --endpoint is ",

@@ -7,6 +7,12 @@
 #include "client/cli/tensor_files.h"
 
 namespace favor::cli {
+namespace {
+
+// Each takes a thread.
+constexpr int kMaxInFlight = 1024;
+
+}  // namespace
 
 template <>
 absl::Span<const Named<EmbedAttention>> NamesOf<EmbedAttention>() {
@@ -112,6 +118,10 @@ absl::Status EmbedFlags::Complete(const FlagSet& flags) {
   if (requests.max_inputs > client::kMaxInputsPerRequest) {
     return absl::InvalidArgumentError(
         absl::StrCat("--batch is ", requests.max_inputs, ", the most is ", client::kMaxInputsPerRequest));
+  }
+  if (requests.max_in_flight > kMaxInFlight) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--in-flight is ", requests.max_in_flight, ", the most is ", kMaxInFlight));
   }
   if (excerpt_rows < 0) return absl::InvalidArgumentError(absl::StrCat("--rows is ", excerpt_rows, ", the least is 0"));
   if (flags.IsSet("neighbours")) nearest = true;

@@ -19,6 +19,9 @@
 
 namespace favor::cli {
 
+// What a message can carry: a bound of sizes, and of what they multiply to.
+inline constexpr int64_t kMaxMessageBytes = UINT32_MAX;
+
 // ParseValue reads the text of a flag into a variable. InvalidArgumentError with what the text must be, to be read
 // after
 // "--flag is "text", it must be".

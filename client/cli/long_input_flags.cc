@@ -1,6 +1,7 @@
 #include "client/cli/long_input_flags.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -8,6 +9,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "client/cli/attend_flags.h"
+#include "client/cli/flag_values.h"
 
 namespace favor::cli {
 namespace {
@@ -18,9 +20,13 @@ constexpr int64_t kMaxChunkBytes = 8 << 20;
 // Flags that say what files say themselves.
 constexpr const char* kSizeFlags[] = {"heads", "key-heads", "head-dim", "value-dim"};
 
-absl::Status CheckLeast(const char* flag, int64_t value, int64_t least) {
-  if (value >= least) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is ", least));
+// Of what is drawn and of a chunk: with the bytes that a token may have, they can be counted.
+constexpr int64_t kMaxTokens = INT32_MAX;
+
+absl::Status CheckSize(const char* flag, int64_t value, int64_t most) {
+  if (value < 1) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is 1"));
+  if (value > most) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the most is ", most));
+  return absl::OkStatus();
 }
 
 RowSizes SizesOf(const LongInputFlags& flags) {
@@ -29,6 +35,22 @@ RowSizes SizesOf(const LongInputFlags& flags) {
   sizes.value_dim = flags.value_dim > 0 ? flags.value_dim : sizes.head_dim;
   sizes.type = flags.pipe_type.value_or(sizes.type);
   return sizes;
+}
+
+// The chunk of sizes that flags say is a message, and so is its output.
+absl::Status CheckChunk(const LongInputFlags& flags, const RowSizes& sizes) {
+  // In doubles, which the product of any flags fits in.
+  const double heads = static_cast<double>(sizes.num_heads), key_heads = static_cast<double>(sizes.num_key_heads),
+               head_dim = static_cast<double>(sizes.head_dim), value_dim = static_cast<double>(sizes.value_dim);
+  const double numbers = std::max(heads * head_dim + key_heads * (head_dim + value_dim), heads * value_dim);
+  int64_t tokens = std::max<int64_t>(flags.chunk, 1);
+  if (flags.synthetic > 0) tokens = std::min(tokens, flags.synthetic);
+  const double bytes = static_cast<double>(tokens) * numbers * static_cast<double>(SizeOf(sizes.type));
+  if (bytes <= static_cast<double>(kMaxMessageBytes)) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("--chunk of ", tokens, " tokens with --heads ", sizes.num_heads,
+                                                 ", --key-heads ", sizes.num_key_heads, ", --head-dim ", sizes.head_dim,
+                                                 " and --value-dim ", sizes.value_dim, " has ", bytes,
+                                                 " bytes, a message has at most ", kMaxMessageBytes));
 }
 
 // The output is written while the inputs are still read.
@@ -74,7 +96,7 @@ absl::Status LongInputFlags::Validate(const FlagSet& flags) const {
       !files.queries.empty() || !files.keys.empty() || !files.values.empty() || !files.combined.empty();
   if (flags.IsSet("synthetic")) {
     if (any_file) return absl::InvalidArgumentError("give either tensors or --synthetic");
-    if (absl::Status status = CheckLeast("synthetic", synthetic, 1); !status.ok()) return status;
+    if (absl::Status status = CheckSize("synthetic", synthetic, kMaxTokens); !status.ok()) return status;
   } else if (absl::Status status = CheckInputFiles(files); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or --synthetic"));
   }
@@ -92,9 +114,14 @@ absl::Status LongInputFlags::Validate(const FlagSet& flags) const {
   const RowSizes all = SizesOf(*this);
   for (const auto& [flag, value] : {std::pair("heads", all.num_heads), std::pair("key-heads", all.num_key_heads),
                                     std::pair("head-dim", all.head_dim), std::pair("value-dim", all.value_dim)}) {
-    if (absl::Status status = CheckLeast(flag, value, 1); !status.ok()) return status;
+    if (absl::Status status = CheckSize(flag, value, kMaxMessageBytes); !status.ok()) return status;
   }
-  if (absl::Status status = CheckLeast("chunk", flags.IsSet("chunk") ? chunk : 1, 1); !status.ok()) return status;
+  if (flags.IsSet("chunk")) {
+    if (absl::Status status = CheckSize("chunk", chunk, kMaxTokens); !status.ok()) return status;
+  }
+  if (flags.IsSet("synthetic") || from_pipe()) {
+    if (absl::Status status = CheckChunk(*this, all); !status.ok()) return status;
+  }
   if (!output.empty() && !to_pipe() && !absl::EndsWith(output, ".npy")) {
     return absl::InvalidArgumentError(absl::StrCat("--output is \"", output, "\", it must end in .npy"));
   }

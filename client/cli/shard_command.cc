@@ -37,6 +37,9 @@ Examples:
 Exit code: 0 done, 1 a server or a file failed, 2 the command line makes no sense.
 )";
 
+// Each takes a thread.
+constexpr int kMaxCallsPerServer = 1024;
+
 struct ShardFlags {
   LongInputFlags input;
   SpecFlags spec;
@@ -73,6 +76,10 @@ absl::Status ShardFlags::Validate(const FlagSet& flags) const {
   }
   if (calls_per_server < 1) {
     return absl::InvalidArgumentError(absl::StrCat("--calls-per-server is ", calls_per_server, ", the least is 1"));
+  }
+  if (calls_per_server > kMaxCallsPerServer) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--calls-per-server is ", calls_per_server, ", the most is ", kMaxCallsPerServer));
   }
   return spec.Validate(flags);
 }

@@ -3,16 +3,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "client/attention_state.h"
+#include "client/sharded_attention.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "nlohmann/json.hpp"
 #include "tests/integration/harness/await.h"
+#include "tests/integration/harness/client_tensors.h"
 #include "tests/integration/harness/long_sequences.h"
 #include "tests/integration/harness/relay.h"
 #include "tests/support/errors.h"
@@ -38,6 +42,29 @@ TEST_F(LongSequences, ShardedOverThreeServersAreOne) {
   const FavorRun alone = Run("shard", Files(), {"--output", dir_.File("out.npy"), "--chunk", "37", "--parts", "5"});
   ASSERT_EQ(alone.exit_code, 0) << alone.error;
   EXPECT_TRUE(ReadWholeFile(dir_.File("out.npy")) == first);
+}
+
+TEST_F(LongSequences, ShardsMayBeOfOneChunkHoweverLongItMayBe) {
+  const auto servers = client::ConnectAll({}, {Address(0), Address(1)});
+  ASSERT_TRUE(servers.ok());
+  const auto keys = [this](int64_t begin, int64_t count) {
+    return OwnedRows(nullptr, &case_.keys, &case_.values, begin, count);
+  };
+  const auto queries = [this](int64_t begin, int64_t count) {
+    return OwnedRows(&case_.queries, nullptr, nullptr, begin, count);
+  };
+  int64_t num_outputs = 0;
+  const auto put = [&num_outputs](int64_t, const client::Tensor& output) {
+    num_outputs += output.shape()[2];
+    return absl::OkStatus();
+  };
+  const client::ShardedInputs inputs{
+      .key_length = kLength, .query_length = kLength, .keys = keys, .queries = queries, .put = put};
+  const auto state = client::AttendInShards(*servers, inputs,
+                                            {.spec = FavorSpec(false), .chunk = std::numeric_limits<int64_t>::max()});
+  ASSERT_TRUE(state.ok()) << state.status();
+  EXPECT_EQ(state->num_keys()[0], kLength);
+  EXPECT_EQ(num_outputs, kLength);
 }
 
 TEST_F(LongSequences, ShardsOfAServerThatIsGoneAreDoneByOthers) {
@@ -105,6 +132,19 @@ TEST_F(LongSequences, ThatMakeNoSenseAreRefusedBeforeAnythingIsSent) {
           "--answer-timeout is \"0s\", it must be a positive time");
   refuses("calibrate", {"--queries", "q.npy"}, "give either --queries and --keys, or --input");
   refuses("calibrate", {"--input", "i.safetensors", "--values", "v.npy"}, "there is no flag --values");
+  refuses("stream", {"--synthetic", "9223372036854775807"},
+          "--synthetic is 9223372036854775807, the most is 2147483647");
+  refuses("shard", {"--synthetic", "10", "--chunk", "9223372036854775807"},
+          "--chunk is 9223372036854775807, the most is 2147483647");
+  refuses("stream", {"--input", "-", "--heads", "4294967296"}, "--heads is 4294967296, the most is 4294967295");
+  refuses("stream", {"--input", "-", "--heads", "4294967295", "--head-dim", "4294967295"},
+          "--chunk of 1 tokens with --heads 4294967295, --key-heads 4294967295, --head-dim 4294967295 and --value-dim "
+          "4294967295 has 2.21361e+20 bytes, a message has at most 4294967295");
+  refuses("stream", {"--input", "-", "--chunk", "1000000000"}, "--chunk of 1000000000 tokens with --heads 1");
+  refuses("stream", {"--synthetic", "10", "--heads", "1000000000", "--head-dim", "1000000000"},
+          "a message has at most");
+  refuses("shard", {"--synthetic", "5", "--calls-per-server", "100000"},
+          "--calls-per-server is 100000, the most is 1024");
   refuses("shard", {"--synthetic", "5", "--parts", "0"}, "--parts is 0, the least is 1");
   refuses("shard", {"--input", "-"}, "not standard input");
 }

@@ -135,6 +135,9 @@ TEST(Bench, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"--concurrency", "0"}), HasSubstr("--concurrency is 0, the least is 1"));
   EXPECT_THAT(error({"--concurrency", "100000"}), HasSubstr("at most 4096"));
   EXPECT_THAT(error({"--length", "-1"}), HasSubstr("--length is -1, the least is 1"));
+  EXPECT_THAT(error({"--batch", "1000000000000"}),
+              HasSubstr("--batch 1000000000000 with --heads 2, --key-heads 2, --length 4, --key-length 4, --head-dim 8 "
+                        "and --value-dim 8 has 7.68e+14 bytes, a message has at most 4294967295"));
   EXPECT_THAT(error({"--duration", "inf"}), HasSubstr("must end"));
   EXPECT_THAT(error({"--closed-loop", "--rate", "5"}), HasSubstr("--rate is of the open loop"));
   EXPECT_THAT(error({"--mode", "exact", "--kernel", "gaussian"}), HasSubstr("--kernel needs --mode features"));

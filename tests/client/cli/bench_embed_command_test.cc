@@ -87,6 +87,8 @@ TEST(BenchEmbed, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"--rate", "0"}), HasSubstr("--rate is 0, it must be above 0"));
   EXPECT_THAT(error({"--words", "0"}), HasSubstr("--words is 0, the least is 1"));
   EXPECT_THAT(error({"--batch", "0"}), HasSubstr("--batch is 0, the least is 1"));
+  EXPECT_THAT(error({"--words", "1000000000000"}), HasSubstr("--words is 1000000000000, the most is 100000"));
+  EXPECT_THAT(error({"--batch", "1000000000000"}), HasSubstr("--batch is 1000000000000, the most is 65536"));
   EXPECT_THAT(error({"--texts", "a", "--words", "3"}), HasSubstr("either --texts or --words"));
   EXPECT_THAT(error({"--normalize", "--no-normalize"}), HasSubstr("either --normalize or --no-normalize"));
   EXPECT_THAT(error({"--spread", "wide"}), HasSubstr("one of constant, uniform, exponential"));

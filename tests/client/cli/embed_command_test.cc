@@ -242,6 +242,7 @@ TEST(EmbedUsage, RefusesFlagsThatMakeNoSense) {
   EXPECT_THAT(error({"a", "--output", "v.txt"}), HasSubstr("must end in .npy or .safetensors"));
   EXPECT_THAT(error({"a", "--batch", "0"}), HasSubstr("--batch is 0, the least is 1"));
   EXPECT_THAT(error({"a", "--batch", "65537"}), HasSubstr("--batch is 65537, the most is 65536"));
+  EXPECT_THAT(error({"a", "--in-flight", "100000"}), HasSubstr("--in-flight is 100000, the most is 1024"));
   EXPECT_THAT(error({"a", "--rows", "-1"}), HasSubstr("--rows is -1, the least is 0"));
   EXPECT_THAT(error({"a", "--nearest", "--pooling", "none"}), HasSubstr("--pooling is none"));
 }
