@@ -4,16 +4,13 @@
 
 #include "absl/strings/cord.h"
 #include "absl/types/optional.h"
+#include "client/wire/bad_request.h"
 #include "client/wire/field_reader.h"
 
 namespace favor::client {
 namespace {
 
-// Field numbers of google.rpc.BadRequest, its FieldViolation, google.rpc.RetryInfo and google.protobuf.Duration.
-constexpr char kBadRequest[] = "type.googleapis.com/google.rpc.BadRequest";
-constexpr int kFieldViolationsField = 1;
-constexpr int kFieldField = 1;
-constexpr int kDescriptionField = 2;
+// Field numbers of google.rpc.RetryInfo and google.protobuf.Duration.
 constexpr char kRetryInfo[] = "type.googleapis.com/google.rpc.RetryInfo";
 constexpr int kRetryDelayField = 1;
 constexpr int kSecondsField = 1;
@@ -23,8 +20,8 @@ FieldViolation ReadFieldViolation(absl::string_view bytes) {
   FieldViolation violation;
   FieldReader reader(bytes);
   while (const auto field = reader.Next()) {
-    if (field->number == kFieldField) violation.field = std::string(field->bytes);
-    if (field->number == kDescriptionField) violation.description = std::string(field->bytes);
+    if (field->number == bad_request::kFieldField) violation.field = std::string(field->bytes);
+    if (field->number == bad_request::kDescriptionField) violation.description = std::string(field->bytes);
   }
   return violation;
 }
@@ -43,12 +40,12 @@ absl::Duration ReadDuration(absl::string_view bytes) {
 
 std::vector<FieldViolation> FieldViolationsOf(const absl::Status& status) {
   std::vector<FieldViolation> violations;
-  const absl::optional<absl::Cord> payload = status.GetPayload(kBadRequest);
+  const absl::optional<absl::Cord> payload = status.GetPayload(bad_request::kType);
   if (!payload) return violations;
   const std::string bytes(*payload);
   FieldReader reader(bytes);
   while (const auto field = reader.Next()) {
-    if (field->number == kFieldViolationsField) violations.push_back(ReadFieldViolation(field->bytes));
+    if (field->number == bad_request::kFieldViolationsField) violations.push_back(ReadFieldViolation(field->bytes));
   }
   return violations;
 }

@@ -48,9 +48,15 @@ v1::AttentionSpec SpecThatRan(const v1::AttentionSpec& planned, const AttendResu
   return EffectiveSpec(ran);
 }
 
+int64_t OutputBytes(const AttendWork& work) { return work.OutputShape().num_elements() * SizeOf(work.output_type); }
+
+// What a message has for the report's statistics; below 0: not even for the output.
+int64_t RoomBesideOutput(const AttendWork& work, int64_t max_message_bytes) {
+  return max_message_bytes - kMaxHeaderBytes - OutputBytes(work);
+}
+
 absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes) {
-  const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
-  const int64_t room = max_message_bytes - kMaxHeaderBytes - bytes;
+  const int64_t bytes = OutputBytes(work), room = RoomBesideOutput(work, max_message_bytes);
   if (room < 0) {
     return FieldError("values.shape",
                       absl::StrCat("values.value_dim is ", work.values.shape.dim, ", which makes ", bytes,
@@ -65,8 +71,7 @@ absl::Status CheckResponseFits(const AttendWork& work, int64_t max_message_bytes
 
 // Mode auto can do without: what ran may have none, and nobody has to know them to ask for the same again.
 bool ReportsStatistics(const AttendWork& work, int64_t max_message_bytes) {
-  const int64_t bytes = work.OutputShape().num_elements() * SizeOf(work.output_type);
-  return MeasuredBytes(work) <= max_message_bytes - kMaxHeaderBytes - bytes;
+  return MeasuredBytes(work) <= RoomBesideOutput(work, max_message_bytes);
 }
 
 int64_t NumQueries(const AttendWork& work) {
