@@ -1,9 +1,9 @@
 #include "favor/tokenizer/bert_pre_tokenizer.h"
 
-#include <array>
 #include <cstdint>
 
 #include "favor/tokenizer/bert_characters.h"
+#include "favor/tokenizer/next_kind.h"
 #include "favor/tokenizer/utf8.h"
 
 namespace favor {
@@ -16,26 +16,14 @@ Kind KindOf(char32_t c) {
   return IsBertPunctuation(c) ? Kind::kPunctuation : Kind::kWord;
 }
 
-const std::array<Kind, 128>& AsciiKinds() {
-  static const std::array<Kind, 128> kKinds = [] {
-    std::array<Kind, 128> kinds;
-    for (char32_t c = 0; c < kinds.size(); ++c) kinds[c] = KindOf(c);
-    return kinds;
-  }();
-  return kKinds;
-}
-
 }  // namespace
 
 void BertPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
-  const std::array<Kind, 128>& ascii_kinds = AsciiKinds();
   const absl::string_view bytes = text->text;
   uint32_t word_begin = 0;
   for (size_t i = 0; i < bytes.size();) {
     const auto begin = static_cast<uint32_t>(i);
-    const auto byte = static_cast<unsigned char>(bytes[i]);
-    const Kind kind = byte < 0x80 ? ascii_kinds[byte] : KindOf(NextCharacter(bytes, &i));
-    if (byte < 0x80) ++i;
+    const Kind kind = NextKind<KindOf>(bytes, &i);
     if (kind == Kind::kWord || (kind == Kind::kPunctuation && !isolate_punctuation_)) continue;
     const auto end = static_cast<uint32_t>(i);
     if (word_begin < begin) words->push_back({word_begin, begin});

@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "favor/tokenizer/bert_normalizer.h"
 #include "favor/tokenizer/bert_pre_tokenizer.h"
+#include "favor/tokenizer/byte_level.h"
 #include "favor/tokenizer/metaspace.h"
 #include "favor/tokenizer/normalizer_sequence.h"
 #include "favor/tokenizer/precompiled_normalizer.h"
@@ -88,6 +89,11 @@ std::unique_ptr<PreTokenizer> ReadMetaspace(const JsonFields& fields, bool split
   return std::make_unique<Metaspace>(std::move(options));
 }
 
+std::unique_ptr<PreTokenizer> ReadByteLevel(const JsonFields& fields) {
+  return std::make_unique<ByteLevel>(ByteLevelOptions{.add_prefix_space = fields.Bool("add_prefix_space", true),
+                                                      .split = fields.Bool("use_regex", true)});
+}
+
 // WhitespaceSplit and then Metaspace is the one sequence that is known.
 std::unique_ptr<PreTokenizer> ReadPreTokenizerSequence(const JsonFields& fields) {
   const std::vector<JsonFields> steps = fields.Objects("pretokenizers");
@@ -127,9 +133,11 @@ std::unique_ptr<PreTokenizer> ReadPreTokenizer(const JsonFields& root) {
   if (type == "WhitespaceSplit") return std::make_unique<BertPreTokenizer>(/*isolate_punctuation=*/false);
   if (type == "Split") return ReadSplit(fields);
   if (type == "Metaspace") return ReadMetaspace(fields, /*split_white_space=*/false);
+  if (type == "ByteLevel") return ReadByteLevel(fields);
   if (type == "Sequence") return ReadPreTokenizerSequence(fields);
   NotImplemented(fields, "type",
-                 "BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace");
+                 "BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace, "
+                 "ByteLevel");
   return nullptr;
 }
 

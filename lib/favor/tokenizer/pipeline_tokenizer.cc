@@ -7,10 +7,15 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "favor/tokenizer/bert_characters.h"
 #include "favor/tokenizer/utf8.h"
+#include "favor/tokenizer/white_space.h"
 
 namespace favor {
 namespace {
+
+// What ByteLevel makes of a space.
+constexpr char32_t kVisibleSpace = 0x120;
 
 constexpr size_t kMaxTextBytes = std::numeric_limits<int32_t>::max();
 
@@ -80,7 +85,8 @@ class PipelineTokenizer::Run : public Tokenization {
   size_t EncodePiece(std::vector<Token>* tokens) {
     const AddedTokens::Part& part = parts_[part_];
     if (part.id != AddedTokens::kText) {
-      tokens->push_back({part.id, part.range.begin, part.range.end});
+      const TextRange kept = tokenizer_.Trim(text_, part.range, part.range.begin == 0);
+      tokens->push_back({part.id, kept.begin, kept.end});
       ++part_;
       return part.range.end - part.range.begin;
     }
@@ -137,7 +143,7 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
       NormalizedText slice = Slice(normalized, part.range);
       EncodeNormalized(&slice, scratch, tokens);
     } else {
-      const TextRange source = normalized.Source(part.range.begin, part.range.end);
+      const TextRange source = SourceOf(normalized, part.range);
       tokens->push_back({part.id, source.begin, source.end});
     }
   }
@@ -155,10 +161,37 @@ void PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch,
     scratch->word_parts.clear();
     pipeline_.model->Encode(bytes.substr(word.begin, word.end - word.begin), &scratch->word_parts);
     for (const WordPart& part : scratch->word_parts) {
-      const TextRange source = text->Source(word.begin + part.range.begin, word.begin + part.range.end);
+      const TextRange source = SourceOf(*text, {word.begin + part.range.begin, word.begin + part.range.end});
       tokens->push_back({part.id, source.begin, source.end});
     }
   }
+}
+
+TextRange PipelineTokenizer::SourceOf(const NormalizedText& text, TextRange token) const {
+  const TextRange source = text.Source(token.begin, token.end);
+  if (pipeline_.trim == SpaceTrim::kNone) return source;
+  const TextRange kept = Trim(text.text, token, source.begin == 0);
+  const uint32_t begin = kept.begin < token.end ? text.sources[kept.begin].begin : source.end;
+  return {begin, kept.begin < kept.end ? text.sources[kept.end - 1].end : begin};
+}
+
+TextRange PipelineTokenizer::Trim(absl::string_view text, TextRange token, bool first) const {
+  if (pipeline_.trim == SpaceTrim::kNone) return token;
+  const auto is_space = [&](size_t at) {
+    const char32_t c = NextCharacter(text, &at);
+    return c == kVisibleSpace || IsWhitespace(c);
+  };
+  const auto last = [&](uint32_t end) { return static_cast<uint32_t>(LastCharacter(text.substr(0, end))); };
+  TextRange kept = token;
+  size_t next = kept.begin;
+  while (kept.begin < kept.end && is_space(kept.begin)) {
+    NextCharacter(text, &next);
+    kept.begin = static_cast<uint32_t>(next);
+  }
+  while (kept.begin < kept.end && is_space(last(kept.end))) kept.end = last(kept.end);
+  if (kept.begin == token.begin || !first || pipeline_.trim != SpaceTrim::kAllButFirst) return kept;
+  const uint32_t begin = last(kept.begin);
+  return {begin, kept.begin < kept.end ? kept.end : begin};
 }
 
 std::string PipelineTokenizer::Piece(int32_t id) const {

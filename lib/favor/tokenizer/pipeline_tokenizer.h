@@ -17,6 +17,13 @@
 
 namespace favor {
 
+// Which white space a token that begins or ends with it does not stand for (`trim_offsets`).
+enum class SpaceTrim : uint8_t {
+  kNone,
+  kAll,
+  kAllButFirst,  // one in front of a token at the start of the text does, as of a space that was put there
+};
+
 // What a tokenizer of Hugging Face consists of.
 struct Pipeline {
   std::unique_ptr<Normalizer> normalizer;       // null: the text stays as it is
@@ -26,6 +33,7 @@ struct Pipeline {
   std::vector<AddedToken> added_tokens;  // contents are unique; ids may lie beyond the vocabulary's
   std::vector<int32_t> prefix;
   std::vector<int32_t> suffix;
+  SpaceTrim trim = SpaceTrim::kNone;
 };
 
 // Added tokens are cut out of the text; what lies between is normalised; added tokens of normalised text are cut out;
@@ -53,6 +61,10 @@ class PipelineTokenizer : public Tokenizer {
 
   void EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch, std::vector<Token>* tokens) const;
   void EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const;
+  // The original bytes that a token stands for, which is a range of `text` and not empty.
+  TextRange SourceOf(const NormalizedText& text, TextRange token) const;
+  // A token, a range of `text`, without what pipeline_.trim takes off it. first: at the start of the original text.
+  TextRange Trim(absl::string_view text, TextRange token, bool first) const;
 
   Pipeline pipeline_;
   AddedTokens raw_tokens_;

@@ -59,20 +59,41 @@ void ReadTemplate(const JsonFields& fields, std::vector<int32_t>* prefix, std::v
   if (num_texts != 1) fields.Fail("single", absl::StrCat("has the text ", num_texts, " times, not once"));
 }
 
+void ReadTrim(const JsonFields& fields, Pipeline* pipeline) {
+  if (!fields.Bool("trim_offsets", true)) return;
+  pipeline->trim = fields.Bool("add_prefix_space", true) ? SpaceTrim::kAllButFirst : SpaceTrim::kAll;
+}
+
+// What comes later in a sequence stands around what came before.
+void ReadStep(const JsonFields& fields, Pipeline* pipeline) {
+  const std::string type = fields.RequiredString("type");
+  std::vector<int32_t> before, behind;
+  if (type == "BertProcessing" || type == "RobertaProcessing") {
+    before = {ReadTokenAndId(fields, "cls")};
+    behind = {ReadTokenAndId(fields, "sep")};
+  } else if (type == "TemplateProcessing") {
+    ReadTemplate(fields, &before, &behind);
+  } else if (type != "ByteLevel") {
+    fields.FailValue(
+        "type",
+        "which is not implemented; known: BertProcessing, RobertaProcessing, TemplateProcessing, ByteLevel, "
+        "Sequence of these");
+  }
+  if (type == "RobertaProcessing" || type == "ByteLevel") ReadTrim(fields, pipeline);
+  pipeline->prefix.insert(pipeline->prefix.begin(), before.begin(), before.end());
+  pipeline->suffix.insert(pipeline->suffix.end(), behind.begin(), behind.end());
+}
+
 }  // namespace
 
-void ReadPostProcessor(const JsonFields& root, std::vector<int32_t>* prefix, std::vector<int32_t>* suffix) {
+void ReadPostProcessor(const JsonFields& root, Pipeline* pipeline) {
   if (!root.Has("post_processor")) return;
   const JsonFields fields = root.Object("post_processor");
-  const std::string type = fields.RequiredString("type");
-  if (type == "BertProcessing") {
-    *prefix = {ReadTokenAndId(fields, "cls")};
-    *suffix = {ReadTokenAndId(fields, "sep")};
-  } else if (type == "TemplateProcessing") {
-    ReadTemplate(fields, prefix, suffix);
-  } else {
-    fields.FailValue("type", "which is not implemented; known: BertProcessing, TemplateProcessing");
-  }
+  if (fields.String("type", "") != "Sequence") return ReadStep(fields, pipeline);
+  constexpr size_t kMaxSteps = 16;
+  const std::vector<JsonFields> steps = fields.Objects("processors");
+  if (steps.size() > kMaxSteps) return fields.Fail("processors", absl::StrCat("has more than ", kMaxSteps, " steps"));
+  for (const JsonFields& step : steps) ReadStep(step, pipeline);
 }
 
 }  // namespace favor

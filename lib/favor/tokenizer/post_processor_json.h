@@ -1,16 +1,14 @@
 #ifndef FAVOR_TOKENIZER_POST_PROCESSOR_JSON_H_
 #define FAVOR_TOKENIZER_POST_PROCESSOR_JSON_H_
 
-#include <cstdint>
-#include <vector>
-
 #include "favor/format/json_fields.h"
+#include "favor/tokenizer/pipeline_tokenizer.h"
 
 namespace favor {
 
-// Reads `post_processor` of a tokenizer.json: the ids that stand in front of a single text and behind it. Errors go to
-// the status of `root`.
-void ReadPostProcessor(const JsonFields& root, std::vector<int32_t>* prefix, std::vector<int32_t>* suffix);
+// Reads `post_processor` of a tokenizer.json: the ids that stand in front of a single text and behind it, and which
+// spaces do not count to a token. Errors go to the status of `root`.
+void ReadPostProcessor(const JsonFields& root, Pipeline* pipeline);
 
 }  // namespace favor
 

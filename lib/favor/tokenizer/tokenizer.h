@@ -41,7 +41,8 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // The tokens of a text, without the special ones that stand around it. InvalidArgumentError for text that is not
-  // UTF-8, naming the byte, and for text of 2 GiB and more; time and memory linear in the text.
+  // UTF-8, naming the byte, and for text of 2 GiB and more; time and memory linear in the text (BPE: n log n of a
+  // word).
   absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const;
 
   // The same in steps of some step_bytes >= 1, whose tokens together are the same. Pieces end where what stands before
@@ -67,10 +68,11 @@ class Tokenizer {
 //
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
 //   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, Precompiled, Strip, Replace of
-//                          spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace; WordPiece,
-//                          WordLevel, Unigram; TemplateProcessing, BertProcessing; added tokens. What cuts, pads and
-//                          decodes (truncation, padding, decoder) is not looked at. The files beside it must not
-//                          contradict it (tokenizer_agreement.h).
+//                          spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace, ByteLevel;
+//                          WordPiece, WordLevel, Unigram, BPE; TemplateProcessing, BertProcessing,
+//                          RobertaProcessing, ByteLevel; added tokens. What cuts, pads and decodes (truncation,
+//                          padding, decoder) is not looked at. The files beside it must not contradict it
+//                          (tokenizer_agreement.h).
 //   vocab.txt              the older layout of BERT models, with tokenizer_config.json and its like (vocab_txt.h)
 //
 // favor_tokenizer.json is {"format_version": 1, "type": "bytes"}: ids are bytes, the vocabulary has 256, texts need not

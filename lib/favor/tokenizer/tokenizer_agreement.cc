@@ -10,6 +10,22 @@
 namespace favor {
 namespace {
 
+struct Setting {
+  const char* field;
+  bool wanted;
+  std::string in_json;  // "normalizer.lowercase"
+  bool found;
+};
+
+void Compare(const JsonFields& config, const JsonFields& root, const Setting& setting) {
+  const auto text = [](bool value) { return value ? "true" : "false"; };
+  if (setting.wanted == setting.found) return;
+  const std::string is = config.Has(setting.field) ? "is " : "is missing, which stands for ";
+  config.Fail(setting.field,
+              absl::StrCat(is, text(setting.wanted), "; ", root.file_name(), " has ", setting.in_json, " ",
+                           text(setting.found), ". transformers obeys the former: they must agree"));
+}
+
 // BERT's classes make a normalizer of their own from these, with defaults for those that are not there.
 void CheckNormalizer(const JsonFields& root, const TokenizerSettings& settings) {
   const JsonFields normalizer = root.Object("normalizer");
@@ -17,26 +33,26 @@ void CheckNormalizer(const JsonFields& root, const TokenizerSettings& settings) 
   const JsonFields& config = settings.config();
   const bool lowercases = config.Bool("do_lower_case", true);
   const bool lowercase = normalizer.Bool("lowercase", true);
-  struct Setting {
-    const char* field;
-    bool wanted;
-    const char* in_json;
-    bool found;
-  };
-  const Setting known[] = {
-      {"do_lower_case", lowercases, "lowercase", lowercase},
-      {"strip_accents", config.Bool("strip_accents", lowercases), "strip_accents",
-       normalizer.Bool("strip_accents", lowercase)},
-      {"tokenize_chinese_chars", config.Bool("tokenize_chinese_chars", true), "handle_chinese_chars",
-       normalizer.Bool("handle_chinese_chars", true)},
-  };
-  const auto text = [](bool value) { return value ? "true" : "false"; };
-  for (const auto& [field, wanted, in_json, found] : known) {
-    if (wanted == found) continue;
-    config.Fail(field, absl::StrCat(config.Has(field) ? "is " : "is missing, which stands for ", text(wanted), "; ",
-                                    root.file_name(), " has normalizer.", in_json, " ", text(found),
-                                    ". transformers obeys the former: they must agree"));
+  Compare(config, root, {"do_lower_case", lowercases, "normalizer.lowercase", lowercase});
+  Compare(config, root,
+          {"strip_accents", config.Bool("strip_accents", lowercases), "normalizer.strip_accents",
+           normalizer.Bool("strip_accents", lowercase)});
+  Compare(config, root,
+          {"tokenize_chinese_chars", config.Bool("tokenize_chinese_chars", true), "normalizer.handle_chinese_chars",
+           normalizer.Bool("handle_chinese_chars", true)});
+}
+
+// RoBERTa's class makes its own pre-tokenizer, and has no normalizer.
+void CheckPrefixSpace(const JsonFields& root, const TokenizerSettings& settings) {
+  if (root.Has("normalizer")) {
+    root.Fail("normalizer", "is there; transformers does without one for RobertaTokenizer: they must agree");
   }
+  const JsonFields pre_tokenizer = root.Object("pre_tokenizer");
+  if (pre_tokenizer.String("type", "") != "ByteLevel") return;
+  const JsonFields& config = settings.config();
+  Compare(config, root,
+          {"add_prefix_space", config.Bool("add_prefix_space", false), "pre_tokenizer.add_prefix_space",
+           pre_tokenizer.Bool("add_prefix_space", true)});
 }
 
 // The tokens around a text that a class takes from its settings.
@@ -88,7 +104,9 @@ void CheckAddedTokens(const JsonFields& root, const TokenizerSettings& settings)
 std::string ClassOfModel(const JsonValue& model) {
   const JsonValue* type = model.Find("model_type");
   const std::string name = type == nullptr || type->string() == nullptr ? "" : *type->string();
-  return name == "bert" ? "BertTokenizer" : name == "xlm-roberta" ? "XLMRobertaTokenizer" : "";
+  if (name == "bert") return "BertTokenizer";
+  if (name == "roberta") return "RobertaTokenizer";
+  return name == "xlm-roberta" ? "XLMRobertaTokenizer" : "";
 }
 
 }  // namespace
@@ -103,6 +121,10 @@ absl::Status CheckAgreement(const JsonValue& json, const Tokenizer& tokenizer, c
   }
   if (TokenizerSettings::IsBertClass(name)) {
     CheckNormalizer(root, settings);
+    CheckFrame(root, settings, "cls_token", tokenizer.prefix(), tokenizer);
+    CheckFrame(root, settings, "sep_token", tokenizer.suffix(), tokenizer);
+  } else if (name == "RobertaTokenizer") {
+    CheckPrefixSpace(root, settings);
     CheckFrame(root, settings, "cls_token", tokenizer.prefix(), tokenizer);
     CheckFrame(root, settings, "sep_token", tokenizer.suffix(), tokenizer);
   } else if (name == "XLMRobertaTokenizer") {

@@ -1,6 +1,5 @@
 #include "favor/tokenizer/tokenizer_json.h"
 
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,94 +9,15 @@
 #include "absl/strings/str_cat.h"
 #include "favor/format/json_fields.h"
 #include "favor/tokenizer/component_json.h"
+#include "favor/tokenizer/model_json.h"
 #include "favor/tokenizer/normalizer_sequence.h"
 #include "favor/tokenizer/pipeline_tokenizer.h"
 #include "favor/tokenizer/post_processor_json.h"
-#include "favor/tokenizer/unigram.h"
-#include "favor/tokenizer/word_piece.h"
 
 namespace favor {
 namespace {
 
 constexpr char kFile[] = "tokenizer.json";
-
-std::unique_ptr<Vocabulary> ReadVocabulary(const JsonFields& model) {
-  auto vocabulary = std::make_unique<Vocabulary>();
-  const JsonFields fields = model.RequiredObject("vocab");
-  for (const JsonMember& member : *fields.object().object()) {
-    const int64_t* id = member.value.integer();
-    if (id == nullptr) {
-      fields.Fail(member.name, absl::StrCat("is ", member.value.Description(), ", not an id"));
-      return vocabulary;
-    }
-    if (const absl::Status status = vocabulary->Add(member.name, *id); !status.ok()) {
-      model.Fail("vocab", absl::StrCat("is wrong: ", status.message()));
-      return vocabulary;
-    }
-  }
-  if (const absl::Status status = vocabulary->CheckGaps(); !status.ok()) {
-    model.Fail("vocab", absl::StrCat("is wrong: ", status.message()));
-  }
-  return vocabulary;
-}
-
-// [["<s>", 0.0], ["▁the", -3.2], ...], ids from 0.
-std::vector<double> ReadScoredVocabulary(const JsonFields& model, Vocabulary* vocabulary) {
-  std::vector<double> scores;
-  for (const JsonValue& entry : model.RequiredArray("vocab")) {
-    const JsonValue::Array* pair = entry.array();
-    const std::string* piece = pair != nullptr && pair->size() == 2 ? (*pair)[0].string() : nullptr;
-    const double* real = piece != nullptr ? std::get_if<double>(&(*pair)[1].value) : nullptr;
-    const int64_t* whole = piece != nullptr ? (*pair)[1].integer() : nullptr;
-    if (real == nullptr && whole == nullptr) {
-      model.Fail(absl::StrCat("vocab[", scores.size(), "]"), "is not a token and its score");
-      return scores;
-    }
-    const absl::Status status = vocabulary->AddOrReplace(*piece, static_cast<int64_t>(scores.size()));
-    if (!status.ok()) {
-      model.Fail("vocab", absl::StrCat("is wrong: ", status.message()));
-      return scores;
-    }
-    scores.push_back(real != nullptr ? *real : static_cast<double>(*whole));
-  }
-  return scores;
-}
-
-void ReadUnigram(const JsonFields& fields, Pipeline* pipeline) {
-  pipeline->vocabulary = std::make_unique<Vocabulary>();
-  std::vector<double> scores = ReadScoredVocabulary(fields, pipeline->vocabulary.get());
-  const int64_t last_id = static_cast<int64_t>(scores.size()) - 1;
-  const auto unknown_id = static_cast<int32_t>(fields.RequiredInteger("unk_id", 0, last_id));
-  const bool byte_fallback = fields.Bool("byte_fallback", false);
-  if (!fields.ok()) return;
-  pipeline->model = std::make_unique<Unigram>(*pipeline->vocabulary, std::move(scores), unknown_id, byte_fallback);
-}
-
-void ReadModel(const JsonFields& root, Pipeline* pipeline) {
-  const JsonFields fields = root.RequiredObject("model");
-  // Files of 2020 do not name the type. Then only Unigram's vocabulary is a list, and this prefix is WordPiece's own.
-  const JsonValue* vocabulary = fields.Find("vocab");
-  const bool lists_pieces = vocabulary != nullptr && vocabulary->array() != nullptr;
-  if (lists_pieces && !fields.Has("type")) return ReadUnigram(fields, pipeline);
-  const bool untyped = !fields.Has("type") && fields.Has("continuing_subword_prefix") && !fields.Has("merges");
-  const std::string type = untyped ? "WordPiece" : fields.RequiredString("type");
-  if (type == "Unigram") return ReadUnigram(fields, pipeline);
-  if (type != "WordPiece" && type != "WordLevel") {
-    return NotImplemented(fields, "type", "WordPiece, WordLevel, Unigram");
-  }
-  pipeline->vocabulary = ReadVocabulary(fields);
-  const std::string unknown = fields.RequiredString("unk_token");
-  const int32_t unknown_id = pipeline->vocabulary->Find(unknown);
-  if (unknown_id == Vocabulary::kNone) return fields.FailValue("unk_token", "which is not in model.vocab");
-  if (type == "WordLevel") {
-    pipeline->model = std::make_unique<WordLevel>(pipeline->vocabulary.get(), unknown_id);
-    return;
-  }
-  const std::string prefix = fields.String("continuing_subword_prefix", "##");
-  const int64_t max_characters =
-      fields.Integer("max_input_chars_per_word", 100, 0, std::numeric_limits<int32_t>::max());
-  pipeline->model = std::make_unique<WordPiece>(*pipeline->vocabulary, unknown_id, prefix, max_characters);
-}
 
 void ReadAddedTokens(const JsonFields& root, Pipeline* pipeline) {
   absl::flat_hash_set<std::string> contents;
@@ -139,7 +59,7 @@ absl::StatusOr<std::unique_ptr<Tokenizer>> TokenizerFromJson(const JsonValue& js
   pipeline.pre_tokenizer = ReadPreTokenizer(root);
   if (status.ok()) ReadModel(root, &pipeline);
   if (status.ok()) ReadAddedTokens(root, &pipeline);
-  if (status.ok()) ReadPostProcessor(root, &pipeline.prefix, &pipeline.suffix);
+  if (status.ok()) ReadPostProcessor(root, &pipeline);
   if (!status.ok()) return status;
   auto tokenizer = std::make_unique<PipelineTokenizer>(std::move(pipeline));
   for (const std::vector<int32_t>* ids : {&tokenizer->prefix(), &tokenizer->suffix()}) {

@@ -5,7 +5,8 @@
     python3 generate.py --cases 20000 --seed 7 --output FILE   # many more cases, to compare once
 
 bert_code_points.txt: what the reference's BertNormalizer and BertPreTokenizer do with every character by itself.
-bert_cases.jsonl, unigram_cases.jsonl: one configuration or case a line.
+regex_code_points.txt: the letters, numbers and spaces of its regular expressions.
+bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl: one configuration or case a line.
     {"config": NAME, "tokenizer": {...}}   a tokenizer.json, with the vocabulary left out
     {"case": NAME, "text": TEXT, "tokens": [id, begin, end, id, begin, end, ...]}   bytes of the text in UTF-8
 """
@@ -20,7 +21,7 @@ import unicodedata
 
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
-from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 HERE = pathlib.Path(__file__).parent
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -72,6 +73,21 @@ def write_code_points(path):
         file.write("# D character without accents\n")
         file.writelines(f"range {first:X} {last:X} {kind}\n" for first, last, kind in ranges)
         file.writelines(line + "\n" for line in lines)
+
+
+def write_regex_code_points(path):
+    classes = [(kind, normalizers.Replace(Regex(pattern), ""))
+               for kind, pattern in (("L", r"\p{L}"), ("N", r"\p{N}"), ("S", r"\s"))]
+    ranges = []
+    for c in characters():
+        kind = next((kind for kind, drop in classes if not drop.normalize_str(c)), "-")
+        if ranges and ranges[-1][2] == kind:
+            ranges[-1][1] = ord(c)
+        else:
+            ranges.append([ord(c), ord(c), kind])
+    with open(path, "w", encoding="ascii") as file:
+        file.write("# range first last kind: Letter, Number, Space or none\n")
+        file.writelines(f"range {first:X} {last:X} {kind}\n" for first, last, kind in ranges)
 
 
 def configurations():
@@ -166,6 +182,65 @@ def unigram_configurations(trained=None):
     }
 
 
+def train_bpe(pre, normalizer=None, vocab_size=420, **options):
+    """Vocabulary and merges of a BPE model of the texts below."""
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.train_from_iterator(SCRIPTS * 2, trainers.BpeTrainer(
+        vocab_size=vocab_size, special_tokens=["<s>", "<pad>", "</s>", "<unk>"], show_progress=False, **options))
+    model = json.loads(tokenizer.to_str())["model"]
+    return model["vocab"], [tuple(pair) for pair in model["merges"]]
+
+
+def bpe_configurations():
+    byte_level, processing = pre_tokenizers.ByteLevel, processors
+    alphabet = byte_level.alphabet()
+    vocab, merges = train_bpe(byte_level(add_prefix_space=False), initial_alphabet=alphabet)
+    mask = AddedToken("<mask>", lstrip=True, normalized=False, special=True)
+
+    def make(model, pre, post=None, normalizer=None, added=("<s>", "<pad>", "</s>", "<unk>", mask)):
+        tokenizer = Tokenizer(model)
+        tokenizer.pre_tokenizer = pre
+        if normalizer:
+            tokenizer.normalizer = normalizer
+        if post:
+            tokenizer.post_processor = post
+        tokenizer.add_special_tokens(list(added))
+        return tokenizer
+
+    def roberta(**options):
+        return processing.RobertaProcessing(("</s>", 2), ("<s>", 0), **options)
+
+    def small(pre, unk_token="<unk>", normalizer=None, more=(), **options):
+        # Half of the alphabet, so that there are unknown characters.
+        affixes = {k: v for k, v in options.items() if k in ("continuing_subword_prefix", "end_of_word_suffix")}
+        pieces, pairs = train_bpe(pre, normalizer, vocab_size=260, limit_alphabet=80, **affixes)
+        pieces = dict(pieces, **{piece: len(pieces) + i for i, piece in enumerate(more)})
+        return make(models.BPE(pieces, pairs, unk_token=unk_token, **options), pre, normalizer=normalizer)
+
+    plain = models.BPE(vocab, merges)
+    template = processing.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 0)])
+    words = pre_tokenizers.BertPreTokenizer()
+    return {
+        "roberta": make(plain, byte_level(add_prefix_space=False), roberta(trim_offsets=True, add_prefix_space=False)),
+        "gpt2": make(plain, byte_level(add_prefix_space=False), processing.ByteLevel(trim_offsets=False)),
+        # The reference takes a letter too many off what follows an added token.
+        "prefixed": make(plain, byte_level(add_prefix_space=True), roberta(), added=()),
+        "unsplit": make(plain, byte_level(add_prefix_space=False, use_regex=False)),
+        "sequence": make(models.BPE(vocab, merges, ignore_merges=True), byte_level(add_prefix_space=False),
+                         processing.Sequence([processing.ByteLevel(trim_offsets=True, add_prefix_space=False), template])),
+        "normalized": make(plain, byte_level(add_prefix_space=False), roberta(add_prefix_space=False),
+                           normalizers.Lowercase()),
+        "suffix": small(words, normalizer=normalizers.Lowercase(), end_of_word_suffix="</w>"),
+        "prefix": small(words, continuing_subword_prefix="##", fuse_unk=True),
+        "dropped": small(pre_tokenizers.WhitespaceSplit(), unk_token=None),
+        "fallback": small(pre_tokenizers.Metaspace(prepend_scheme="first", split=False), fuse_unk=True,
+                          byte_fallback=True, more=[f"<0x{i:02X}>" for i in range(256)]),
+    }
+
+
 SCRIPTS = [
     "Hello, world! The unaffable naïve café's coöperation re-embedded 3.14159 tokens; isn't it?",
     "Dziękuję za żółtą łódkę. Příliš žluťoučký kůň úpěl ďábelské ódy. Größe, Straße, GROẞE.",
@@ -196,16 +271,18 @@ ALPHABETS = [
 PIECES = SPECIAL + [
     "<mask>", "<s>", "\u2581", "e\u0301", "A\u0301", "ﬁ\u0301", "ﾊﾞ", "①②", "㌀", "\x01", "\u200b", "ﷺ", "\r\n", "Hello", "hello", "été", "E\u0301TE\u0301", "<left>", "<right>", "<both>", "<leftmost>", "one", "New York", "漢字", "漢",
     "##ing", "un", "able", "the", " ", "  ", "\u3000", "a" * 100, "x" * 101]
+# Of words as byte-level BPE splits them. Not among the others, whose recordings they would change.
+BPE_PIECES = ["'s", "'S", "'re", "I've", "he'll", "'d'm't", "''s", " 's", "\n\n", " \t ", "x\u00a0\u00a0y", "3\u00b2\u2167", " 12", "   a"]
 
 
-def random_text(rng):
+def random_text(rng, pieces=()):
     text = ""
     for _ in range(rng.randint(1, 9)):
         choice = rng.random()
         if choice < 0.35:
             text += "".join(rng.choices(rng.choice(ALPHABETS), k=rng.randint(1, 12)))
         elif choice < 0.5:
-            text += rng.choice(PIECES)
+            text += rng.choice(PIECES + list(pieces))
         elif choice < 0.7:
             script = rng.choice(SCRIPTS[:13])
             begin = rng.randrange(len(script))
@@ -228,7 +305,7 @@ def case_line(name, tokenizer, text):
     return json.dumps({"case": name, "text": text, "tokens": tokens}, separators=(",", ":"))
 
 
-def write_cases(path, configs, num_random, seed):
+def write_cases(path, configs, num_random, seed, pieces=()):
     rng = random.Random(seed)
     with open(path, "w", encoding="ascii") as file:
         for name, tokenizer in configs.items():
@@ -237,8 +314,8 @@ def write_cases(path, configs, num_random, seed):
                 described["model"]["vocab"] = {}
             file.write(json.dumps({"config": name, "tokenizer": described}, separators=(",", ":")) + "\n")
         for name, tokenizer in configs.items():
-            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes") else []
-            texts = texts + [random_text(rng) for _ in range(num_random)] + [""]
+            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta") else []
+            texts = texts + [random_text(rng, pieces) for _ in range(num_random)] + [""]
             file.writelines(case_line(name, tokenizer, text) + "\n" for text in texts)
 
 
@@ -247,14 +324,16 @@ def main():
     parser.add_argument("--cases", type=int, default=25, help="random texts per configuration")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", help="write only cases, to this file")
-    parser.add_argument("--unigram", action="store_true", help="of Unigram models, not of BERT, to --output")
+    parser.add_argument("--model", choices=["bert", "unigram", "bpe"], default="bert", help="whose cases, to --output")
     args = parser.parse_args()
     if args.output:
-        configs = unigram_configurations() if args.unigram else configurations()
-        return write_cases(args.output, configs, args.cases, args.seed)
+        configs = {"bert": configurations, "unigram": unigram_configurations, "bpe": bpe_configurations}[args.model]()
+        return write_cases(args.output, configs, args.cases, args.seed, BPE_PIECES if args.model == "bpe" else ())
     write_code_points(HERE / "bert_code_points.txt")
+    write_regex_code_points(HERE / "regex_code_points.txt")
     write_cases(HERE / "bert_cases.jsonl", configurations(), args.cases, args.seed)
     write_cases(HERE / "unigram_cases.jsonl", unigram_configurations(), args.cases, args.seed)
+    write_cases(HERE / "bpe_cases.jsonl", bpe_configurations(), args.cases, args.seed, BPE_PIECES)
 
 
 if __name__ == "__main__":

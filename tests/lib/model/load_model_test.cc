@@ -395,7 +395,7 @@ TEST(LoadModel, MalformedTokenizersAreNamed) {
       {"tokenizer.json", "[]"},
       {"tokenizer.json", "{}"},
       {"tokenizer.json", std::string(100, '[')},
-      {"tokenizer.json", R"({"model": {"type": "BPE", "vocab": {}, "merges": []}})"},
+      {"tokenizer.json", R"({"model": {"type": "BPE", "vocab": {}, "merges": ["a b"]}})"},
       {"tokenizer.json", R"({"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[UNK]": -1}}})"},
       {"tokenizer.json", R"({"model": {"type": "WordPiece", "unk_token": "[UNK]", "vocab": {"[UNK]": 0.5}}})"},
       {"tokenizer.json", R"({"model": {"type": "WordPiece", "unk_token": "x", )" + words + "}}"},

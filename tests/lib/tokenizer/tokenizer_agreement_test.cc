@@ -76,6 +76,30 @@ TEST(TokenizerAgreement, OtherTokensAroundATextAreRefused) {
   EXPECT_EQ(ErrorOf(kUncased, R"({"tokenizer_class": "PreTrainedTokenizerFast", "cls_token": "[SEP]"})"), "");
 }
 
+TEST(TokenizerAgreement, RobertaTakesTheSpaceInFrontFromItsSettings) {
+  constexpr char kRoberta[] = R"({
+    "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
+    "post_processor": {"type": "RobertaProcessing", "cls": ["<s>", 1], "sep": ["</s>", 2]},
+    "model": {"type": "BPE", "vocab": {"a": 0, "<s>": 1, "</s>": 2}, "merges": []}})";
+  const std::string prefixed =
+      absl::StrReplaceAll(kRoberta, {{R"("add_prefix_space": false)", R"("add_prefix_space": true)"}});
+  EXPECT_EQ(ErrorOf(kRoberta, R"({"tokenizer_class": "RobertaTokenizer", "cls_token": "<s>", "sep_token": "</s>"})"),
+            "");
+  EXPECT_EQ(ErrorOf(prefixed, R"({"tokenizer_class": "RobertaTokenizerFast", "add_prefix_space": true})"), "");
+  EXPECT_EQ(ErrorOf(prefixed, R"({"tokenizer_class": "PreTrainedTokenizerFast"})"), "");
+  EXPECT_EQ(ErrorOf(kRoberta, R"({"tokenizer_class": "RobertaTokenizer", "add_prefix_space": true})"),
+            "tokenizer_config.json: add_prefix_space is true; tokenizer.json has pre_tokenizer.add_prefix_space false. "
+            "transformers obeys the former: they must agree");
+  EXPECT_THAT(ErrorOf(prefixed, "{}", "config.json", R"({"model_type": "roberta"})"),
+              HasSubstr("add_prefix_space is missing, which stands for false; tokenizer.json has pre_tokenizer."));
+  EXPECT_THAT(ErrorOf(kRoberta, R"({"tokenizer_class": "RobertaTokenizer", "cls_token": "a"})"),
+              HasSubstr("cls_token is \"a\", post_processor"));
+  EXPECT_THAT(ErrorOf(absl::StrReplaceAll(kRoberta, {{R"("pre_tokenizer")", R"("normalizer": {"type": "Lowercase"},
+                                                                            "pre_tokenizer")"}}),
+                      R"({"tokenizer_class": "RobertaTokenizer"})"),
+              HasSubstr("tokenizer.json: normalizer is there; transformers does without one"));
+}
+
 TEST(TokenizerAgreement, FurtherAddedTokensAreRefused) {
   EXPECT_EQ(
       ErrorOf(kUncased, R"({"added_tokens_decoder": {"4": {"content": "fox"}}})"),

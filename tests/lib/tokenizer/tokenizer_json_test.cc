@@ -46,17 +46,18 @@ TEST(LoadTokenizer, TokenizerJsonGoesBeforeVocabTxt) {
 }
 
 TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
-  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"ByteLevel"})")),
-            "tokenizer.json: pre_tokenizer.type is \"ByteLevel\", which is not implemented; known: BertPreTokenizer, "
-            "WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Digits"})")),
+            "tokenizer.json: pre_tokenizer.type is \"Digits\", which is not implemented; known: BertPreTokenizer, "
+            "WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace, ByteLevel");
   EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"NFKC"})")),
             "tokenizer.json: normalizer.type is \"NFKC\", which is not implemented; known: BertNormalizer, "
             "Lowercase, Precompiled, Replace, Strip, Sequence of these");
-  EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"RobertaProcessing"})")),
-            "tokenizer.json: post_processor.type is \"RobertaProcessing\", which is not implemented; known: "
-            "BertProcessing, TemplateProcessing");
-  EXPECT_EQ(ErrorOf(R"({"model":{"type":"BPE"}})"),
-            "tokenizer.json: model.type is \"BPE\", which is not implemented; known: WordPiece, WordLevel, Unigram");
+  EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"GptProcessing"})")),
+            "tokenizer.json: post_processor.type is \"GptProcessing\", which is not implemented; known: "
+            "BertProcessing, RobertaProcessing, TemplateProcessing, ByteLevel, Sequence of these");
+  EXPECT_EQ(ErrorOf(R"({"model":{"type":"Tiktoken"}})"),
+            "tokenizer.json: model.type is \"Tiktoken\", which is not implemented; known: BPE, WordPiece, WordLevel, "
+            "Unigram");
   EXPECT_EQ(
       ErrorOf(With(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\s+"},"behavior":"Isolated"})")),
       "tokenizer.json: pre_tokenizer.pattern.Regex is \"\\s+\", which is not implemented; known: \"\", \"(?m).\"");
@@ -65,6 +66,53 @@ TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
 TEST(TokenizerJson, ModelsWithoutATypeAreWordPiece) {
   const auto tokenizer = Load(absl::StrReplaceAll(With(R"("version":"1.0")"), {{R"("type":"WordPiece",)", ""}}));
   EXPECT_EQ(Show(*tokenizer->Encode("ab")), "1[0,1) 2[1,2)");
+}
+
+std::string BytePairOf(absl::string_view more) {
+  return absl::StrCat(R"({"model":{"type":"BPE","vocab":{"a":0,"b":1,"ab":2,"abb":3,"##b":4},)", more, "}}");
+}
+
+TEST(BytePairJson, MergesAreTextsOrPairs) {
+  for (const char* merges : {R"("merges":["a b","ab b"])", R"("merges":[["a","b"],["ab","b"]])",
+                             R"("merges":["#version: 0.2","a b","ab b"],"dropout":null)"}) {
+    EXPECT_EQ(Show(*Load(BytePairOf(merges))->Encode("abbab")), "3[0,3) 2[3,5)") << merges;
+  }
+  EXPECT_EQ(Show(*Load(BytePairOf(R"("merges":["ab b"])"))->Encode("ab")), "0[0,1) 1[1,2)");
+}
+
+TEST(BytePairJson, ModelsWithoutATypeAreBytePairsWhereTheyMerge) {
+  const std::string untyped =
+      absl::StrReplaceAll(BytePairOf(R"("continuing_subword_prefix":"","merges":["a b"])"), {{R"("type":"BPE",)", ""}});
+  EXPECT_EQ(Show(*Load(untyped)->Encode("ab")), "2[0,2)");
+}
+
+TEST(BytePairJson, TheLeftOneOfTwoEqualMergesGoesFirst) {
+  const auto tokenizer = Load(R"({"model":{"type":"BPE","vocab":{"a":0,"aa":1},"merges":["a a"]}})");
+  EXPECT_EQ(Show(*tokenizer->Encode("aaaaa")), "1[0,2) 1[2,4) 0[4,5)");
+}
+
+TEST(BytePairJson, ErrorsNameTheMerge) {
+  EXPECT_EQ(ErrorOf(BytePairOf(R"("merges":["a b","a c"])")),
+            "tokenizer.json: model.merges[1] names \"c\", which is not in model.vocab");
+  EXPECT_EQ(ErrorOf(BytePairOf(R"("merges":["b a"])")),
+            "tokenizer.json: model.merges[0] names \"ba\", which is not in model.vocab");
+  for (const char* merge : {R"("ab")", R"("a b b")", "7", R"(["a"])", R"(["a",1])", R"({"a":"b"})"}) {
+    EXPECT_THAT(ErrorOf(BytePairOf(absl::StrCat("\"merges\":[", merge, "]"))),
+                AllOf(HasSubstr("model.merges[0] is "), HasSubstr(", not two tokens")));
+  }
+  EXPECT_THAT(ErrorOf(BytePairOf(R"("vocabulary":0)")), HasSubstr("model.merges"));
+  EXPECT_EQ(ErrorOf(BytePairOf(R"("merges":[],"dropout":0.1)")),
+            "tokenizer.json: model.dropout is 0.1, which is not implemented; known: null, 0");
+  EXPECT_EQ(ErrorOf(BytePairOf(R"("merges":[],"unk_token":"u")")),
+            "tokenizer.json: model.unk_token is \"u\", which is not in model.vocab");
+}
+
+TEST(TokenizerJson, PostProcessorsInASequenceStandAroundEachOther) {
+  const auto tokenizer = Load(With(R"("post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel"},)"
+                                   R"({"type":"BertProcessing","sep":["u",0],"cls":["a",1]},)"
+                                   R"({"type":"RobertaProcessing","sep":["b",2],"cls":["<s>",3]}]})"));
+  EXPECT_THAT(tokenizer->prefix(), ElementsAre(3, 1));
+  EXPECT_THAT(tokenizer->suffix(), ElementsAre(0, 2));
 }
 
 TEST(TokenizerJson, TruncationPaddingAndDecoderAreNotLookedAt) {

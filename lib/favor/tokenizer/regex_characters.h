@@ -1,0 +1,20 @@
+#ifndef FAVOR_TOKENIZER_REGEX_CHARACTERS_H_
+#define FAVOR_TOKENIZER_REGEX_CHARACTERS_H_
+
+namespace favor {
+
+// Classes of characters as the regular expressions of Hugging Face `tokenizers` have them (Unicode 16). They come from
+// ICU, and what is later than ICU's Unicode from tables: tests compare every character with one recorded from the
+// reference. White_Space is that of bert_characters.h.
+//
+// Functions take any character below 0x110000 that is no surrogate. Thread-safe.
+
+// \p{L}
+bool IsLetter(char32_t c);
+
+// \p{N}
+bool IsNumber(char32_t c);
+
+}  // namespace favor
+
+#endif  // FAVOR_TOKENIZER_REGEX_CHARACTERS_H_
