@@ -1,6 +1,7 @@
 """deploy/k8s and deploy/helm render, fit Kubernetes' schemas, and hold what the rest of the project promises."""
 
 import hashlib
+import json
 import os
 import re
 import signal
@@ -193,17 +194,41 @@ def test_chart_passes_settings_and_models_on() -> None:
     (container,) = objects(charted(EVERYTHING))["Deployment/favord"]["spec"]["template"]["spec"]["containers"]
     settings = {one["name"]: one["value"] for one in container["env"]}
     assert settings["FAVORD_MAX_CALLS"] == "64"
+    assert settings["FAVORD_LOG_EVERY"] == "1000000"
+    assert settings["FAVORD_LOW_PRIORITY_SHARE"] == "0.25"
+    known = {name: value for name, value in settings.items() if "/" not in value}
+    run(["env", *(f"{name}={value}" for name, value in known.items()), str(bin_folder() / "favord"), "--check"])
     assert settings["FAVORD_MODEL"] == "minilm=/models/all-MiniLM-L6-v2"
     assert not {"FAVORD_MODEL", "FAVORD_API_KEYS", "/secrets"} & set(re.findall(r"FAVORD_[A-Z_]+|/secrets", charted([])))
 
 
+def refusal(values: str) -> str:
+    argv = [tool("helm"), "template", "favord", str(CHART), *VERSION, "--set", values]
+    result = subprocess.run(argv, capture_output=True, text=True)
+    assert result.returncode != 0, values
+    return result.stderr
+
+
 def test_chart_refuses_values_it_does_not_know() -> None:
-    helm = tool("helm")
-    for wrong in ("replica=5", "settings.address=0.0.0.0:1", "settings.health-access=key", "drain.delay=soon"):
-        result = subprocess.run(
-            [helm, "template", "favord", str(CHART), *VERSION, "--set", wrong], capture_output=True, text=True
-        )
-        assert result.returncode != 0 and "values don't meet" in result.stderr, wrong + result.stderr
+    for wrong in ("replica=5", "settings.address=0.0.0.0:1", "settings.health-access=key", "settings.max-call=5", "drain.delay=soon"):
+        assert "values don't meet" in refusal(wrong), wrong
+    assert "models.claim must name the claim" in refusal("models.folders.minilm=all-MiniLM-L6-v2")
+    assert "minReplicas is 5, more than maxReplicas, 2" in refusal(
+        "autoscaling.enabled=true,autoscaling.minReplicas=5,autoscaling.maxReplicas=2"
+    )
+
+
+def test_chart_knows_the_settings_of_favord() -> None:
+    flags = set(re.findall(r"^ +--([a-z-]+)", run([str(bin_folder() / "favord"), "--help"]), flags=re.M))
+    of_the_chart = {"address", "metrics-address", "drain-delay", "drain-timeout", "model", "tls-certificate", "tls-key", "api-keys"}
+    not_in_a_pod = {"tls-client-ca", "health-access", "check", "config", "help", "version", "port-file"}
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    assert set(schema["properties"]["settings"]["propertyNames"]["enum"]) == flags - of_the_chart - not_in_a_pod
+
+
+def test_chart_takes_a_release_called_by_a_number() -> None:
+    for one in yaml.safe_load_all(run([tool("helm"), "template", "123", str(CHART), *VERSION])):
+        assert one["metadata"].get("labels", {}).get("app.kubernetes.io/instance", "123") == "123"
 
 
 def test_versions_are_those_of_the_project() -> None:
