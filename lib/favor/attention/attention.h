@@ -8,6 +8,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/types/span.h"
+#include "favor/attention/relative_bias.h"
 #include "favor/base/cancellation.h"
 #include "favor/base/job.h"
 #include "favor/feature_map/feature_spec.h"
@@ -54,6 +55,9 @@ struct AttentionInputs {
   // Causal exact attention alone: keys in front of the one that stands at the first query, all of which every query
   // sees. key_length is then query_length + num_earlier_keys.
   int64_t num_earlier_keys = 0;
+  // Exact attention alone; null: none. The caller's, for as long as the job runs. Of `heads` heads, and for lengths up
+  // to its max_length(); key j stands j - num_earlier_keys - i behind query i.
+  const RelativeBias* relative_bias = nullptr;
 
   // Valid rows of one sequence.
   int64_t NumQueries(int64_t batch) const {

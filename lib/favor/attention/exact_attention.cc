@@ -13,6 +13,7 @@
 #include "favor/attention/rows.h"
 #include "favor/attention/scratch.h"
 #include "favor/base/aligned_buffer.h"
+#include "favor/kernels/elementwise.h"
 #include "favor/kernels/exponential.h"
 #include "favor/kernels/fused_weights.h"
 #include "favor/kernels/matmul.h"
@@ -131,10 +132,15 @@ class ExactAttention {
     return std::clamp<int64_t>(inputs_.NumQueries(at.batch) - at.first_query, 0, num_queries_);
   }
   absl::Status LoadKeys(const Position& at, int64_t first_key, int64_t count, Workspace* work) const;
-  // Weights of queries [begin, begin + rows) of the chain against the loaded keys, added to their denominators. Query
-  // begin + i sees keys up to i + diagonal.
-  void Weigh(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal, Workspace* work) const;
-  void WeighGeneral(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal, Workspace* work) const;
+  // Queries [begin, begin + rows) of a chain against the loaded keys.
+  struct Block {
+    int64_t begin, rows, num_keys;
+    int64_t diagonal;   // query begin + i sees keys up to i + diagonal
+    const float* bias;  // of the first query and key, or null; the next keys' stand behind it, the next queries' before
+  };
+  // Weights of a block, added to the queries' denominators.
+  void Weigh(const Block& block, Workspace* work) const;
+  void WeighGeneral(const Block& block, Workspace* work) const;
 
   const AttentionInputs inputs_;
   const MutableTensorView output_;
@@ -190,9 +196,12 @@ absl::Status ExactAttention::AddKeyTile(int64_t chain, int64_t tile, Workspace* 
   if (absl::Status status = LoadKeys(at, first_key, count, work); !status.ok()) return status;
   for (int64_t begin = 0; begin < num_queries; begin += kBlock) {
     const int64_t rows = std::min(kBlock, num_queries - begin);
-    const int64_t diagonal = causal_ ? inputs_.num_earlier_keys + at.first_query + begin - first_key : kKeys;
-    if (diagonal + rows <= 0) continue;
-    Weigh(begin, rows, count, diagonal, work);
+    const int64_t distance = first_key - inputs_.num_earlier_keys - at.first_query - begin;
+    const RelativeBias* bias = inputs_.relative_bias;
+    const Block block{begin, rows, count, causal_ ? -distance : kKeys,
+                      bias == nullptr ? nullptr : bias->At(at.head, distance)};
+    if (block.diagonal + rows <= 0) continue;
+    Weigh(block, work);
     kernels::CompensatedMatMul({work->weights, kKeys, 1}, {work->values, work->value_stride},
                                work->sums + begin * work->value_stride, work->compensation + begin * work->value_stride,
                                work->value_stride, rows, count, work->value_stride);
@@ -200,22 +209,26 @@ absl::Status ExactAttention::AddKeyTile(int64_t chain, int64_t tile, Workspace* 
   return absl::OkStatus();
 }
 
-void ExactAttention::Weigh(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal, Workspace* work) const {
+void ExactAttention::Weigh(const Block& block, Workspace* work) const {
+  const auto& [begin, rows, num_keys, diagonal, bias] = block;
   const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
   const bool masked = diagonal < num_keys - 1;
-  if (!masked &&
+  if (!masked && bias == nullptr &&
       kernels::ProjectKeyWeights(queries.Slice(begin, rows), work->keys, kKeys, kernels::Padded(num_keys), work->zeros,
                                  work->visible, work->maxima + begin, work->weights, work->row_sums)) {
     kernels::AddCompensated(work->row_sums, rows, work->denominators + begin, work->denominator_compensation + begin);
     return;
   }
-  WeighGeneral(begin, rows, num_keys, diagonal, work);
+  WeighGeneral(block, work);
 }
 
-void ExactAttention::WeighGeneral(int64_t begin, int64_t rows, int64_t num_keys, int64_t diagonal,
-                                  Workspace* work) const {
+void ExactAttention::WeighGeneral(const Block& block, Workspace* work) const {
+  const auto& [begin, rows, num_keys, diagonal, bias] = block;
   const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
   kernels::Project(queries.Slice(begin, rows), work->keys, kKeys, kernels::Padded(num_keys), nullptr, work->weights);
+  for (int64_t i = 0; i < rows && bias != nullptr; ++i) {
+    kernels::AddTo(bias - i, kernels::Padded(num_keys), work->weights + i * kKeys);
+  }
   for (int64_t i = 0; i < rows; ++i) {
     const int64_t first_hidden = std::clamp<int64_t>(i + diagonal + 1, 0, num_keys);
     std::fill(work->weights + i * kKeys + first_hidden, work->weights + i * kKeys + num_keys, kernels::kMaskedExponent);

@@ -98,6 +98,24 @@ absl::Status ValidateProjection(const AttentionSpec& spec, const AttentionInputs
       absl::StrCat("projection.num_matrices is ", matrices, ", must be 1 or keys.num_heads, which is ", key_heads));
 }
 
+absl::Status ValidateRelativeBias(const AttentionSpec& spec, const AttentionInputs& inputs) {
+  const RelativeBias* bias = inputs.relative_bias;
+  if (bias == nullptr) return absl::OkStatus();
+  if (spec.mode != AttentionMode::kExact) {
+    return absl::InvalidArgumentError("relative_bias is set, but only exact mode adds it to scores");
+  }
+  const int64_t num_heads = inputs.queries.shape.num_heads;
+  if (absl::Status status = Equal("relative_bias.num_heads", bias->num_heads(), "queries.num_heads", num_heads);
+      !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = Within("queries.length", inputs.queries.shape.length, 0, bias->max_length());
+      !status.ok()) {
+    return status;
+  }
+  return Within("keys.length", inputs.keys.shape.length, 0, bias->max_length());
+}
+
 }  // namespace
 
 absl::Status ValidateAttention(const AttentionSpec& spec, const AttentionInputs& inputs,
@@ -123,6 +141,7 @@ absl::Status ValidateAttention(const AttentionSpec& spec, const AttentionInputs&
            ValidateLengths("key_lengths", inputs.key_lengths, batch_size, key_length),
            ValidateOutput(inputs, output.shape),
            ValidateProjection(spec, inputs),
+           ValidateRelativeBias(spec, inputs),
            spec.scale.has_value() ? CheckScale(*spec.scale) : absl::OkStatus(),
        }) {
     if (!status.ok()) return status;
