@@ -22,6 +22,11 @@ struct WireInput {
   v1::TokenIds ids;
 };
 
+bool Merge(absl::string_view wire, v1::TokenIds* ids) {
+  CodedInputStream input(reinterpret_cast<const uint8_t*>(wire.data()), static_cast<int>(wire.size()));
+  return ids->MergeFromCodedStream(&input) && input.ConsumedEntireMessage();
+}
+
 bool ParseInput(absl::string_view wire, WireInput* parsed) {
   CodedInputStream input(reinterpret_cast<const uint8_t*>(wire.data()), static_cast<int>(wire.size()));
   while (const uint32_t tag = input.ReadTag()) {
@@ -36,13 +41,14 @@ bool ParseInput(absl::string_view wire, WireInput* parsed) {
     const size_t begin = static_cast<size_t>(input.CurrentPosition());
     if (size > wire.size() - begin || !input.Skip(static_cast<int>(size))) return false;
     const absl::string_view bytes = wire.substr(begin, size);
-    parsed->has_text = field == v1::EmbedInput::kTextFieldNumber;  // of a oneof the last one counts
-    parsed->has_ids = !parsed->has_text;
+    parsed->has_text = field == v1::EmbedInput::kTextFieldNumber;  // of a oneof the last one counts,
     if (parsed->has_text) {
       parsed->text = bytes;
-    } else if (!parsed->ids.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) {
+      parsed->ids.Clear();
+    } else if (!Merge(bytes, &parsed->ids)) {  // and messages that follow each other are one
       return false;
     }
+    parsed->has_ids = !parsed->has_text;
   }
   return input.ConsumedEntireMessage();
 }

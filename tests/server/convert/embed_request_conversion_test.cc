@@ -209,6 +209,17 @@ TEST(ReadEmbedInput, OfTextAndIdsTakesTheLastAsProtobufDoes) {
       3u);
 }
 
+TEST(ReadEmbedInput, IdsInTwoMessagesAreOneListAsProtobufHasIt) {
+  v1::EmbedInput first, second, text;
+  first.mutable_ids()->add_ids(5);
+  second.mutable_ids()->add_ids(6);
+  text.set_text("one");
+  const std::string both = first.SerializeAsString() + second.SerializeAsString();
+  EXPECT_THAT(ReadEmbedInput(both, "inputs[0]", Settings())->windows, ElementsAre(ElementsAre(5, 6)));
+  const std::string parted = first.SerializeAsString() + text.SerializeAsString() + second.SerializeAsString();
+  EXPECT_THAT(ReadEmbedInput(parted, "inputs[0]", Settings())->windows, ElementsAre(ElementsAre(6)));
+}
+
 TEST(ReadEmbedInput, TakesAnEmptyTextAndSkipsFieldsOfLaterReleases) {
   v1::EmbedInput text;
   text.set_text("");
