@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
+#include "server/execution/heap_trim.h"
 #include "server/execution/retry_delay.h"
 
 namespace favor {
@@ -145,14 +146,20 @@ absl::Status Admission::ModelMemory::Resize(int64_t bytes) {
 
 Admission::ModelMemory::~ModelMemory() {
   if (admission_ == nullptr) return;
-  absl::MutexLock lock(&admission_->mutex_);
-  admission_->stats_.model_bytes -= bytes_;
+  {
+    absl::MutexLock lock(&admission_->mutex_);
+    admission_->stats_.model_bytes -= bytes_;
+  }
+  NoteFreedBytes(bytes_);
 }
 
 void Admission::GiveBack(int64_t bytes, int64_t calls) {
-  absl::MutexLock lock(&mutex_);
-  stats_.admitted_bytes -= bytes;
-  stats_.admitted_calls -= calls;
+  {
+    absl::MutexLock lock(&mutex_);
+    stats_.admitted_bytes -= bytes;
+    stats_.admitted_calls -= calls;
+  }
+  NoteFreedBytes(bytes);
 }
 
 }  // namespace favor

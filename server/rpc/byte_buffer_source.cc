@@ -1,6 +1,6 @@
 #include "server/rpc/byte_buffer_source.h"
 
-#include "server/rpc/heap_trim.h"
+#include "server/execution/heap_trim.h"
 
 namespace favor {
 ByteBufferSource::ByteBufferSource(grpc::ByteBuffer buffer) : total_bytes_(static_cast<int64_t>(buffer.Length())) {

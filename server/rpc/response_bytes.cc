@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "grpcpp/support/slice.h"
-#include "server/rpc/heap_trim.h"
+#include "server/execution/heap_trim.h"
 
 namespace favor {
 namespace {

@@ -26,7 +26,7 @@ TEST(Memory, CausalCallTakesLittleMoreThanItsTensors) {
 TEST(Memory, DoesNotGrowFromCallToCall) {
   if (!MemoryIsMeasurable()) GTEST_SKIP() << "under a sanitizer";
   Favord favord;
-  // Until as much lies idle as the server keeps for the next calls (server/rpc/heap_trim.h).
+  // Until as much lies idle as the server keeps for the next calls (server/execution/heap_trim.h).
   for (int i = 0; i < 16; ++i) CallWithTokens(favord, 5'000);
   const double settled = static_cast<double>(favord.PeakResidentBytes());
   LargeCall call;

@@ -13,7 +13,7 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
-#include "server/rpc/heap_trim.h"
+#include "server/execution/heap_trim.h"
 #include "tests/integration/harness/attend_stream.h"
 #include "tests/integration/harness/attend_wire.h"
 #include "tests/integration/harness/await.h"
@@ -121,8 +121,8 @@ void BehaveAtRandom(const std::string& address, uint32_t seed) {
 }
 
 // Has the server look how much of its heap lies idle, as it does after every 64 MiB of messages that it has read: what
-// it keeps for the next calls is bounded then (server/rpc/heap_trim.h), while it would be as much as all streams held
-// together if they were the last to come.
+// it keeps for the next calls is bounded then (server/execution/heap_trim.h), while it would be as much as all streams
+// held together if they were the last to come.
 void ReadMuch(Favord& favord) {
   v1::AttendRequest request = LongRequest(120'000);
   request.mutable_spec()->set_scale(-1);

@@ -1,7 +1,10 @@
 #include "server/execution/admission.h"
 
+#include <unistd.h>
+
 #include <array>
 #include <atomic>
+#include <fstream>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -9,6 +12,7 @@
 
 #include "gtest/gtest.h"
 #include "server/execution/retry_delay.h"
+#include "tests/support/sanitizer.h"
 
 namespace favor {
 namespace {
@@ -151,6 +155,37 @@ TEST(Admission, AReservationBesideAnotherCountsItsBytesAndNoCall) {
   }
   EXPECT_EQ(admission.stats().admitted_bytes, 40);
   EXPECT_EQ(admission.stats().admitted_calls, 1);
+}
+
+int64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+// What calls and models took is given back to the system, though malloc would keep it below a block that is in use.
+TEST(Admission, FreedMemoryDoesNotStayResident) {
+  if (testing::kSanitized) GTEST_SKIP() << "another malloc";
+  Admission admission({int64_t{1} << 30, 8});
+  constexpr int64_t kBlock = 48 << 10, kBlocks = 4000;
+  for (const bool of_model : {false, true}) {
+    absl::StatusOr<Admission::Reservation> call;
+    std::optional<Admission::ModelMemory> model;
+    if (of_model) {
+      model.emplace(*admission.HoldModel(kBlock * kBlocks));
+    } else {
+      call = admission.Admit(kBlock * kBlocks, "the request");
+    }
+    std::vector<std::vector<char>> blocks;
+    for (int i = 0; i < kBlocks; ++i) blocks.emplace_back(kBlock, 1);
+    const std::vector<char> last(kBlock, 1);
+    const int64_t full = ResidentBytes();
+    blocks = {};
+    call = absl::UnknownError("no more");
+    model.reset();
+    EXPECT_LT(ResidentBytes(), full - kBlock * kBlocks * 3 / 4) << (of_model ? "a model" : "a call");
+  }
 }
 
 }  // namespace

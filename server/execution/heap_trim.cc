@@ -1,4 +1,4 @@
-#include "server/rpc/heap_trim.h"
+#include "server/execution/heap_trim.h"
 
 #include <fcntl.h>
 #include <malloc.h>
