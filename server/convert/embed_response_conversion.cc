@@ -67,11 +67,14 @@ absl::Status CheckRange(v1::EmbeddingType type, absl::Span<const float> values) 
 
 void WriteResult(const EmbedSettings& settings, const absl::Status& error, const EmbedOutcome& outcome, int64_t i,
                  v1::EmbedResult* result) {
+  if (!error.ok()) {  // of an outcome there may be nothing then
+    *result->mutable_error() = ToRpcStatus(error);
+    return;
+  }
   const int64_t num_rows = outcome.rows[i + 1] - outcome.rows[i];
   const auto vectors =
       absl::MakeConstSpan(outcome.vectors.data() + outcome.rows[i] * outcome.dimensions, num_rows * outcome.dimensions);
-  const absl::Status status = error.ok() ? CheckRange(settings.type, vectors) : error;
-  if (!status.ok()) {
+  if (absl::Status status = CheckRange(settings.type, vectors); !status.ok()) {
     *result->mutable_error() = ToRpcStatus(status);
     return;
   }

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <functional>
-#include <limits>
-#include <optional>
 #include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "server/execution/embed_batch.h"
+#include "server/execution/embed_size.h"
 #include "server/execution/retry_delay.h"
 
 namespace favor {
@@ -20,116 +20,12 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(250);
 // Of the smallest call.
 constexpr int64_t kLeastTokens = 1;
 
-// Nominal operations are tokens: how long one takes is the model's affair. Two models may share a kind, which makes the
-// forecast more hopeful for the slower one.
-JobSize SizeOf(const Model& model, int64_t num_tokens) {
-  constexpr size_t kNumModelKinds = JobSize::kNumKinds - JobSize::kFirstModelKind;
-  const size_t kind = JobSize::kFirstModelKind + std::hash<std::string>()(model.id) % kNumModelKinds;
-  return {static_cast<int>(kind), static_cast<double>(num_tokens), std::numeric_limits<int64_t>::max()};
-}
-
-bool IsCombined(const EmbedInput& input, const PoolOptions& options) {
-  return input.windows.size() > 1 && options.pooling != Pooling::kNone;
-}
-
 // Requests were checked before the job: what it refuses as an argument is what the model computed.
 absl::Status AboutActivations(const absl::Status& status) {
-  if (!absl::IsInvalidArgument(status)) return status;
   return absl::InternalError(absl::StrCat("the model's activations are not finite: ", status.message()));
 }
 
 }  // namespace
-
-// A call under way. What changes after Prepare() is guarded by the batcher's mutex_, but for the memory that batches
-// write.
-struct EmbedBatcher::Call {
-  EmbedWork work;
-  Admission::Reservation* reservation = nullptr;
-  const Cancellation* cancellation = nullptr;
-  Done done;
-  EmbedOutcome outcome;
-  AlignedBuffer<float> window_vectors;       // of inputs of several windows, to be combined
-  std::vector<int64_t> window_vector_begin;  // [num_inputs], its first in window_vectors
-  int64_t passing_bytes = 0;                 // of the reservation, given back when all batches are done
-
-  // The next window that is in no batch.
-  size_t next_input = 0;
-  size_t next_window = 0;
-  int64_t waiting_tokens = 0;  // from there on
-  int64_t num_running = 0;     // windows in batches that run
-  int part = -1;               // of the batch that is being formed
-  absl::Time started = absl::InfiniteFuture();
-  absl::Status status;
-
-  bool HasNext() const { return next_input < work.inputs.size(); }
-  int64_t NextTokens() const { return static_cast<int64_t>(work.inputs[next_input].windows[next_window].size()); }
-  bool Ended() const { return num_running == 0 && (!HasNext() || !status.ok()); }
-
-  void SkipEmptyInputs() {
-    while (HasNext() && next_window == work.inputs[next_input].windows.size()) {
-      ++next_input;
-      next_window = 0;
-    }
-  }
-
-  EmbedWindow TakeNext() {
-    const EmbedInput& input = work.inputs[next_input];
-    const int64_t dimensions = outcome.dimensions;
-    EmbedWindow window{&input, static_cast<int64_t>(next_window), work.options,
-                       outcome.vectors.data() + outcome.rows[next_input] * dimensions};
-    if (IsCombined(input, work.options)) {
-      window.output = window_vectors.data() + (window_vector_begin[next_input] + window.window) * dimensions;
-    }
-    waiting_tokens -= NextTokens();
-    ++num_running;
-    ++next_window;
-    SkipEmptyInputs();
-    return window;
-  }
-};
-
-struct EmbedBatcher::Batch {
-  struct Part {
-    std::shared_ptr<Call> call;
-    std::vector<EmbedWindow> windows;
-  };
-
-  std::vector<Part> parts;  // one for each call
-  int64_t num_tokens = 0;
-  bool oversized = false;
-  std::optional<Cancellation> cancellation;  // once it is sealed
-
-  bool Takes(const Call& call) const {
-    if (parts.empty()) return true;
-    const EmbedWork& first = parts[0].call->work;
-    return call.work.model == first.model && SameAttention(call.work.attention, first.attention);
-  }
-
-  std::vector<EmbedWindow> Windows() const {
-    std::vector<EmbedWindow> all;
-    size_t count = 0;
-    for (const Part& part : parts) count += part.windows.size();
-    all.reserve(count);
-    for (const Part& part : parts) all.insert(all.end(), part.windows.begin(), part.windows.end());
-    return all;
-  }
-
-  // Of a batch with all its parts: it is as urgent as the most urgent of them.
-  void Seal() {
-    Priority priority = Priority::kLow;
-    for (const Part& part : parts) priority = std::max(priority, part.call->cancellation->priority());
-    cancellation.emplace(absl::InfiniteFuture(), priority);
-  }
-
-  // A batch goes on for as long as any of its callers waits for it.
-  absl::Status Check() {
-    for (const Part& part : parts) {
-      if (part.call->cancellation->Check().ok()) return absl::OkStatus();
-    }
-    cancellation->Cancel();
-    return cancellation->Check();
-  }
-};
 
 EmbedBatcher::EmbedBatcher(const EmbedBatcherOptions& options, Compute* compute,
                            std::function<void(int64_t)> observe_batch)
@@ -144,19 +40,26 @@ void EmbedBatcher::Start(EmbedWork work, Admission::Reservation* reservation, co
   call->reservation = reservation;
   call->cancellation = cancellation;
   call->done = std::move(done);
-  if (absl::Status status = Prepare(call.get()); !status.ok()) return call->done(std::move(status));
+  call->outcome.errors.resize(call->work.inputs.size());
+  absl::Status prepared = Prepare(call.get());
+  if (!prepared.ok() && when_full == WhenFull::kHold && call->DropLargeInputs(options_.batch_tokens, prepared)) {
+    prepared = Prepare(call.get());
+  }
+  if (!prepared.ok()) return call->done(std::move(prepared));
   if (!call->HasNext()) return Complete(call.get());
   const Priority priority = cancellation->priority();
   absl::Status status;
   {
     absl::MutexLock lock(&mutex_);
-    status =
-        when_full == WhenFull::kHold && !held_.empty() ? absl::OkStatus() : CheckQueue(call->waiting_tokens, priority);
-    const bool hold = when_full == WhenFull::kHold && (!held_.empty() || !status.ok());
-    if (hold) status = absl::OkStatus();
-    if (!status.ok()) ++refused_[static_cast<size_t>(priority)];
-    if (status.ok() && when_full == WhenFull::kRefuse) status = CheckDeadline(*call);
-    if (status.ok()) (hold ? held_ : waiting_).push_back(call);
+    status = CheckQueue(call->waiting_tokens, priority);
+    if (when_full == WhenFull::kHold) {
+      (status.ok() && !HoldsBefore(priority) ? waiting_ : held_[static_cast<size_t>(priority)]).push_back(call);
+      status = absl::OkStatus();
+    } else {
+      if (!status.ok()) ++refused_[static_cast<size_t>(priority)];
+      if (status.ok()) status = CheckDeadline(*call);
+      if (status.ok()) waiting_.push_back(call);
+    }
   }
   if (!status.ok()) return call->done(std::move(status));
   Pump();
@@ -171,7 +74,9 @@ int64_t EmbedBatcher::waiting_tokens() const {
   absl::MutexLock lock(&mutex_);
   int64_t sum = 0;
   for (const auto& call : waiting_) sum += call->waiting_tokens;
-  for (const auto& call : held_) sum += call->waiting_tokens;
+  for (const Calls& held : held_) {
+    for (const auto& call : held) sum += call->waiting_tokens;
+  }
   return sum;
 }
 
@@ -179,12 +84,18 @@ absl::Status EmbedBatcher::Prepare(Call* call) const {
   const EmbedWork& work = call->work;
   EmbedOutcome& outcome = call->outcome;
   outcome.dimensions = EmbedDimensions(*work.model, work.options);
-  outcome.rows.push_back(0);
+  outcome.num_tokens = 0;
+  outcome.rows = {0};
+  call->window_vector_begin.clear();
+  call->longest_window = 0;
   int64_t num_window_vectors = 0;
   for (const EmbedInput& input : work.inputs) {
     const int64_t num_rows = input.windows.empty() ? 0 : EmbedRows(input, work.options.pooling);
     outcome.rows.push_back(outcome.rows.back() + num_rows);
     outcome.num_tokens += input.num_computed_tokens();
+    for (const auto& window : input.windows) {
+      call->longest_window = std::max(call->longest_window, static_cast<int64_t>(window.size()));
+    }
     call->window_vector_begin.push_back(num_window_vectors);
     if (IsCombined(input, work.options)) num_window_vectors += static_cast<int64_t>(input.windows.size());
   }
@@ -196,7 +107,10 @@ absl::Status EmbedBatcher::Prepare(Call* call) const {
   if (absl::Status status = call->reservation->Grow(output_bytes, "the embeddings"); !status.ok()) return status;
   const int64_t passing_bytes = num_window_vectors * vector_bytes + ScratchBytes(*call);
   absl::Status status = call->reservation->Grow(passing_bytes, "the scratch memory of the model");
-  if (!status.ok()) return status;
+  if (!status.ok()) {
+    call->reservation->Shrink(output_bytes);
+    return status;
+  }
   call->passing_bytes = passing_bytes;
 
   auto vectors = AlignedBuffer<float>::Allocate(outcome.rows.back() * outcome.dimensions);
@@ -266,9 +180,11 @@ absl::Status EmbedBatcher::CheckDeadline(const Call& call) const {
   std::vector<JobSize> queued;
   for (const auto& other : waiting_) {
     if (other->cancellation->priority() < call.cancellation->priority()) continue;
-    if (other->cancellation->Check().ok()) queued.push_back(SizeOf(*other->work.model, other->waiting_tokens));
+    if (!other->cancellation->Check().ok()) continue;
+    queued.push_back(EmbedSize(other->work, other->waiting_tokens, other->longest_window));
   }
-  return compute_->CheckDeadline(SizeOf(*call.work.model, call.waiting_tokens), *call.cancellation, queued);
+  return compute_->CheckDeadline(EmbedBatchSize(call.work, call.waiting_tokens, call.longest_window),
+                                 *call.cancellation, queued);
 }
 
 void EmbedBatcher::Pump() {
@@ -290,7 +206,9 @@ void EmbedBatcher::Pump() {
 
 EmbedBatcher::Calls EmbedBatcher::DropAbandoned() {
   Calls ended;
-  for (Calls* calls : {&waiting_, &held_}) {
+  std::vector<Calls*> all = {&waiting_};
+  for (Calls& held : held_) all.push_back(&held);
+  for (Calls* calls : all) {
     const auto first_dropped = std::stable_partition(calls->begin(), calls->end(), [](const auto& call) {
       if (call->status.ok()) call->status = call->cancellation->Check();
       return call->status.ok();
@@ -302,11 +220,29 @@ EmbedBatcher::Calls EmbedBatcher::DropAbandoned() {
   return ended;
 }
 
+bool EmbedBatcher::HoldsBefore(Priority priority) const {
+  return std::any_of(held_.begin() + static_cast<int>(priority), held_.end(),
+                     [](const Calls& held) { return !held.empty(); });
+}
+
 void EmbedBatcher::AdmitHeld() {
-  while (!held_.empty() && CheckQueue(held_.front()->waiting_tokens, held_.front()->cancellation->priority()).ok()) {
-    waiting_.push_back(std::move(held_.front()));
-    held_.erase(held_.begin());
+  const auto admit = [&](Calls& held) {
+    waiting_.push_back(std::move(held.front()));
+    held.erase(held.begin());
+  };
+  for (auto held = held_.rbegin(); held != held_.rend(); ++held) {
+    while (!held->empty() && CheckQueue(held->front()->waiting_tokens, held->front()->cancellation->priority()).ok()) {
+      admit(*held);
+    }
+    if (!held->empty()) break;  // what is less urgent must not take the room it waits for
   }
+  if (num_formed_ - num_formed_at_relief_ < kFairBatches) return;
+  const auto arrival = [](const Calls& held) { return held.empty() ? absl::InfiniteFuture() : held[0]->work.arrival; };
+  const auto oldest = std::min_element(held_.begin(), held_.end(),
+                                       [&](const Calls& a, const Calls& b) { return arrival(a) < arrival(b); });
+  if (oldest->empty()) return;
+  num_formed_at_relief_ = num_formed_;
+  admit(*oldest);
 }
 
 std::shared_ptr<EmbedBatcher::Batch> EmbedBatcher::FormBatch() {
@@ -363,7 +299,7 @@ void EmbedBatcher::Fill(Batch* batch) {
         batch->parts.push_back({waiting, {}});
       }
       batch->parts[call.part].windows.push_back(call.TakeNext());
-      batch->num_tokens += num_tokens;
+      batch->Count(num_tokens);
       progress = true;
       if (batch->oversized) return;
     }
@@ -376,7 +312,7 @@ void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
   const EncoderAttention* attention = work.attention ? &*work.attention : nullptr;
   absl::StatusOr<Job> job = PlanEmbedWindows(work.model, batch->Windows(), attention, &*batch->cancellation);
   const absl::Time planned = absl::Now();
-  if (!job.ok()) return Settle(*batch, job.status(), planned);
+  if (!job.ok()) return OnDone(batch.get(), job.status(), planned);
   for (Phase& phase : job->phases) {
     phase.run_step = [batch, run_step = std::move(phase.run_step)](int64_t chain, int64_t step) {
       if (absl::Status status = batch->Check(); !status.ok()) return status;
@@ -384,32 +320,39 @@ void EmbedBatcher::Launch(std::shared_ptr<Batch> batch) {
     };
   }
   const Cancellation* cancellation = &*batch->cancellation;
-  const JobSize size = SizeOf(*work.model, batch->num_tokens);
+  const JobSize size = EmbedBatchSize(work, batch->num_tokens, batch->longest_window);
   const auto done = [this, planned, batch = std::move(batch)](absl::Status status, Timing timing) {
-    const absl::Time started = planned + timing.queue_time;
-    if (absl::IsInvalidArgument(status) && batch->parts.size() > 1) {
-      Divide(batch.get(), started);
-    } else {
-      Settle(*batch, AboutActivations(status), started);
-    }
+    OnDone(batch.get(), status, planned + timing.queue_time);
     Pump();
   };
   compute_->Submit(*std::move(job), cancellation, done, size);
 }
 
-// One caller's activations overflowed: the others shall not be told of it.
-void EmbedBatcher::Divide(Batch* batch, absl::Time started) {
+// An input's activations overflowed: the others shall not be told of it.
+void EmbedBatcher::OnDone(Batch* batch, const absl::Status& status, absl::Time started) {
+  if (!absl::IsInvalidArgument(status)) return Settle(*batch, status, started);
+  if (!batch->IsOneInput()) return Divide(*batch, started);
+  const Batch::Part& part = batch->parts[0];
+  {
+    absl::MutexLock lock(&mutex_);
+    part.call->FailInput(part.windows[0].input, AboutActivations(status));
+  }
+  Settle(*batch, absl::OkStatus(), started);
+}
+
+void EmbedBatcher::Divide(const Batch& batch, absl::Time started) {
   absl::MutexLock lock(&mutex_);
   --num_running_;
-  for (Batch::Part& part : batch->parts) {
+  const size_t num_windows = batch.Windows().size();
+  std::shared_ptr<Batch> halves[] = {std::make_shared<Batch>(), std::make_shared<Batch>()};
+  size_t index = 0;
+  for (const Batch::Part& part : batch.parts) {
     part.call->started = std::min(part.call->started, started);
-    auto alone = std::make_shared<Batch>();
-    for (const EmbedWindow& window : part.windows) {
-      alone->num_tokens += static_cast<int64_t>(window.input->windows[window.window].size());
-    }
-    alone->parts.push_back(std::move(part));
-    alone->Seal();
-    again_.push_back(std::move(alone));
+    for (const EmbedWindow& window : part.windows) halves[2 * index++ < num_windows ? 0 : 1]->Add(part.call, window);
+  }
+  for (std::shared_ptr<Batch>& half : halves) {
+    half->Seal();
+    again_.push_back(std::move(half));
   }
 }
 
@@ -445,7 +388,7 @@ void EmbedBatcher::Complete(Call* call) const {
   EmbedOutcome& outcome = call->outcome;
   for (size_t i = 0; i < call->work.inputs.size(); ++i) {
     const EmbedInput& input = call->work.inputs[i];
-    if (!IsCombined(input, call->work.options)) continue;
+    if (!IsCombined(input, call->work.options) || !outcome.errors[i].ok()) continue;
     CombineWindows(input, call->work.options, outcome.dimensions,
                    call->window_vectors.data() + call->window_vector_begin[i] * outcome.dimensions,
                    outcome.vectors.data() + outcome.rows[i] * outcome.dimensions);

@@ -19,6 +19,9 @@
 
 namespace favor {
 
+struct EmbedBatch;
+struct QueuedEmbed;
+
 struct EmbedBatcherOptions {
   int64_t batch_tokens = 4096;           // of a batch; a single window of more is a batch by itself
   int64_t queue_tokens = 65536;          // that may wait, see Start()
@@ -51,8 +54,9 @@ class EmbedBatcher {
   // What becomes of work that would make too many tokens wait.
   enum class WhenFull : uint8_t {
     kRefuse,
-    // It waits for room among those that wait, before any that comes later with kHold: for callers that bound their own
-    // work and do not go on before it is done.
+    // It waits for room among those that wait, before any that comes later with kHold and is no more urgent: for
+    // callers that bound their own work and do not go on before it is done. Where its memory is not to be had, inputs
+    // of more than a batch get an error of their own and the others go on.
     kHold,
   };
 
@@ -79,8 +83,8 @@ class EmbedBatcher {
   std::array<int64_t, kNumPriorities> refused() const;
 
  private:
-  struct Call;
-  struct Batch;
+  using Call = QueuedEmbed;
+  using Batch = EmbedBatch;
   using Calls = std::vector<std::shared_ptr<Call>>;
 
   absl::Status Prepare(Call* call) const;
@@ -88,8 +92,9 @@ class EmbedBatcher {
   // Starts batches while there is room and work, and ends the calls that are found ended.
   void Pump();
   void Launch(std::shared_ptr<Batch> batch);
-  // Puts each call's part of a batch that failed into a batch by itself.
-  void Divide(Batch* batch, absl::Time started);
+  void OnDone(Batch* batch, const absl::Status& status, absl::Time started);
+  // Makes two of a batch that failed.
+  void Divide(const Batch& batch, absl::Time started);
   void Settle(const Batch& batch, const absl::Status& status, absl::Time started);
   void Complete(Call* call) const;
 
@@ -97,7 +102,10 @@ class EmbedBatcher {
   absl::Status CheckQueue(int64_t tokens, Priority priority) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Takes callers who are gone out of waiting_ and held_; those with nothing under way have ended.
   Calls DropAbandoned() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Lets held calls wait for their turns, as far as there is room.
+  // Whether a newcomer with kHold would pass others by.
+  bool HoldsBefore(Priority priority) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Lets held calls wait for their turns, the most urgent first, as far as there is room; and after every kFairBatches
+  // batches the one that has waited longest in any case.
   void AdmitHeld() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Null when nothing may start now.
   std::shared_ptr<Batch> FormBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -112,10 +120,12 @@ class EmbedBatcher {
   mutable absl::Mutex mutex_;
   // Calls with windows that are in no batch yet; who has waited longest is first.
   Calls waiting_ ABSL_GUARDED_BY(mutex_);
-  Calls held_ ABSL_GUARDED_BY(mutex_);  // that found no room, in the order of their coming
+  // That found no room, by Priority and in the order of their coming.
+  std::array<Calls, kNumPriorities> held_ ABSL_GUARDED_BY(mutex_);
   std::deque<std::shared_ptr<Batch>> again_ ABSL_GUARDED_BY(mutex_);  // that Divide() made, and run first
   std::array<int64_t, kNumPriorities> refused_ ABSL_GUARDED_BY(mutex_) = {};
-  int64_t num_formed_ ABSL_GUARDED_BY(mutex_) = 0;  // batches, since the start
+  int64_t num_formed_ ABSL_GUARDED_BY(mutex_) = 0;            // batches, since the start
+  int64_t num_formed_at_relief_ ABSL_GUARDED_BY(mutex_) = 0;  // when a held call was last let in without room
   int num_running_ ABSL_GUARDED_BY(mutex_) = 0;
   int num_oversized_ ABSL_GUARDED_BY(mutex_) = 0;  // of these, batches of one window above batch_tokens
 };

@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/model/embedder.h"
@@ -30,8 +31,10 @@ struct EmbedOutcome {
   int64_t dimensions = 0;
   AlignedBuffer<float> vectors;  // [rows of all inputs][dimensions]
   std::vector<int64_t> rows;     // input i has rows [rows[i], rows[i + 1])
-  int64_t num_tokens = 0;        // that the encoder ran over
-  Timing timing;                 // queue_time counts from the arrival
+  // [num_inputs] Why an input has no vectors though its windows were fit to be embedded; its rows mean nothing then.
+  std::vector<absl::Status> errors;
+  int64_t num_tokens = 0;  // that the encoder ran over
+  Timing timing;           // queue_time counts from the arrival
 };
 
 // Whether two calls may share a batch, as far as attention goes.

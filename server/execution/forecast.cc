@@ -26,25 +26,27 @@ constexpr absl::Duration kRetryDelay = absl::Milliseconds(100);
 
 }  // namespace
 
-double Forecast::Record::At(absl::Time now) const {
-  const double doubts = std::floor(absl::FDivDuration(now - learned, kDoubt));
-  return least == 0 ? 0 : least * std::exp2(-std::max(doubts, 0.0));
+double Forecast::SecondsOf(const JobSize& size, absl::Time now) const {
+  const Record& record = records_[size.kind];
+  if (record.least == 0 || record.owner != size.owner) return 0;
+  const double doubts = std::floor(absl::FDivDuration(now - record.learned, kDoubt));
+  return record.least * std::exp2(-std::max(doubts, 0.0));
 }
 
 std::optional<Forecast::Estimate> Forecast::TimeFor(const JobSize& size, absl::Time now,
                                                     const std::vector<JobSize>& queued) const {
   const absl::MutexLock lock(&mutex_);
-  const double least = records_[size.kind].At(now);
+  const double least = SecondsOf(size, now);
   if (least == 0) return std::nullopt;
   const double own = size.operations * least;
   const double alone = own / static_cast<double>(std::clamp<int64_t>(size.max_parallel, 1, num_threads_));
   // Jobs take turns: by the time this one is done, each of the others has got as much, or is done.
   double all = own;
   for (const Progress& job : jobs_) {
-    const double left = job.size.operations * records_[job.size.kind].At(now) - job.busy_seconds;
+    const double left = job.size.operations * SecondsOf(job.size, now) - job.busy_seconds;
     all += std::clamp(left, 0.0, own);
   }
-  for (const JobSize& job : queued) all += std::min(job.operations * records_[job.kind].At(now), own);
+  for (const JobSize& job : queued) all += std::min(job.operations * SecondsOf(job, now), own);
   return Estimate{absl::Seconds(alone), absl::Seconds(std::max(alone, all / num_threads_))};
 }
 
@@ -95,8 +97,10 @@ void Forecast::Entry::Learn(absl::Time now) {
   const absl::MutexLock lock(&forecast_->mutex_);
   if (progress_->size.operations <= 0 || progress_->busy_seconds < kLeastBusySeconds) return;
   const double seconds = kHope * progress_->busy_seconds / progress_->size.operations;
-  Record& record = forecast_->records_[progress_->size.kind];
-  record = {record.least == 0 ? seconds : std::min(seconds, record.least * kForgetting), now};
+  const JobSize& size = progress_->size;
+  Record& record = forecast_->records_[size.kind];
+  const bool known = record.least != 0 && record.owner == size.owner;
+  record = {known ? std::min(seconds, record.least * kForgetting) : seconds, now, size.owner};
 }
 
 }  // namespace favor

@@ -19,11 +19,13 @@ namespace favor {
 struct JobSize {
   // Kinds from kFirstModelKind on are models', counted in tokens; those below are Attend's, counted in flops. Both in
   // one kind, and the quicker operation would have every call of the other refused.
-  static constexpr int kFirstModelKind = 1024, kNumKinds = 1072;
+  static constexpr int kFirstModelKind = 1024, kNumKinds = 2048;
 
   int kind = 0;  // 0 to kNumKinds - 1
   double operations = 0;
   int64_t max_parallel = 1;  // threads that can be at it at once
+  // Whose, where several share a kind for want of more: they tell nothing of each other.
+  uint64_t owner = 0;
 };
 
 // Tells how soon a job could be done at best, from the speed that jobs of its kind had of late and from what is under
@@ -80,10 +82,11 @@ class Forecast {
   struct Record {
     double least = 0;  // seconds per operation, the least of late; 0: not known
     absl::Time learned = absl::InfinitePast();
-
-    // What is believed of it `now`.
-    double At(absl::Time now) const;
+    uint64_t owner = 0;
   };
+
+  // Seconds that an operation of such a job is believed to take `now`; 0 where nothing is known.
+  double SecondsOf(const JobSize& size, absl::Time now) const ABSL_SHARED_LOCKS_REQUIRED(mutex_);
 
   const int num_threads_;
   mutable absl::Mutex mutex_;

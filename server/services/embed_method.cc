@@ -123,6 +123,7 @@ struct EmbedCall {
 
 void Answer(std::shared_ptr<EmbedCall> embed, EmbedOutcome outcome) {
   embed->computed = absl::Now();
+  for (size_t i = 0; i < outcome.errors.size(); ++i) embed->answer.errors[i].Update(outcome.errors[i]);
   embed->answer.outcome = std::move(outcome);
   absl::Status admitted = embed->reservation.Grow(embed->PlanParts(), "the response");
   if (!admitted.ok()) return embed->call->Fail(admitted);

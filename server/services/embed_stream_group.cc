@@ -82,6 +82,7 @@ EmbedWork EmbedStreamGroup::TakeWork(std::shared_ptr<const Projection> projectio
 void EmbedStreamGroup::SetOutcome(absl::StatusOr<EmbedOutcome> outcome) {
   if (outcome.ok()) {
     outcome_ = *std::move(outcome);
+    for (size_t i = 0; i < errors_.size(); ++i) errors_[i].Update(outcome_.errors[i]);
     return;
   }
   for (absl::Status& error : errors_) error.Update(outcome.status());

@@ -51,6 +51,14 @@ v1::EmbedResponse Parse(const EmbedAnswer& answer) {
   return response;
 }
 
+TEST(EmbedResponse, AnErrorNeedsNoOutcome) {
+  const EmbedAnswer answer = Answer(v1::EMBEDDING_TYPE_F16);
+  v1::EmbedStreamResponse response;
+  ASSERT_TRUE(response.ParseFromString(EmbedStreamResult(7, answer.settings, absl::InternalError("ours"), {}, 3)));
+  EXPECT_EQ(response.id(), 7u);
+  EXPECT_EQ(response.result().error().message(), "ours");
+}
+
 TEST(EmbedResponse, ItsPartsAreAResponse) {
   const EmbedAnswer answer = Answer(v1::EMBEDDING_TYPE_F32);
   const v1::EmbedResponse response = Parse(answer);

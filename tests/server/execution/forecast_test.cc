@@ -56,6 +56,15 @@ TEST_F(ForecastTest, CountsWhatWaitsForItsTurnsBesideTheNewOne) {
   EXPECT_TRUE(absl::IsResourceExhausted(refused)) << refused;
 }
 
+TEST_F(ForecastTest, OwnersOfOneKindTellNothingOfEachOther) {
+  EXPECT_FALSE(forecast_.TimeFor({0, 1000, 1, 7}, kNow).has_value());
+  const auto entry = forecast_.Begin({0, 1000, 1, 7});
+  entry->AddBusy(absl::Seconds(10));
+  entry->Learn(kNow);
+  EXPECT_EQ(forecast_.TimeFor({0, 1000, 1, 7}, kNow)->alone, absl::Seconds(5));
+  EXPECT_FALSE(forecast_.TimeFor({0, 1000, 1}, kNow).has_value());
+}
+
 TEST_F(ForecastTest, RefusesNothingWithoutADeadlineOrAMeasurement) {
   EXPECT_TRUE(forecast_.Check({0, 1e30, 1}, kNow, absl::InfiniteFuture()).ok());
   EXPECT_TRUE(forecast_.Check({1, 1e30, 1}, kNow, kNow + absl::Milliseconds(1)).ok());

@@ -196,6 +196,39 @@ TEST(EmbedStream, WaitsWhereAUnaryCallIsRefusedForAFullQueue) {
   for (std::thread& client : clients) client.join();
 }
 
+TEST(EmbedStream, AnInputThatCannotBeComputedHasItsOwnErrorAndTheOthersGoOn) {
+  // Four tokens with the two around them.
+  RunningServer server({"--model", "fake=/models/fake", "--memory-budget", "8MiB", "--embed-batch-tokens", "1000"},
+                       [](const std::string&) {
+                         testing::FakeEncoderOptions options;
+                         options.on_run = [](int64_t num_tokens) {
+                           return num_tokens % 10 == 4 ? absl::InvalidArgumentError("keys is inf") : absl::OkStatus();
+                         };
+                         return testing::FakeModel(options);
+                       });
+  ASSERT_TRUE(server.Load().ok());
+  EmbedStreamClient stream(server.embedding.get());
+  ASSERT_TRUE(stream.Start());
+  std::string long_text;
+  for (int i = 0; i < 60'000; ++i) long_text += "a ";
+  ASSERT_TRUE(stream.SendText(1, "one two"));
+  const auto overflowed = stream.Read();
+  ASSERT_TRUE(overflowed.has_value());
+  EXPECT_EQ(overflowed->result().error().code(), grpc::StatusCode::INTERNAL);
+  ASSERT_TRUE(stream.SendText(2, "two"));
+  EXPECT_TRUE(stream.Read()->result().has_embedding());
+  ASSERT_TRUE(stream.SendText(3, long_text));  // 6 MB of scratch memory and more
+  ASSERT_TRUE(stream.SendText(4, "four"));
+  stream.SendNoMore();
+  const auto large = stream.Read();
+  ASSERT_TRUE(large.has_value());
+  EXPECT_TRUE(large->result().has_error());
+  const auto last = stream.Read();
+  ASSERT_TRUE(last.has_value());
+  EXPECT_TRUE(last->result().has_embedding()) << last->result().error().message();
+  EXPECT_TRUE(stream.Finish().ok());
+}
+
 TEST(EmbedStream, RefusesAnInputThatNeverFitsAndGoesOn) {
   RunningServer server({"--model", "fake=/models/fake", "--memory-budget", "200KiB"});
   ASSERT_TRUE(server.Load().ok());
