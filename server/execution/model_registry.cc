@@ -1,11 +1,10 @@
 #include "server/execution/model_registry.h"
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "favor/model/weight_files.h"
 #include "server/execution/warm_up.h"
 
 namespace favor {
@@ -13,13 +12,6 @@ namespace {
 
 absl::Status About(absl::string_view name, const absl::Status& status) {
   return absl::Status(status.code(), absl::StrCat("model ", name, ": ", status.message()));
-}
-
-// 0 when there is no such file: loading tells what is wrong.
-int64_t WeightsFileBytes(const std::string& folder) {
-  std::error_code error;
-  const auto bytes = std::filesystem::file_size(std::filesystem::path(folder) / "model.safetensors", error);
-  return error ? 0 : static_cast<int64_t>(bytes);
 }
 
 absl::Status Stopped(absl::string_view name) { return About(name, absl::CancelledError("the server stops")); }

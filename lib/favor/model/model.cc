@@ -17,6 +17,7 @@
 #include "favor/model/performer_config.h"
 #include "favor/model/performer_encoder.h"
 #include "favor/model/sentence_config.h"
+#include "favor/model/weight_files.h"
 #include "favor/model/weights.h"
 
 namespace favor {
@@ -52,20 +53,6 @@ absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& 
   return LoadPerformerEncoder(std::get<PerformerConfig>(config), weights);
 }
 
-// Where there is no model.safetensors, its error names what the folder has instead.
-absl::StatusOr<Weights> OpenWeights(const fs::path& folder) {
-  absl::StatusOr<Weights> weights = Weights::Open((folder / "model.safetensors").string());
-  if (weights.ok() || EntryExists((folder / "model.safetensors").string())) return weights;
-  for (const char* other : {"model.safetensors.index.json", "pytorch_model.bin", "pytorch_model.bin.index.json",
-                            "tf_model.h5", "flax_model.msgpack"}) {
-    if (!EntryExists((folder / other).string())) continue;
-    return absl::NotFoundError(absl::StrCat(
-        (folder / "model.safetensors").string(), " is not there, and ", other, " is not read. With transformers,",
-        " AutoModel.from_pretrained(FOLDER).save_pretrained(OTHER, max_shard_size=\"100GB\") writes one."));
-  }
-  return weights;
-}
-
 // Ids that the tokenizer gives must be rows of the encoder's table.
 absl::Status CheckTokenizer(const Model& model) {
   if (model.tokenizer == nullptr) return absl::OkStatus();
@@ -92,7 +79,7 @@ absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder
   if (!sentence.ok()) return sentence.status();
   absl::StatusOr<std::unique_ptr<Tokenizer>> tokenizer = LoadTokenizer(path.string(), sentence->lowercases);
   if (!tokenizer.ok()) return tokenizer.status();
-  absl::StatusOr<Weights> weights = OpenWeights(path);
+  absl::StatusOr<Weights> weights = OpenWeights(path.string());
   if (!weights.ok()) return weights.status();
   absl::StatusOr<std::shared_ptr<const Encoder>> encoder = LoadEncoder(*encoder_config, &*weights);
   if (!encoder.ok()) return encoder.status();

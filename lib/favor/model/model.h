@@ -17,7 +17,7 @@ namespace favor {
 // and thread-safe once loaded.
 struct Model {
   std::string path;
-  std::string id;            // XXH3-128 of the weights' file, 32 hexadecimal digits
+  std::string id;            // XXH3-128 of the weights, 32 hexadecimal digits
   std::string architecture;  // "bert", "performer-pytorch", ...
   // Tokens of one input at most, special ones included; 0: any number. At most the encoder's.
   int64_t max_tokens = 0;
@@ -29,11 +29,11 @@ struct Model {
   std::shared_ptr<const Encoder> encoder;
 };
 
-// Loads a folder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors (F32, F16 or
-// BF16), the tokenizer's files, and where they exist modules.json, which may name a folder inside of it for the former
-// ("0_Transformer"), 1_Pooling/config.json, sentence_bert_config.json and config_sentence_transformers.json. Or one of
-// performer-pytorch (performer_config.h). InvalidArgumentError, naming file and key, for what is malformed or not
-// supported; NotFoundError for a missing file.
+// Loads a folder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors or its shards
+// (F32, F16 or BF16; weight_files.h), the tokenizer's files, and where they exist modules.json, which may name a folder
+// inside of it for the former ("0_Transformer"), 1_Pooling/config.json, sentence_bert_config.json and
+// config_sentence_transformers.json. Or one of performer-pytorch (performer_config.h). InvalidArgumentError, naming
+// file and key, for what is malformed or not supported; NotFoundError for a missing file.
 absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder);
 
 }  // namespace favor

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -16,12 +17,16 @@
 
 namespace favor {
 
-// The trained tensors of a model, read by name while it is loaded. Errors name the file and the tensor. The first one
-// goes to status(), so that a model reads all of its tensors and looks once; after an error buffers are empty.
-// Thread-compatible.
+// The trained tensors of a model, of one file or of several, read by name while it is loaded. Errors name the file and
+// the tensor. The first one goes to status(), so that a model reads all of its tensors and looks once; after an error
+// buffers are empty. Thread-compatible.
 class Weights {
  public:
   static absl::StatusOr<Weights> Open(const std::string& path);
+  // The shards of an index (format/safetensors_index.h). All their tensors, as transformers has it: also those that the
+  // index does not name; of a name that is there twice, the one in the later shard by name. InvalidArgumentError for a
+  // tensor that is not in the shard which the index names, NotFoundError for a shard that is not there.
+  static absl::StatusOr<Weights> OpenShards(const std::string& index_path);
 
   bool Has(absl::string_view name) const { return Find(name) != nullptr; }
   // Whether there is a tensor whose name begins so.
@@ -38,26 +43,43 @@ class Weights {
   // A tensor whose name ends so.
   const StoredTensor* FindEnding(absl::string_view suffix) const;
 
-  // Records an error of the file, unless there is one already.
+  // Records an error of the file (of shards: the index), unless there is one already.
   void Fail(absl::string_view what);
   const absl::Status& status() const { return status_; }
 
   // Numbers that Read() has read.
   int64_t num_read() const { return num_read_; }
-  // XXH3-128 of all tensors' names, types, shapes and data, 32 hexadecimal digits.
+  // XXH3-128 of all tensors' names, types, shapes and data, 32 hexadecimal digits. Of shards it is that of the one file
+  // into which safetensors writes the same tensors.
   std::string Id() const;
 
  private:
-  Weights(SafetensorsFile file, std::string file_name);
+  struct Entry {
+    const StoredTensor* tensor;
+    size_t file;  // of files_
+  };
+  struct File {
+    SafetensorsFile contents;
+    std::string name;
+  };
 
+  explicit Weights(std::string file_name) : file_name_(std::move(file_name)) {}
+
+  void Add(SafetensorsFile file, std::string name);
+  // Records an error of the file that holds this tensor.
+  void FailAt(absl::string_view tensor, absl::string_view what);
+
+  // As they follow one another in their file; those of shards as safetensors writes them to one: wide elements first,
+  // then by name.
+  std::vector<const StoredTensor*> InOrder() const;
   // Of this shape; null after an error.
   const StoredTensor* FindOfShape(absl::string_view name, absl::Span<const int64_t> shape);
   // Elements of a tensor, the first of them its element `first`; empty after an error.
   AlignedBuffer<float> ToFinite(const StoredTensor& elements, int64_t first);
 
-  SafetensorsFile file_;
-  std::string file_name_;
-  std::map<std::string, const StoredTensor*, std::less<>> by_name_;
+  std::string file_name_;  // the index's, where there is one
+  std::vector<File> files_;
+  std::map<std::string, Entry, std::less<>> by_name_;
   absl::Status status_;
   int64_t num_read_ = 0;
 };

@@ -13,6 +13,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "favor/format/half_float.h"
 #include "favor/format/safetensors.h"
 #include "gtest/gtest.h"
@@ -114,14 +115,33 @@ void GoldenModelFolder::WriteConfig(const std::string& raw) const {
   Write("config.json", text);
 }
 
-void GoldenModelFolder::WriteWeights() const {
+void GoldenModelFolder::WriteTensors(const std::string& file, const std::vector<OwnedTensor>& chosen) const {
   std::vector<StoredTensor> stored;
-  for (const OwnedTensor& each : tensors) {
+  for (const OwnedTensor& each : chosen) {
     stored.push_back({each.name, each.dtype, each.shape,
                       absl::MakeConstSpan(reinterpret_cast<const std::byte*>(each.data.data()), each.data.size())});
   }
-  const absl::Status status = WriteSafetensors(path("model.safetensors"), stored);
+  const absl::Status status = WriteSafetensors(path(file), stored);
   ASSERT_TRUE(status.ok()) << status;
+}
+
+void GoldenModelFolder::WriteWeights() const { WriteTensors("model.safetensors", tensors); }
+
+std::string GoldenModelFolder::ShardName(int shard, int num_shards) {
+  return absl::StrFormat("model-%05d-of-%05d.safetensors", shard + 1, num_shards);
+}
+
+void GoldenModelFolder::WriteShards(int num_shards) const {
+  std::vector<std::vector<OwnedTensor>> shards(num_shards);
+  nlohmann::json map;
+  for (size_t i = 0; i < tensors.size(); ++i) {
+    const int shard = static_cast<int>(i) % num_shards;
+    shards[shard].push_back(tensors[i]);
+    map[tensors[i].name] = ShardName(shard, num_shards);
+  }
+  for (int i = 0; i < num_shards; ++i) WriteTensors(ShardName(i, num_shards), shards[i]);
+  Write("model.safetensors.index.json", nlohmann::json{{"metadata", {{"total_size", 1}}}, {"weight_map", map}}.dump());
+  fs::remove(path("model.safetensors"));
 }
 
 std::string GoldenModelFolder::Error() const {

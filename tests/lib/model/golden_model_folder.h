@@ -42,6 +42,9 @@ class GoldenModelFolder {
   // Writes config.json, of which `raw`, when given, takes the place of every "@" with its quotes.
   void WriteConfig(const std::string& raw = "") const;
   void WriteWeights() const;
+  // Writes them to so many shards and an index, one tensor to each in turn, in the place of model.safetensors.
+  void WriteShards(int num_shards) const;
+  static std::string ShardName(int shard, int num_shards);  // from 0
 
   absl::StatusOr<std::shared_ptr<const Model>> Load() const { return LoadModel(folder_); }
   // The message of the error, or "loaded".
@@ -51,6 +54,8 @@ class GoldenModelFolder {
   std::vector<OwnedTensor> tensors;  // without those of the golden itself
 
  private:
+  void WriteTensors(const std::string& file, const std::vector<OwnedTensor>& chosen) const;
+
   std::string folder_;
 };
 

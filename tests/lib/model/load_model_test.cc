@@ -180,7 +180,7 @@ TEST(LoadModel, EveryRequiredFileMustBeThere) {
 }
 
 TEST(LoadModel, WeightsInAnotherFormAreNamed) {
-  for (const char* other : {"model.safetensors.index.json", "pytorch_model.bin"}) {
+  for (const char* other : {"pytorch_model.bin.index.json", "pytorch_model.bin"}) {
     GoldenModelFolder folder("bert/relu");
     fs::rename(folder.path("model.safetensors"), folder.path(other));
     EXPECT_EQ(folder.Load().status().code(), absl::StatusCode::kNotFound);
@@ -204,7 +204,6 @@ TEST(LoadModel, AnUnknownArchitectureIsToldFirst) {
   EXPECT_THAT(folder.Error(), HasSubstr("config.json: model_type is \"mpnet\", must be bert"));
 }
 
-// The same layers, tensors and positions as those of RoBERTa.
 // As sentence-transformers wrote folders until 2021.
 TEST(LoadModel, ModulesMayNameTheFolderOfTheTransformer) {
   GoldenModelFolder folder("bert/relu");
@@ -236,6 +235,7 @@ TEST(LoadModel, AnUnknownPrefixOfTensorsIsNamed) {
       "of module.embeddings.word_embeddings.weight is not known");
 }
 
+// The same layers, tensors and positions as those of RoBERTa.
 TEST(LoadModel, CamembertIsARoberta) {
   const auto encode = [](const char* model_type) {
     GoldenModelFolder folder("bert/relu");

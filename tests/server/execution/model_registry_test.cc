@@ -149,6 +149,12 @@ TEST(ModelRegistry, DoesNotReadAFileThatIsLargerThanTheMemoryBudget) {
                                        "memory budget (memory-budget) are free"));
   EXPECT_FALSE(loads);
   EXPECT_EQ(admission.stats().model_bytes, 0);
+
+  std::filesystem::rename(folder + "/model.safetensors", folder + "/a.safetensors");
+  std::ofstream(folder + "/b.safetensors") << std::string(500, ' ');
+  std::ofstream(folder + "/model.safetensors.index.json")
+      << R"({"weight_map": {"x": "a.safetensors", "y": "a.safetensors", "z": "b.safetensors"}})";
+  EXPECT_THAT(LoadAndWait(&registry, "a", folder).status().message(), HasSubstr("its weights take 2500 bytes"));
 }
 
 TEST(ModelRegistry, ForgetsAModel) {
