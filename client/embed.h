@@ -17,7 +17,16 @@
 // server's to choose.
 namespace favor::client {
 
-enum class Pooling { kUnspecified = 0, kMean = 1, kCls = 2, kLast = 3, kMax = 4, kNone = 5 };
+enum class Pooling {
+  kUnspecified = 0,
+  kMean = 1,
+  kCls = 2,
+  kLast = 3,
+  kMax = 4,
+  kNone = 5,
+  kWeightedMean = 6,
+  kMeanSqrtLen = 7
+};
 
 enum class OverLength { kUnspecified = 0, kRefuse = 1, kTruncateRight = 2, kTruncateLeft = 3, kWindows = 4 };
 

@@ -1,6 +1,7 @@
 #include "client/cli/models_command.h"
 
 #include <algorithm>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -8,6 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "client/cli/connection_flags.h"
 #include "client/cli/failure.h"
 #include "client/cli/flags.h"
@@ -38,8 +40,8 @@ FOLDER is on the server's disk; without it the model is loaded anew from where i
 finish on the old one. A server must have been told to serve load and unload.
 
 --json prints one object: models [{name, path, model_id, architecture, dimensions, max_tokens (0: any
-number), vocabulary_size, has_tokenizer, pooling, normalizes, prompts, default_prompt (empty: none),
-num_parameters, memory_bytes}];
+number), vocabulary_size, has_tokenizer, pooling (unspecified: several), poolings, normalizes, prompts,
+default_prompt (empty: none), num_parameters, memory_bytes}];
 load: loaded, such an object; unload: unloaded, the name.
 
 Exit code: 0 done, 1 a server failed, 2 the command line makes no sense.
@@ -47,6 +49,17 @@ Exit code: 0 done, 1 a server failed, 2 the command line makes no sense.
 
 // Reading a large model from a cold disk takes its time.
 constexpr absl::Duration kDefaultDeadline = absl::Minutes(5);
+
+std::vector<std::string> PoolingNames(const client::ModelInfo& model) {
+  std::vector<std::string> names;
+  for (const client::Pooling pooling : model.poolings) names.push_back(NameOfValue(pooling));
+  return names;
+}
+
+// "mean, unit", "cls+max"
+std::string PoolingCell(const client::ModelInfo& model) {
+  return absl::StrCat(absl::StrJoin(PoolingNames(model), "+"), model.normalizes ? ", unit" : "");
+}
 
 Json ToJson(const client::ModelInfo& model) {
   return {{"name", model.name},
@@ -58,6 +71,7 @@ Json ToJson(const client::ModelInfo& model) {
           {"vocabulary_size", model.vocabulary_size},
           {"has_tokenizer", model.has_tokenizer},
           {"pooling", NameOfValue(model.pooling)},
+          {"poolings", PoolingNames(model)},
           {"normalizes", model.normalizes},
           {"prompts", model.prompts},
           {"default_prompt", model.default_prompt},
@@ -70,16 +84,19 @@ void PrintTable(const std::vector<client::ModelInfo>& models, std::ostream& out)
     out << "no models are loaded\n";
     return;
   }
-  int width = 4;
-  for (const client::ModelInfo& model : models) width = std::max(width, static_cast<int>(model.name.size()));
-  out << absl::StrFormat("%-*s  %-18s %6s %8s  %-12s %-6s %12s %10s  %s\n", width, "name", "architecture", "dims",
-                         "tokens", "pooling", "takes", "parameters", "memory", "id");
+  int width = 4, pooling_width = 12;
+  for (const client::ModelInfo& model : models) {
+    width = std::max(width, static_cast<int>(model.name.size()));
+    pooling_width = std::max(pooling_width, static_cast<int>(PoolingCell(model).size()));
+  }
+  out << absl::StrFormat("%-*s  %-18s %6s %8s  %-*s %-6s %12s %10s  %s\n", width, "name", "architecture", "dims",
+                         "tokens", pooling_width, "pooling", "takes", "parameters", "memory", "id");
   for (const client::ModelInfo& model : models) {
     const std::string tokens = model.max_tokens == 0 ? "any" : absl::StrCat(model.max_tokens);
-    const std::string pooling = absl::StrCat(NameOfValue(model.pooling), model.normalizes ? ", unit" : "");
-    out << absl::StrFormat("%-*s  %-18s %6d %8s  %-12s %-6s %12d %10s  %s\n", width, model.name, model.architecture,
-                           model.dimensions, tokens, pooling, model.has_tokenizer ? "text" : "ids",
-                           model.num_parameters, Bytes(model.memory_bytes), model.model_id.substr(0, 8));
+    out << absl::StrFormat("%-*s  %-18s %6d %8s  %-*s %-6s %12d %10s  %s\n", width, model.name, model.architecture,
+                           model.dimensions, tokens, pooling_width, PoolingCell(model),
+                           model.has_tokenizer ? "text" : "ids", model.num_parameters, Bytes(model.memory_bytes),
+                           model.model_id.substr(0, 8));
   }
   for (const client::ModelInfo& model : models) {
     if (model.default_prompt.empty()) continue;

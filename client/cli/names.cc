@@ -130,7 +130,9 @@ absl::Span<const Named<Pooling>> NamesOf<Pooling>() {
                                               {Pooling::kCls, "cls"},
                                               {Pooling::kLast, "last"},
                                               {Pooling::kMax, "max"},
-                                              {Pooling::kNone, "none"}};
+                                              {Pooling::kNone, "none"},
+                                              {Pooling::kWeightedMean, "weighted_mean"},
+                                              {Pooling::kMeanSqrtLen, "mean_sqrt_len"}};
   return kNames;
 }
 

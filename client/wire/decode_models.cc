@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "client/wire/field_reader.h"
+#include "client/wire/packed_field.h"
 #include "favor/v1/model.pb.h"
 
 namespace favor::client {
@@ -23,7 +24,8 @@ void DecodePrompt(absl::string_view bytes, ModelInfo* model) {
   model->prompts[std::string(key)] = std::string(value);
 }
 
-void DecodeField(const FieldReader::Field& field, ModelInfo* model) {
+// Whether it could be read.
+bool DecodeField(const FieldReader::Field& field, ModelInfo* model) {
   using Wire = v1::ModelInfo;
   const int64_t number = static_cast<int64_t>(field.varint);
   switch (field.number) {
@@ -54,6 +56,8 @@ void DecodeField(const FieldReader::Field& field, ModelInfo* model) {
     case Wire::kPoolingFieldNumber:
       model->pooling = static_cast<Pooling>(number);
       break;
+    case Wire::kPoolingsFieldNumber:
+      return AppendIntegers(field, &model->poolings);
     case Wire::kNormalizesFieldNumber:
       model->normalizes = number != 0;
       break;
@@ -70,6 +74,7 @@ void DecodeField(const FieldReader::Field& field, ModelInfo* model) {
       model->memory_bytes = number;
       break;
   }
+  return true;
 }
 
 // Appends the models that stand in field `field_number` of `response`.
@@ -80,8 +85,11 @@ absl::Status DecodeModels(absl::string_view response, int field_number, std::vec
     if (field->number != field_number) continue;
     FieldReader model_reader(field->bytes);
     ModelInfo& model = models->emplace_back();
-    while (const auto model_field = model_reader.Next()) DecodeField(*model_field, &model);
+    while (const auto model_field = model_reader.Next()) {
+      if (!DecodeField(*model_field, &model)) return malformed;
+    }
     if (model_reader.malformed()) return malformed;
+    if (model.poolings.empty()) model.poolings.push_back(model.pooling);  // servers up to 0.1 name the one alone
   }
   return reader.malformed() ? malformed : absl::OkStatus();
 }

@@ -16,7 +16,7 @@ absl::Status NoSuchValue(const char* field, int value, const char* type) {
   return FieldError(field, absl::StrCat(field, " is ", value, ", which is no ", type));
 }
 
-absl::Status ReadPooling(v1::Pooling wire, const Model& model, Pooling* pooling) {
+absl::Status ReadPooling(v1::Pooling wire, const Model& model, Poolings* pooling) {
   switch (wire) {
     case v1::POOLING_UNSPECIFIED:
       *pooling = model.pooling;
@@ -35,6 +35,12 @@ absl::Status ReadPooling(v1::Pooling wire, const Model& model, Pooling* pooling)
       return absl::OkStatus();
     case v1::POOLING_NONE:
       *pooling = Pooling::kNone;
+      return absl::OkStatus();
+    case v1::POOLING_WEIGHTED_MEAN:
+      *pooling = Pooling::kWeightedMean;
+      return absl::OkStatus();
+    case v1::POOLING_MEAN_SQRT_LEN:
+      *pooling = Pooling::kMeanSqrtLen;
       return absl::OkStatus();
     default:
       return NoSuchValue("pooling", wire, "Pooling");
@@ -61,9 +67,11 @@ absl::Status ReadOverLength(v1::OverLength wire, OverLength* over_length) {
   }
 }
 
-absl::Status ReadDimensions(int64_t wire, const Model& model, int64_t* dimensions) {
-  *dimensions = wire;
-  const int64_t all = model.encoder->dimensions();
+// After the pooling.
+absl::Status ReadDimensions(int64_t wire, const Model& model, PoolOptions* options) {
+  options->dimensions = 0;
+  const int64_t all = EmbedDimensions(model, *options);
+  options->dimensions = wire;
   if (wire >= 0 && wire <= all) return absl::OkStatus();
   return FieldError("dimensions", absl::StrCat("dimensions is ", wire, ", must be 0 to ", all, ", those of the model"));
 }
@@ -141,7 +149,7 @@ absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request,
   const Model& asked = *model.model;
   absl::Status status = ReadPooling(request.pooling(), asked, &settings.options.pooling);
   status.Update(ReadOverLength(request.over_length(), &settings.windows.over_length));
-  status.Update(ReadDimensions(request.dimensions(), asked, &settings.options.dimensions));
+  status.Update(ReadDimensions(request.dimensions(), asked, &settings.options));
   status.Update(ReadPrompt(request, asked, &settings.prompt));
   if (!status.ok()) return status;
   if (status = ReadAttention(request, *asked.encoder, &settings); !status.ok()) return status;

@@ -131,9 +131,8 @@ absl::StatusOr<EmbedSettings> ReadSettings(absl::string_view bytes, const ModelR
   if (absl::Status status = CheckAlone(request); !status.ok()) return status;
   absl::StatusOr<NamedModel> model = models.Find(request.model());
   if (!model.ok()) return model.status();
-  absl::StatusOr<EmbedSettings> settings = ReadEmbedSettings(request, *std::move(model));
-  if (settings.ok()) settings->options.pooling = Pooling::kNone;
-  return settings;
+  request.set_pooling(v1::POOLING_NONE);
+  return ReadEmbedSettings(request, *std::move(model));
 }
 
 // Appends the tag and the length of a field of bytes, which are to follow.

@@ -1,5 +1,7 @@
 #include "server/convert/model_conversion.h"
 
+#include "favor/model/embedder.h"
+
 namespace favor {
 namespace {
 
@@ -15,6 +17,10 @@ v1::Pooling ToWire(Pooling pooling) {
       return v1::POOLING_MAX;
     case Pooling::kNone:
       return v1::POOLING_NONE;
+    case Pooling::kWeightedMean:
+      return v1::POOLING_WEIGHTED_MEAN;
+    case Pooling::kMeanSqrtLen:
+      return v1::POOLING_MEAN_SQRT_LEN;
   }
   return v1::POOLING_UNSPECIFIED;
 }
@@ -28,11 +34,12 @@ v1::ModelInfo ToModelInfo(const NamedModel& named) {
   info.set_path(named.folder);
   info.set_model_id(model.id);
   info.set_architecture(model.architecture);
-  info.set_dimensions(model.encoder->dimensions());
+  info.set_dimensions(EmbedDimensions(model, {model.pooling, model.normalizes, 0}));
   info.set_max_tokens(model.max_tokens);
   info.set_vocabulary_size(model.encoder->vocabulary_size());
   info.set_has_tokenizer(model.tokenizer != nullptr);
-  info.set_pooling(ToWire(model.pooling));
+  for (const Pooling pooling : model.pooling) info.add_poolings(ToWire(pooling));
+  if (info.poolings_size() == 1) info.set_pooling(info.poolings(0));
   info.set_normalizes(model.normalizes);
   for (const auto& [name, prompt] : model.prompts) (*info.mutable_prompts())[name] = prompt;
   info.set_default_prompt(model.default_prompt);

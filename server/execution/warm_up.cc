@@ -31,7 +31,7 @@ absl::Status WarmUp(std::shared_ptr<const Model> model) {
   const absl::StatusOr<EmbedInput> input = Sample(*model);
   if (!input.ok()) return input.status();
   const PoolOptions options{model->pooling, model->normalizes, 0};
-  std::vector<float> output(EmbedRows(*input, model->pooling) * model->encoder->dimensions());
+  std::vector<float> output(EmbedRows(*input, options.pooling) * EmbedDimensions(*model, options));
   const absl::StatusOr<Job> job = PlanEmbed(std::move(model), {{&*input, options, output.data()}}, nullptr, nullptr);
   if (!job.ok()) return job.status();
   if (absl::Status status = RunInline(*job); !status.ok()) return status;

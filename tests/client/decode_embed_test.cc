@@ -185,15 +185,18 @@ TEST(DecodeModels, BringsBackEveryField) {
   wire->set_max_tokens(512);
   wire->set_vocabulary_size(30522);
   wire->set_has_tokenizer(true);
-  wire->set_pooling(v1::POOLING_CLS);
+  wire->add_poolings(v1::POOLING_CLS);
+  wire->add_poolings(v1::POOLING_MEAN_SQRT_LEN);
   wire->set_normalizes(true);
   (*wire->mutable_prompts())["query"] = "search: ";
   (*wire->mutable_prompts())["document"] = "";
   wire->set_num_parameters(22'713'216);
   wire->set_memory_bytes(90'900'000);
   wire->set_default_prompt("query");
-  EXPECT_EQ(v1::ModelInfo::descriptor()->field_count(), 14);
-  response.add_models()->set_name("other");
+  EXPECT_EQ(v1::ModelInfo::descriptor()->field_count(), 15);
+  wire = response.add_models();
+  wire->set_name("other");
+  wire->set_pooling(v1::POOLING_CLS);
   const absl::StatusOr<std::vector<ModelInfo>> models = DecodeListModelsResponse(response.SerializeAsString());
   ASSERT_TRUE(models.ok()) << models.status();
   ASSERT_EQ(models->size(), 2u);
@@ -206,13 +209,16 @@ TEST(DecodeModels, BringsBackEveryField) {
   EXPECT_EQ(model.max_tokens, 512);
   EXPECT_EQ(model.vocabulary_size, 30522);
   EXPECT_TRUE(model.has_tokenizer);
-  EXPECT_EQ(model.pooling, Pooling::kCls);
+  EXPECT_EQ(model.pooling, Pooling::kUnspecified);
+  EXPECT_THAT(model.poolings, ElementsAre(Pooling::kCls, Pooling::kMeanSqrtLen));
   EXPECT_TRUE(model.normalizes);
   EXPECT_THAT(model.prompts, ElementsAre(std::pair("document", ""), std::pair("query", "search: ")));
   EXPECT_EQ(model.num_parameters, 22'713'216);
   EXPECT_EQ(model.memory_bytes, 90'900'000);
   EXPECT_EQ(model.default_prompt, "query");
   EXPECT_EQ((*models)[1].name, "other");
+  EXPECT_EQ((*models)[1].pooling, Pooling::kCls);
+  EXPECT_THAT((*models)[1].poolings, ElementsAre(Pooling::kCls));
   EXPECT_THAT(DecodeLoadModelResponse("").status().message(), HasSubstr("no favor.v1.ModelInfo"));
 }
 

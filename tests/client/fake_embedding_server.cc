@@ -21,6 +21,7 @@ v1::ModelInfo TinyModel() {
   model.set_vocabulary_size(30522);
   model.set_has_tokenizer(true);
   model.set_pooling(v1::POOLING_MEAN);
+  model.add_poolings(v1::POOLING_MEAN);
   model.set_normalizes(true);
   (*model.mutable_prompts())["query"] = "search: ";
   model.set_num_parameters(22'713'216);
@@ -108,6 +109,13 @@ void FakeEmbeddingServer::OnTokenize(TokenizeHandler handler) {
 void FakeEmbeddingServer::SetDefaultPrompt(const std::string& model, const std::string& prompt) {
   absl::MutexLock lock(&mutex_);
   models_[model].set_default_prompt(prompt);
+}
+
+void FakeEmbeddingServer::SetPoolings(const std::string& model, const std::vector<v1::Pooling>& poolings) {
+  absl::MutexLock lock(&mutex_);
+  models_[model].clear_pooling();
+  models_[model].clear_poolings();
+  for (const v1::Pooling pooling : poolings) models_[model].add_poolings(pooling);
 }
 
 v1::EmbedRequest FakeEmbeddingServer::last_embed_request() const {

@@ -37,6 +37,8 @@ class FakeEmbeddingServer : private v1::EmbeddingService::Service, private v1::M
   void OnTokenize(TokenizeHandler handler);
   // Of the model of that name, until it is loaded anew.
   void SetDefaultPrompt(const std::string& model, const std::string& prompt);
+  // Several.
+  void SetPoolings(const std::string& model, const std::vector<v1::Pooling>& poolings);
 
   // What it does by default.
   static grpc::Status EmbedByDefault(const v1::EmbedRequest& request, v1::EmbedResponse* response);

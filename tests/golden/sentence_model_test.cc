@@ -56,6 +56,7 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
     ASSERT_TRUE(input.ok()) << input.status();
     EXPECT_EQ(input->windows[0], each.ids);
     const PoolOptions options{model->pooling, model->normalizes, 0};
+    ASSERT_EQ(EmbedDimensions(*model, options), static_cast<int64_t>(each.vector.size()));
     std::vector<float> vector(each.vector.size());
     const auto job = PlanEmbed(model, {{&*input, options, vector.data()}}, nullptr, nullptr);
     ASSERT_TRUE(job.ok()) << job.status();
@@ -64,7 +65,8 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden, ::testing::Values("bge", "gte", "lowered", "multilingual_e5"),
+INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden,
+                         ::testing::Values("bge", "flagged", "gte", "joined", "lowered", "multilingual_e5"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -181,7 +181,7 @@ class Client:
         self,
         inputs: Sequence[Input],
         *,
-        pooling: Literal["mean", "cls", "last", "max"] | None = None,
+        pooling: Literal["mean", "cls", "last", "max", "weighted_mean", "mean_sqrt_len"] | None = None,
         return_errors: Literal[False] = False,
         deadline: float | None = None,
         **options: Unpack[EmbedOptions],

@@ -17,7 +17,7 @@ from favor._tensors import Array
 from favor.attention import Features, Mode, as_dict, attention_mode, seconds
 from favor.errors import AbortedError, EmbedInputsError, FavorError, from_status
 
-Pooling = Literal["mean", "cls", "last", "max", "none"]
+Pooling = Literal["mean", "cls", "last", "max", "none", "weighted_mean", "mean_sqrt_len"]
 OverLength = Literal["refuse", "truncate_right", "truncate_left", "windows"]
 Input = str | Sequence[int] | NDArray[np.integer[Any]]
 """A text, or token ids."""

@@ -45,6 +45,9 @@ class ModelInfo:
     has_tokenizer: bool
     """Whether it takes text; else token ids alone."""
     pooling: str
+    """Its own; "unspecified" where it has several."""
+    poolings: tuple[str, ...]
+    """Its own, whose vectors stand one behind the other; of most models one."""
     normalizes: bool
     """Whether its vectors have length 1."""
     prompts: dict[str, str]
@@ -92,6 +95,10 @@ def model_info(model: model_pb2.ModelInfo) -> ModelInfo:
         vocabulary_size=model.vocabulary_size,
         has_tokenizer=model.has_tokenizer,
         pooling=_enums.short_name(embedding_pb2.Pooling, "POOLING_", model.pooling),
+        poolings=tuple(
+            _enums.short_name(embedding_pb2.Pooling, "POOLING_", pooling)
+            for pooling in model.poolings or [model.pooling]  # older servers name the one alone
+        ),
         normalizes=model.normalizes,
         prompts=dict(model.prompts),
         default_prompt=model.default_prompt,

@@ -20,11 +20,12 @@ struct EmbedState {
   std::vector<int32_t> ids;                 // of all windows, packed
   std::vector<int64_t> offsets;             // [num_windows + 1]
   AlignedBuffer<float> vectors;             // [num_tokens][encoder dimensions]
-  std::vector<internal::WindowPool> pools;  // [num_windows]
+  std::vector<internal::WindowPool> pools;  // of all windows, in their order
+  std::vector<size_t> first_pools;          // [num_windows + 1]
 };
 
 absl::Status Check(const Model& model, const EmbedWindow& window) {
-  const int64_t dimensions = model.encoder->dimensions();
+  const int64_t dimensions = model.encoder->dimensions() * window.options.pooling.size();
   if (window.options.dimensions < 0 || window.options.dimensions > dimensions) {
     return absl::InvalidArgumentError(
         absl::StrCat("dimensions is ", window.options.dimensions, ", must be 0 to ", dimensions, ", the model's"));
@@ -58,17 +59,33 @@ void CopyTokens(const EmbedWindow& window, const float* vectors, int64_t begin, 
 
 void PoolTokens(EmbedState* state, int64_t index, int64_t begin, int64_t end) {
   const EmbedWindow& window = state->windows[index];
-  internal::WindowPool& pool = state->pools[index];
   const int64_t stride = state->model->encoder->dimensions();
   const int64_t dimensions = EmbedDimensions(*state->model, window.options);
   if (window.options.pooling == Pooling::kNone) {
     const float* vectors = state->vectors.data() + state->offsets[index] * stride;
     return CopyTokens(window, vectors, begin, end, stride, dimensions);
   }
-  pool.Take(begin, end);
+  for (size_t p = state->first_pools[index]; p < state->first_pools[index + 1]; ++p) state->pools[p].Take(begin, end);
   const bool is_whole = window.input->windows.size() == 1;
-  if (end == pool.num_tokens() && is_whole && window.options.normalize) {
+  if (end == state->offsets[index + 1] - state->offsets[index] && is_whole && window.options.normalize) {
     Normalize(window.output, dimensions);
+  }
+}
+
+// Of every pooling its coordinates, until there are as many as are asked for.
+void AppendPools(int64_t index, EmbedState* state) {
+  const EmbedWindow& window = state->windows[index];
+  const int64_t stride = state->model->encoder->dimensions(), begin = state->offsets[index];
+  float* output = window.output;
+  int64_t left = EmbedDimensions(*state->model, window.options);
+  state->first_pools.push_back(state->pools.size());
+  for (const Pooling pooling : window.options.pooling) {
+    const int64_t dimensions = std::min(stride, left);
+    if (dimensions == 0) break;
+    state->pools.emplace_back(pooling, state->vectors.data() + begin * stride, state->offsets[index + 1] - begin,
+                              stride, dimensions, output);
+    output += dimensions;
+    left -= dimensions;
   }
 }
 
@@ -76,12 +93,10 @@ Phase PoolPhase(std::shared_ptr<EmbedState> state) {
   const int64_t stride = state->model->encoder->dimensions();
   int64_t longest = 0;
   for (size_t i = 0; i < state->windows.size(); ++i) {
-    const EmbedWindow& window = state->windows[i];
-    const int64_t num_tokens = state->offsets[i + 1] - state->offsets[i];
-    state->pools.emplace_back(window.options.pooling, state->vectors.data() + state->offsets[i] * stride, num_tokens,
-                              stride, EmbedDimensions(*state->model, window.options), window.output);
-    longest = std::max(longest, num_tokens);
+    AppendPools(static_cast<int64_t>(i), state.get());
+    longest = std::max(longest, state->offsets[i + 1] - state->offsets[i]);
   }
+  state->first_pools.push_back(state->pools.size());
   const int64_t step_tokens = std::max<int64_t>(kStepElements / stride, 1);
   const int64_t num_steps = (longest + step_tokens - 1) / step_tokens;
   return {static_cast<int64_t>(state->windows.size()), num_steps, [state, step_tokens](int64_t index, int64_t step) {
@@ -102,10 +117,10 @@ struct Combination {
 }  // namespace
 
 int64_t EmbedDimensions(const Model& model, const PoolOptions& options) {
-  return options.dimensions > 0 ? options.dimensions : model.encoder->dimensions();
+  return options.dimensions > 0 ? options.dimensions : model.encoder->dimensions() * options.pooling.size();
 }
 
-int64_t EmbedRows(const EmbedInput& input, Pooling pooling) {
+int64_t EmbedRows(const EmbedInput& input, const Poolings& pooling) {
   return pooling == Pooling::kNone ? input.num_used_tokens() : 1;
 }
 
@@ -177,10 +192,11 @@ int64_t EmbedScratchBytes(const Model& model, absl::Span<const int64_t> window_l
   for (const int64_t length : window_lengths) num_tokens += length;
   // A vector that grows may be twice as large as what it holds; and at the moment that it grows, there are two.
   const int64_t per_token = 3 * sizeof(int32_t) + dimensions * sizeof(float);
-  const int64_t per_window = 3 * (sizeof(int64_t) + sizeof(internal::WindowPool) + sizeof(EmbedWindow));
+  const int64_t num_pools = std::max<int64_t>(model.pooling.size(), 1);  // of a window
+  const int64_t per_window = 3 * (2 * sizeof(int64_t) + num_pools * sizeof(internal::WindowPool) + sizeof(EmbedWindow));
   const int64_t num_windows = static_cast<int64_t>(window_lengths.size());
   return num_tokens * per_token + num_windows * per_window +
-         std::min<int64_t>(num_windows, num_threads) * internal::WindowPool::ScratchBytes(dimensions) +
+         std::min<int64_t>(num_windows, num_threads) * num_pools * internal::WindowPool::ScratchBytes(dimensions) +
          model.encoder->ScratchBytes(window_lengths, attention, num_threads);
 }
 

@@ -17,16 +17,16 @@
 namespace favor {
 
 struct PoolOptions {
-  Pooling pooling = Pooling::kMean;
+  Poolings pooling = Pooling::kMean;
   bool normalize = false;  // to length 1; a zero vector stays
   int64_t dimensions = 0;  // keeps the first so many, before normalising; 0: all
 };
 
-// Coordinates of an embedding: options.dimensions, or the encoder's.
+// Coordinates of an embedding: options.dimensions, or all that its poolings make, the encoder's from each.
 int64_t EmbedDimensions(const Model& model, const PoolOptions& options);
 
 // Vectors of an item: 1, or with kNone one for each token that is used (a token in two windows counts once).
-int64_t EmbedRows(const EmbedInput& input, Pooling pooling);
+int64_t EmbedRows(const EmbedInput& input, const Poolings& pooling);
 
 // An input and where its embedding goes.
 struct EmbedItem {
@@ -37,7 +37,7 @@ struct EmbedItem {
 
 // Plans a batch of items as one Job: the encoder over all their windows, packed without padding, then pooling. The
 // items' inputs and outputs, `attention` and `cancellation` must outlive the job. attention may be null: the model's
-// own. InvalidArgumentError for more dimensions than the model has, or an input without windows.
+// own. InvalidArgumentError for more dimensions than the poolings make, or an input without windows.
 absl::StatusOr<Job> PlanEmbed(std::shared_ptr<const Model> model, std::vector<EmbedItem> items,
                               const EncoderAttention* attention, const Cancellation* cancellation);
 
@@ -61,7 +61,8 @@ absl::StatusOr<Job> PlanEmbedWindows(std::shared_ptr<const Model> model, std::ve
 void CombineWindows(const EmbedInput& input, const PoolOptions& options, int64_t dimensions, const float* vectors,
                     float* output);
 
-// Upper bound of the memory that a job of PlanEmbedWindows() holds besides its arguments, for windows of these lengths.
+// Upper bound of the memory that a job of PlanEmbedWindows() holds besides its arguments, for windows of these lengths,
+// pooled in one way or in the model's.
 int64_t EmbedScratchBytes(const Model& model, absl::Span<const int64_t> window_lengths,
                           const EncoderAttention* attention, int num_threads);
 

@@ -21,7 +21,7 @@ struct Model {
   std::string architecture;  // "bert", "performer-pytorch", ...
   // Tokens of one input at most, special ones included; 0: any number. At most the encoder's.
   int64_t max_tokens = 0;
-  Pooling pooling = Pooling::kMean;
+  Poolings pooling = Pooling::kMean;
   bool normalizes = false;
   std::map<std::string, std::string> prompts;  // by name
   std::string default_prompt;                  // name of the one used when none is asked for; empty: none

@@ -1,9 +1,8 @@
 #include "favor/model/sentence_config.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <set>
-#include <utility>
-#include <vector>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -18,44 +17,64 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// As versions from 5 on write it: a name, or a list, whose poolings are joined.
-Pooling NamedPooling(const JsonFields& fields) {
-  const std::pair<const char*, Pooling> known[] = {
-      {"mean", Pooling::kMean}, {"cls", Pooling::kCls}, {"lasttoken", Pooling::kLast}, {"max", Pooling::kMax}};
+struct KnownPooling {
+  const char* name;  // as versions from 5 on write it
+  const char* flag;  // as versions before it did
+  Pooling pooling;
+};
+
+// In the order in which the flags' vectors are joined.
+constexpr KnownPooling kPoolings[] = {
+    {"cls", "pooling_mode_cls_token", Pooling::kCls},
+    {"max", "pooling_mode_max_tokens", Pooling::kMax},
+    {"mean", "pooling_mode_mean_tokens", Pooling::kMean},
+    {"mean_sqrt_len_tokens", "pooling_mode_mean_sqrt_len_tokens", Pooling::kMeanSqrtLen},
+    {"weightedmean", "pooling_mode_weightedmean_tokens", Pooling::kWeightedMean},
+    {"lasttoken", "pooling_mode_lasttoken", Pooling::kLast}};
+
+// Appends the pooling that `value` names, which stands at `place`.
+void AppendNamed(const JsonFields& fields, absl::string_view place, const JsonValue& value, Poolings* poolings) {
+  const auto fail = [&](absl::string_view what) {
+    fields.Fail(place, absl::StrCat("is ", value.Description(), ", ", what));
+  };
+  for (const KnownPooling& known : kPoolings) {
+    if (value.string() == nullptr || *value.string() != known.name) continue;
+    const bool is_new = std::find(poolings->begin(), poolings->end(), known.pooling) == poolings->end();
+    return is_new ? poolings->Append(known.pooling) : fail("which is there twice");
+  }
+  fail("must be cls, max, mean, mean_sqrt_len_tokens, weightedmean or lasttoken");
+}
+
+// A name, or a list, whose vectors are joined in its order.
+Poolings NamedPoolings(const JsonFields& fields) {
+  Poolings poolings;
   const JsonValue* value = fields.Find("pooling_mode");
-  if (const JsonValue::Array* list = value->array(); list != nullptr && list->size() == 1) value = &list->front();
-  for (const auto& [name, pooling] : known) {
-    if (value->string() != nullptr && *value->string() == name) return pooling;
+  const JsonValue::Array* list = value->array();
+  if (list == nullptr) {
+    AppendNamed(fields, "pooling_mode", *value, &poolings);
+    return poolings;
   }
-  fields.FailValue("pooling_mode", "must be mean, cls, lasttoken or max");
-  return Pooling::kMean;
+  if (list->empty()) fields.FailValue("pooling_mode", "must name at least one pooling");
+  for (size_t i = 0; i < list->size() && fields.ok(); ++i) {
+    AppendNamed(fields, absl::StrCat("pooling_mode[", i, "]"), (*list)[i], &poolings);
+  }
+  return poolings;
 }
 
-// As versions before it do: one of several is true. Where none is, it is the mean.
-Pooling FlaggedPooling(const JsonFields& fields) {
-  const std::pair<const char*, Pooling> known[] = {{"pooling_mode_mean_tokens", Pooling::kMean},
-                                                   {"pooling_mode_cls_token", Pooling::kCls},
-                                                   {"pooling_mode_lasttoken", Pooling::kLast},
-                                                   {"pooling_mode_max_tokens", Pooling::kMax}};
-  std::vector<Pooling> chosen;
-  for (const auto& [name, pooling] : known) {
-    if (fields.Bool(name, false)) chosen.push_back(pooling);
+// Those whose flags are true. Where none is, it is the mean.
+Poolings FlaggedPoolings(const JsonFields& fields) {
+  Poolings poolings;
+  for (const KnownPooling& known : kPoolings) {
+    if (fields.Bool(known.flag, false)) poolings.Append(known.pooling);
   }
-  for (const char* name : {"pooling_mode_mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens"}) {
-    if (fields.Bool(name, false)) fields.FailValue(name, "must be false: this pooling is not supported");
-  }
-  if (chosen.size() > 1) {
-    fields.Fail("pooling_mode_mean_tokens",
-                absl::StrCat("and its like choose ", chosen.size(), " ways of pooling, must choose one"));
-  }
-  return chosen.empty() ? Pooling::kMean : chosen.front();
+  return poolings.size() == 0 ? Pooling::kMean : poolings;
 }
 
-Pooling PoolingOf(const JsonFields& fields) {
+Poolings PoolingOf(const JsonFields& fields) {
   if (!fields.Bool("include_prompt", true)) {
     fields.FailValue("include_prompt", "must be true: leaving the prompt out of the pooling is not supported");
   }
-  return fields.Has("pooling_mode") ? NamedPooling(fields) : FlaggedPooling(fields);
+  return fields.Has("pooling_mode") ? NamedPoolings(fields) : FlaggedPoolings(fields);
 }
 
 void ReadPooling(const std::string& folder, const std::string& name, SentenceConfig* config, absl::Status* status) {

@@ -17,7 +17,7 @@ namespace favor {
 struct SentenceConfig {
   std::string transformer;  // the path of configuration, weights and tokenizer in the folder; empty: the folder itself
   int64_t max_tokens = 0;   // 0: not said
-  Pooling pooling = Pooling::kMean;
+  Poolings pooling = Pooling::kMean;
   bool normalizes = false;
   bool lowercases = false;  // texts, before they reach the tokenizer
   std::map<std::string, std::string> prompts;

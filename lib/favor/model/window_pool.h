@@ -26,6 +26,8 @@ class WindowPool {
 
  private:
   void Add(int64_t begin, int64_t end);
+  // What the sum of all token vectors is divided by.
+  double Divisor() const;
   void Raise(int64_t begin, int64_t end);
   void Copy(int64_t token);
 
@@ -35,7 +37,7 @@ class WindowPool {
   int64_t stride_;
   int64_t dimensions_;
   float* output_;
-  std::vector<double> sums_;  // kMean
+  std::vector<double> sums_;  // of the means
 };
 
 }  // namespace favor::internal

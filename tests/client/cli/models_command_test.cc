@@ -31,6 +31,18 @@ TEST(ModelsCommand, PrintsATable) {
             "tiny  bert                    3      512  mean, unit   text       22713216    90.9 MB  00112233\n");
 }
 
+TEST(ModelsCommand, NamesAllPoolingsOfAModel) {
+  FakeEmbeddingServer server;
+  server.SetPoolings("tiny", {v1::POOLING_CLS, v1::POOLING_WEIGHTED_MEAN});
+  EXPECT_EQ(
+      Models(server, {}).out,
+      "name  architecture         dims   tokens  pooling                 takes    parameters     memory  id\n"
+      "tiny  bert                    3      512  cls+weighted_mean, unit text       22713216    90.9 MB  00112233\n");
+  const Json model = Json::parse(Models(server, {"--json"}).out).at("models").at(0);
+  EXPECT_EQ(model.at("pooling"), "unspecified");
+  EXPECT_EQ(model.at("poolings"), Json::parse(R"(["cls", "weighted_mean"])"));
+}
+
 TEST(ModelsCommand, TellsOfADefaultPromptIfThereIsOne) {
   FakeEmbeddingServer server;
   server.SetDefaultPrompt("tiny", "query");
@@ -53,6 +65,7 @@ TEST(ModelsCommand, JsonHasEveryFieldAndTheHelpNamesIt) {
     EXPECT_THAT(help, HasSubstr(name));
   }
   EXPECT_EQ(model.at("pooling"), "mean");
+  EXPECT_EQ(model.at("poolings"), Json::parse(R"(["mean"])"));
   EXPECT_EQ(model.at("prompts").at("query"), "search: ");
 }
 

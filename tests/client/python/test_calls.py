@@ -290,11 +290,15 @@ def test_models_are_listed_loaded_and_unloaded(server):
     with favor.Client(server.endpoint) as client:
         (info,) = client.models()
         assert (info.name, info.dimensions, info.pooling, info.prompts) == ("m", 384, "mean", {"query": "query: "})
+        assert info.poolings == ("mean",)
         assert info.default_prompt == "query"
+        model.pooling, model.poolings[:] = 0, [2, 6, 7]
+        assert client.models()[0].poolings == ("cls", "weighted_mean", "mean_sqrt_len")
+        model.pooling, model.poolings[:] = 1, []
         assert client.load_model("m", "/models/m") == info
         client.load_model("m")
         client.unload_model("m")
-    assert [request.path for request in server.requests[1:3]] == ["/models/m", ""]
+    assert [request.path for request in server.requests[2:4]] == ["/models/m", ""]
 
 
 @pytest.mark.parametrize(

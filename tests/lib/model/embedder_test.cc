@@ -54,6 +54,18 @@ double Max(const std::vector<double>& values) { return *std::max_element(values.
 double First(const std::vector<double>& values) { return values.front(); }
 double Last(const std::vector<double>& values) { return values.back(); }
 
+double WeightedMean(const std::vector<double>& values) {
+  double sum = 0, weights = 0;
+  for (size_t i = 0; i < values.size(); ++i) {
+    sum += static_cast<double>(i + 1) * values[i];
+    weights += static_cast<double>(i + 1);
+  }
+  return sum / weights;
+}
+double MeanSqrtLen(const std::vector<double>& values) {
+  return std::accumulate(values.begin(), values.end(), 0.0) / std::sqrt(static_cast<double>(values.size()));
+}
+
 double Length(const float* vector, int64_t dimensions) {
   double squares = 0;
   for (int64_t d = 0; d < dimensions; ++d) squares += static_cast<double>(vector[d]) * vector[d];
@@ -68,6 +80,48 @@ TEST(PlanEmbed, PoolsAsByHand) {
   EXPECT_EQ(Embed(model, input, {Pooling::kMax}), ByHand(ids, Max));
   EXPECT_EQ(Embed(model, input, {Pooling::kCls}), ByHand(ids, First));
   EXPECT_EQ(Embed(model, input, {Pooling::kLast}), ByHand(ids, Last));
+  EXPECT_EQ(Embed(model, input, {Pooling::kWeightedMean}), ByHand(ids, WeightedMean));
+  EXPECT_EQ(Embed(model, input, {Pooling::kMeanSqrtLen}), ByHand(ids, MeanSqrtLen));
+}
+
+Poolings Joined(std::initializer_list<Pooling> list) {
+  Poolings poolings;
+  for (const Pooling pooling : list) poolings.Append(pooling);
+  return poolings;
+}
+
+TEST(PlanEmbed, JoinsPoolingsInTheirOrder) {
+  const auto model = ModelOfWindow(6);
+  const PoolOptions options{Joined({Pooling::kWeightedMean, Pooling::kCls, Pooling::kMax, Pooling::kMeanSqrtLen})};
+  for (const int64_t num_tokens : {5, 11}) {  // of one window, of three
+    const EmbedInput input = *PrepareIds(*model, Ids(num_tokens), {OverLength::kWindows, 2});
+    std::vector<float> expected;
+    for (const Pooling pooling : options.pooling) {
+      const std::vector<float> one = Embed(model, input, {pooling});
+      expected.insert(expected.end(), one.begin(), one.end());
+    }
+    EXPECT_EQ(Embed(model, input, options), expected);
+  }
+}
+
+TEST(PlanEmbed, KeepsTheFirstDimensionsOfJoinedPoolings) {
+  const auto model = ModelOfWindow(6);
+  const Poolings poolings = Joined({Pooling::kMax, Pooling::kMean, Pooling::kCls});
+  for (const int64_t num_tokens : {5, 11}) {
+    const EmbedInput input = *PrepareIds(*model, Ids(num_tokens), {OverLength::kWindows, 2});
+    const std::vector<float> all = Embed(model, input, {poolings});
+    ASSERT_EQ(all.size(), 3u * kDimensions);
+    for (const int64_t dimensions : {1, 7, 8, 9, 16, 20, 24}) {
+      EXPECT_EQ(Embed(model, input, {poolings, false, dimensions}),
+                std::vector<float>(all.begin(), all.begin() + dimensions));
+      const std::vector<float> unit = Embed(model, input, {poolings, true, dimensions});
+      EXPECT_NEAR(Length(unit.data(), dimensions), 1, 1e-6);
+    }
+  }
+  const EmbedInput input = *PrepareIds(*model, Ids(3), {});
+  const PoolOptions options{poolings, false, 25};
+  EXPECT_EQ(PlanEmbed(model, {{&input, options, nullptr}}, nullptr, nullptr).status(),
+            absl::InvalidArgumentError("dimensions is 25, must be 0 to 24, the model's"));
 }
 
 TEST(PlanEmbed, WithoutPoolingGivesEveryTokensVector) {
@@ -94,7 +148,8 @@ TEST(PlanEmbed, KeepsTheFirstDimensionsAndNormalisesWhatIsKept) {
 
 TEST(PlanEmbed, NormalisesEveryVectorToLengthOne) {
   const auto model = ModelOfWindow(6);
-  for (const Pooling pooling : {Pooling::kMean, Pooling::kCls, Pooling::kLast, Pooling::kMax, Pooling::kNone}) {
+  for (const Pooling pooling : {Pooling::kMean, Pooling::kCls, Pooling::kLast, Pooling::kMax, Pooling::kNone,
+                                Pooling::kWeightedMean, Pooling::kMeanSqrtLen}) {
     for (const int64_t num_tokens : {4, 23}) {
       const EmbedInput input = *PrepareIds(*model, Ids(num_tokens), {OverLength::kWindows, 2});
       const std::vector<float> output = Embed(model, input, {pooling, true, 0});
@@ -110,8 +165,12 @@ TEST(PlanEmbed, OfWindowsIsTheirMeanWeighedByTheirTokens) {
   const std::vector<int32_t> ids = Ids(11);
   const EmbedInput input = *PrepareIds(*model, ids, {OverLength::kWindows, 2});
   ASSERT_EQ(input.windows.size(), 3u);
-  for (const auto& [pooling, function] :
-       {std::pair{Pooling::kMean, &Mean}, {Pooling::kMax, &Max}, {Pooling::kCls, &First}, {Pooling::kLast, &Last}}) {
+  for (const auto& [pooling, function] : {std::pair{Pooling::kMean, &Mean},
+                                          {Pooling::kMax, &Max},
+                                          {Pooling::kCls, &First},
+                                          {Pooling::kLast, &Last},
+                                          {Pooling::kWeightedMean, &WeightedMean},
+                                          {Pooling::kMeanSqrtLen, &MeanSqrtLen}}) {
     const std::vector<float> output = Embed(model, input, {pooling});
     for (int64_t d = 0; d < kDimensions; ++d) {
       double expected = 0;
@@ -170,6 +229,7 @@ TEST(PlanEmbed, PoolsInputsOfManySteps) {
   EXPECT_EQ(Embed(model, input, {Pooling::kMean}), ByHand(ids, Mean, 3));
   EXPECT_EQ(Embed(model, input, {Pooling::kMax}), ByHand(ids, Max, 3));
   EXPECT_EQ(Embed(model, input, {Pooling::kLast}), ByHand(ids, Last, 3));
+  EXPECT_EQ(Embed(model, input, {Pooling::kWeightedMean}), ByHand(ids, WeightedMean, 3));
 }
 
 TEST(PlanEmbed, LeavesAZeroVectorAlone) {

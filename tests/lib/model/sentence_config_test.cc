@@ -4,26 +4,35 @@
 #include <fstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace favor {
 namespace {
 
+using ::testing::AllOf;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
-// The error of a folder with one file.
-std::string ErrorOf(const std::string& file, const std::string& text) {
+// Of a folder with one file.
+absl::StatusOr<SentenceConfig> ConfigOf(const std::string& file, const std::string& text) {
   // Tests run side by side.
   const std::filesystem::path folder =
       std::filesystem::path(::testing::TempDir()) / ::testing::UnitTest::GetInstance()->current_test_info()->name();
   std::filesystem::remove_all(folder);
   std::filesystem::create_directories((folder / file).parent_path());
   std::ofstream(folder / file) << text;
-  const absl::StatusOr<SentenceConfig> config = ReadSentenceConfig(folder.string());
+  absl::StatusOr<SentenceConfig> config = ReadSentenceConfig(folder.string());
   std::filesystem::remove_all(folder);
-  return std::string(config.status().message());
+  return config;
 }
+
+std::string ErrorOf(const std::string& file, const std::string& text) {
+  return std::string(ConfigOf(file, text).status().message());
+}
+
+Poolings PoolingsOf(const std::string& text) { return ConfigOf("1_Pooling/config.json", text).value().pooling; }
 
 TEST(SentenceConfig, RefusesToLeaveThePromptOutOfThePooling) {
   EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_cls_token":true,"include_prompt":true})"), "");
@@ -33,18 +42,30 @@ TEST(SentenceConfig, RefusesToLeaveThePromptOutOfThePooling) {
 
 TEST(SentenceConfig, ReadsThePoolingByNameToo) {
   EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":"lasttoken"})"), "");
-  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":"weightedmean"})"),
-            "1_Pooling/config.json: pooling_mode is \"weightedmean\", must be mean, cls, lasttoken or max");
-  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean"]})"), "");
-  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean","max"]})"),
-            "1_Pooling/config.json: pooling_mode is a list of 2, must be mean, cls, lasttoken or max");
+  EXPECT_EQ(PoolingsOf(R"({"pooling_mode":"weightedmean"})"), Pooling::kWeightedMean);
+  EXPECT_EQ(PoolingsOf(R"({"pooling_mode":["mean_sqrt_len_tokens"]})"), Pooling::kMeanSqrtLen);
+  const char* const known = "must be cls, max, mean, mean_sqrt_len_tokens, weightedmean or lasttoken";
+  for (const char* value : {"\"median\"", "7", "true", "{}"}) {
+    EXPECT_THAT(ErrorOf("1_Pooling/config.json", absl::StrCat(R"({"pooling_mode":)", value, "}")),
+                AllOf(HasSubstr("1_Pooling/config.json: pooling_mode is "), HasSubstr(known)));
+  }
+}
+
+TEST(SentenceConfig, JoinsPoolingsInTheOrderOfTheirListOrInThatOfTheFlags) {
+  using enum Pooling;
+  EXPECT_THAT(PoolingsOf(R"({"pooling_mode":["mean","max","cls"]})"), ElementsAre(kMean, kMax, kCls));
+  EXPECT_THAT(PoolingsOf(R"({"pooling_mode_lasttoken":true,"pooling_mode_weightedmean_tokens":true,
+    "pooling_mode_mean_sqrt_len_tokens":true,"pooling_mode_mean_tokens":true,"pooling_mode_max_tokens":true,
+    "pooling_mode_cls_token":true})"),
+              ElementsAre(kCls, kMax, kMean, kMeanSqrtLen, kWeightedMean, kLast));
+  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":[]})"), HasSubstr("pooling_mode is a list of 0"));
+  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean",7]})"), HasSubstr("pooling_mode[1] is 7"));
+  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode":["mean","max","mean"]})"),
+            "1_Pooling/config.json: pooling_mode[2] is \"mean\", which is there twice");
 }
 
 TEST(SentenceConfig, PoolsByTheMeanWhereNoFlagIsSet) {
-  EXPECT_EQ(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_mean_tokens":false,"pooling_mode_cls_token":false})"),
-            "");
-  EXPECT_THAT(ErrorOf("1_Pooling/config.json", R"({"pooling_mode_mean_tokens":true,"pooling_mode_cls_token":true})"),
-              HasSubstr("choose 2 ways of pooling, must choose one"));
+  EXPECT_EQ(PoolingsOf(R"({"pooling_mode_mean_tokens":false,"pooling_mode_cls_token":false})"), Pooling::kMean);
 }
 
 TEST(SentenceConfig, ANullPromptIsEmpty) {

@@ -104,6 +104,26 @@ TEST(EmbedSettings, RefuseWhatIsOutOfBoundsNamingTheBound) {
   ExpectRefused([](auto& request) { request.set_dimensions(-1); }, "dimensions", "dimensions is -1");
 }
 
+TEST(EmbedSettings, HaveTheDimensionsOfAllPoolingsThatAModelJoins) {
+  NamedModel model = FakeNamedModel();
+  auto joined = std::make_shared<Model>(*model.model);
+  joined->pooling.Append(Pooling::kWeightedMean);
+  model.model = joined;
+  v1::EmbedRequest request;
+  request.set_dimensions(16);
+  const auto settings = ReadEmbedSettings(request, model);
+  ASSERT_TRUE(settings.ok()) << settings.status();
+  EXPECT_THAT(settings->options.pooling, ElementsAre(Pooling::kCls, Pooling::kWeightedMean));
+  EXPECT_EQ(settings->options.dimensions, 16);
+  request.set_dimensions(17);
+  EXPECT_THAT(ReadEmbedSettings(request, model).status().message(), HasSubstr("dimensions is 17, must be 0 to 16"));
+  request.set_dimensions(9);
+  for (const v1::Pooling one : {v1::POOLING_MEAN_SQRT_LEN, v1::POOLING_WEIGHTED_MEAN, v1::POOLING_NONE}) {
+    request.set_pooling(one);
+    EXPECT_THAT(ReadEmbedSettings(request, model).status().message(), HasSubstr("dimensions is 9, must be 0 to 8"));
+  }
+}
+
 TEST(EmbedSettings, RefuseAnOverlapOutOfBoundsWhenThereAreToBeWindows) {
   const auto windows_of_overlap = [](int64_t overlap) {
     return [overlap](auto& request) {

@@ -2,9 +2,9 @@
 what it answers in float64.
 
     pip install sentence-transformers transformers torch
-    python make_sentence_goldens.py UNIGRAM_CASES.jsonl FOLDER
+    python make_sentence_goldens.py UNIGRAM_CASES.jsonl FOLDER [NAME...]
 
-A folder is a whole model, laid out as those that people load; UNIGRAM_CASES is tests/data/tokenizer's. golden.json holds
+Makes all of them, or those named. A folder is a whole model, laid out as those that people load; UNIGRAM_CASES is tests/data/tokenizer's. golden.json holds
 `cases` [{prompt_name, text, ids, vector}]: ids as the model's tokenizer gives them, cut to max_seq_length, and the vector
 that encode() gives.
 """
@@ -27,6 +27,14 @@ TEXTS = [
     "",
     "a " * 60,
 ]
+FLAGS = {  # of the poolings, by which older versions name them, in an order of their own
+    "pooling_mode_lasttoken": "lasttoken",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_cls_token": "cls",
+}
 LAYOUT = {"hidden_size": 24, "num_attention_heads": 3, "num_hidden_layers": 2, "intermediate_size": 40}
 
 
@@ -67,7 +75,12 @@ def make_everything_count(model: torch.nn.Module) -> None:
         parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
 
 
-def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False, lowers=False):
+def write_json(path: Path, value: object) -> None:
+    path.write_text(json.dumps(value, indent=2) + "\n")
+
+
+def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False, lowers=False,
+                flags=False, shards=False):
     make_everything_count(encoder)
     if half:
         encoder = encoder.half()
@@ -83,6 +96,12 @@ def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_toke
     if lowers:  # as versions up to 5 wrote it, those of bge among them
         old = {"max_seq_length": max_tokens, "do_lower_case": True}
         (folder / "sentence_bert_config.json").write_text(json.dumps(old) + "\n")
+    if flags:  # as versions up to 4 wrote it
+        old = {"word_embedding_dimension": encoder.config.hidden_size} | {flag: name in pooling for flag, name in FLAGS.items()}
+        write_json(folder / "1_Pooling" / "config.json", old)
+    if shards:
+        (folder / "model.safetensors").unlink()
+        encoder.save_pretrained(folder, max_shard_size="12KB")
     record(folder, sorted(prompts))
 
 
@@ -106,28 +125,35 @@ def main() -> None:
     roberta_names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "unk_token": "<unk>",
                      "pad_token": "<pad>", "mask_token": "<mask>"}
 
-    torch.manual_seed(zlib.crc32(b"bge"))
-    tokenizer = bert_tokenizer()
-    config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **LAYOUT)
-    save_folder(folder / "bge", BertModel(config), tokenizer, bert_names, "cls", True, 64,
-                {"query": "Represent this sentence for searching relevant passages: "}, None)
+    def bert(seed: str, tokenizer: Tokenizer, **changes) -> BertModel:
+        torch.manual_seed(zlib.crc32(seed.encode()))
+        size = tokenizer.get_vocab_size()
+        return BertModel(BertConfig(vocab_size=size, max_position_embeddings=64, **(LAYOUT | changes)))
 
-    torch.manual_seed(zlib.crc32(b"gte"))
-    config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, hidden_act="gelu_new", **LAYOUT)
-    save_folder(folder / "gte", BertModel(config), tokenizer, bert_names, "mean", False, 20, {}, None, half=True)
+    def xlm_roberta(seed: str, tokenizer: Tokenizer) -> XLMRobertaModel:
+        torch.manual_seed(zlib.crc32(seed.encode()))
+        ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+        return XLMRobertaModel(XLMRobertaConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=66,
+                                                type_vocab_size=1, layer_norm_eps=1e-5, **ids, **LAYOUT))
 
-    torch.manual_seed(zlib.crc32(b"lowered"))
-    tokenizer = bert_tokenizer(cased=True)
-    config = BertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, **LAYOUT)
-    save_folder(folder / "lowered", BertModel(config), tokenizer, bert_names, "mean", True, 48, {}, None, lowers=True)
-
-    torch.manual_seed(zlib.crc32(b"e5"))
-    tokenizer = unigram_tokenizer(unigram_cases)
-    ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
-    config = XLMRobertaConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=66, type_vocab_size=1,
-                              layer_norm_eps=1e-5, **ids, **LAYOUT)
-    save_folder(folder / "multilingual_e5", XLMRobertaModel(config), tokenizer, roberta_names, "mean", True, 64,
-                {"query": "query: ", "passage": "passage: "}, "query")
+    uncased, cased, unigram = bert_tokenizer(), bert_tokenizer(cased=True), unigram_tokenizer(unigram_cases)
+    query = {"query": "Represent this sentence for searching relevant passages: "}
+    small = {"num_hidden_layers": 1, "intermediate_size": 24}
+    makers = {
+        "bge": lambda to: save_folder(to, bert("bge", uncased), uncased, bert_names, "cls", True, 64, query, None),
+        "gte": lambda to: save_folder(to, bert("gte", uncased, hidden_act="gelu_new"), uncased, bert_names, "mean", False, 20,
+                                      {}, None, half=True),
+        "lowered": lambda to: save_folder(to, bert("lowered", cased), cased, bert_names, "mean", True, 48, {}, None, lowers=True),
+        "multilingual_e5": lambda to: save_folder(to, xlm_roberta("e5", unigram), unigram, roberta_names, "mean", True, 64,
+                                                  {"query": "query: ", "passage": "passage: "}, "query"),
+        "joined": lambda to: save_folder(to, bert("joined", uncased, **small), uncased, bert_names,
+                                         ["weightedmean", "cls", "mean_sqrt_len_tokens"], True, 24, {}, None, half=True, shards=True),
+        "flagged": lambda to: save_folder(to, bert("flagged", uncased, **small), uncased, bert_names, list(FLAGS.values()), False,
+                                          64, {}, None, half=True, flags=True),
+    }
+    for name, make in makers.items():
+        if not sys.argv[3:] or name in sys.argv[3:]:
+            make(folder / name)
 
 
 if __name__ == "__main__":
