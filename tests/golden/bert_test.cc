@@ -68,7 +68,8 @@ TEST_P(BertGolden, AnInputsVectorsOfFeaturesDoNotDependOnItsBatch) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Activations, BertGolden,
-                         ::testing::Values("gelu.safetensors", "gelu_new.safetensors", "gelu_pytorch_tanh.safetensors",
+                         ::testing::Values("distilbert.safetensors", "distilbert_masked_lm.safetensors",
+                                           "gelu.safetensors", "gelu_new.safetensors", "gelu_pytorch_tanh.safetensors",
                                            "masked_lm.safetensors", "relu.safetensors", "roberta.safetensors"),
                          [](const auto& info) { return info.param.substr(0, info.param.find('.')); });
 

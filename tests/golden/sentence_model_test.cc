@@ -66,7 +66,8 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden,
-                         ::testing::Values("bge", "flagged", "gte", "joined", "lowered", "multilingual_e5"),
+                         ::testing::Values("bge", "distilbert", "flagged", "gte", "joined", "lowered",
+                                           "multilingual_e5"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -10,13 +10,44 @@ namespace {
 constexpr int64_t kMostRows = int64_t{1} << 24;  // of tables; 2^24 ids
 constexpr int64_t kMostUnits = 1 << 16;          // of a layer
 
-kernels::Activation ParseActivation(const JsonFields& fields) {
-  const std::string name = fields.String("hidden_act", "gelu");
+// What an architecture calls its sizes.
+struct Keys {
+  const char* hidden_size;
+  const char* num_layers;
+  const char* num_heads;
+  const char* intermediate_size;
+  const char* activation;
+};
+
+constexpr Keys kBertKeys = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+                            "hidden_act"};
+constexpr Keys kDistilbertKeys = {"dim", "n_layers", "n_heads", "hidden_dim", "activation"};
+
+kernels::Activation ParseActivation(const JsonFields& fields, const char* key) {
+  const std::string name = fields.String(key, "gelu");
   if (name == "gelu" || name == "gelu_python") return kernels::Activation::kGelu;
   if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return kernels::Activation::kGeluTanh;
   if (name == "relu") return kernels::Activation::kRelu;
-  fields.FailValue("hidden_act", "must be gelu, gelu_python, gelu_new, gelu_pytorch_tanh, gelu_fast or relu");
+  fields.FailValue(key, "must be gelu, gelu_python, gelu_new, gelu_pytorch_tanh, gelu_fast or relu");
   return kernels::Activation::kNone;
+}
+
+// Of RoBERTa and what has its layers.
+void ParsePaddingPositions(const JsonFields& fields, BertConfig* config) {
+  config->padding_id = fields.Integer("pad_token_id", 1, 0, kMostRows);
+  config->first_position = config->padding_id + 1;
+  if (config->first_position >= config->num_positions) {
+    fields.FailValue("pad_token_id", "leaves no positions: they start behind it");
+  }
+}
+
+void CheckHeads(const JsonFields& fields, const Keys& keys, const BertConfig& config) {
+  if (config.num_heads <= 0) return;  // an error already
+  if (config.hidden_size % config.num_heads != 0) {
+    fields.FailValue(keys.hidden_size, absl::StrCat("must be a multiple of ", keys.num_heads, ", ", config.num_heads));
+  } else if (config.hidden_size / config.num_heads > kMaxHeadDim) {
+    fields.FailValue(keys.hidden_size, absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
+  }
 }
 
 }  // namespace
@@ -26,32 +57,26 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   const JsonFields fields(json, "config.json", &status);
   BertConfig config;
   config.model_type = fields.RequiredString("model_type");
+  const Keys& keys = config.is_distilbert() ? kDistilbertKeys : kBertKeys;
   config.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
-  config.hidden_size = fields.RequiredInteger("hidden_size", 1, kMostUnits);
-  config.num_layers = fields.RequiredInteger("num_hidden_layers", 1, 1000);
-  config.num_heads = fields.RequiredInteger("num_attention_heads", 1, kMostUnits);
-  config.intermediate_size = fields.RequiredInteger("intermediate_size", 1, kMostUnits);
+  config.hidden_size = fields.RequiredInteger(keys.hidden_size, 1, kMostUnits);
+  config.num_layers = fields.RequiredInteger(keys.num_layers, 1, 1000);
+  config.num_heads = fields.RequiredInteger(keys.num_heads, 1, kMostUnits);
+  config.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
   config.num_positions = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
-  config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
-  config.epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
-  config.activation = ParseActivation(fields);
-  if (config.model_type != "bert") {
-    config.padding_id = fields.Integer("pad_token_id", 1, 0, kMostRows);
-    config.first_position = config.padding_id + 1;
-    if (config.first_position >= config.num_positions) {
-      fields.FailValue("pad_token_id", "leaves no positions: they start behind it");
-    }
+  config.activation = ParseActivation(fields, keys.activation);
+  config.epsilon = 1e-12;
+  if (!config.is_distilbert()) {
+    config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
+    config.epsilon = fields.Number("layer_norm_eps", config.epsilon, 0, 1);
+    if (config.model_type != "bert") ParsePaddingPositions(fields, &config);
   }
   if (fields.String("position_embedding_type", "absolute") != "absolute") {
     fields.FailValue("position_embedding_type", "must be absolute");
   }
   if (fields.Bool("is_decoder", false)) fields.FailValue("is_decoder", "must be false: decoders are not supported");
   if (fields.Bool("add_cross_attention", false)) fields.FailValue("add_cross_attention", "must be false");
-  if (config.num_heads > 0 && config.hidden_size % config.num_heads != 0) {
-    fields.FailValue("hidden_size", absl::StrCat("must be a multiple of num_attention_heads, ", config.num_heads));
-  } else if (config.num_heads > 0 && config.hidden_size / config.num_heads > kMaxHeadDim) {
-    fields.FailValue("hidden_size", absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
-  }
+  CheckHeads(fields, keys, config);
   if (!status.ok()) return status;
   return config;
 }

@@ -10,10 +10,10 @@
 
 namespace favor {
 
-// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa and
-// CamemBERT.
+// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa, CamemBERT
+// and DistilBERT.
 struct BertConfig {
-  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert"
+  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert"
   int64_t vocabulary_size = 0;
   int64_t hidden_size = 0;
   int64_t num_layers = 0;
@@ -23,10 +23,11 @@ struct BertConfig {
   int64_t first_position = 0;  // row of the first token; RoBERTa starts behind that of its padding token
   // The id whose row of positions is its own number and which does not advance those of others; none: -1.
   int64_t padding_id = -1;
-  int64_t num_token_types = 0;
-  double epsilon = 0;  // of the layer norms
+  int64_t num_token_types = 0;  // DistilBERT has none
+  double epsilon = 0;           // of the layer norms
   kernels::Activation activation = kernels::Activation::kGelu;
 
+  bool is_distilbert() const { return model_type == "distilbert"; }
   int64_t max_tokens() const { return num_positions - first_position; }
 };
 

@@ -22,6 +22,28 @@ namespace {
 using kernels::Activation;
 using kernels::kTile;
 
+// What an architecture calls its tensors, those of a layer below layers + its number; and in config.json its layers.
+struct TensorNames {
+  const char* layers;
+  const char* queries;
+  const char* keys;
+  const char* values;
+  const char* attention_output;
+  const char* attention_norm;
+  const char* up;
+  const char* down;
+  const char* output_norm;
+  const char* num_layers;
+};
+
+constexpr TensorNames kBertNames = {"encoder.layer.",       "attention.self.query",   "attention.self.key",
+                                    "attention.self.value", "attention.output.dense", "attention.output.LayerNorm",
+                                    "intermediate.dense",   "output.dense",           "output.LayerNorm",
+                                    "num_hidden_layers"};
+constexpr TensorNames kDistilbertNames = {"transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin",
+                                          "attention.out_lin",  "sa_layer_norm",   "ffn.lin1",        "ffn.lin2",
+                                          "output_layer_norm",  "n_layers"};
+
 struct Layer {
   DenseLayer queries_keys_values;  // one below the other
   DenseLayer attention_output;
@@ -72,6 +94,8 @@ class BertEncoder : public Encoder {
   // Floats that a chain of stages needs beside the batch's own buffers.
   int64_t ScratchFloats(int64_t tiles_per_block) const;
 
+  const TensorNames& names() const { return config_.is_distilbert() ? kDistilbertNames : kBertNames; }
+  void ReadPositions(const std::string& prefix, Weights* weights);
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
   void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const;
   std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
@@ -88,7 +112,7 @@ class BertEncoder : public Encoder {
 
   BertConfig config_;
   WordTable words_;
-  AlignedBuffer<float> positions_;  // [num_positions][hidden], the vector of token type 0 added
+  AlignedBuffer<float> positions_;  // [num_positions][hidden], the vector of token type 0 added, if there is one
   Norm embedding_norm_;
   std::vector<Layer> layers_;
   int64_t num_parameters_ = 0;
@@ -97,7 +121,7 @@ class BertEncoder : public Encoder {
 // The prefix of the model around the encoder, or nothing.
 std::string Prefix(Weights* weights) {
   constexpr char kWords[] = "embeddings.word_embeddings.weight";
-  for (const char* prefix : {"", "bert.", "roberta.", "model.", "0.auto_model."}) {
+  for (const char* prefix : {"", "bert.", "roberta.", "distilbert.", "model.", "0.auto_model."}) {
     if (weights->Has(absl::StrCat(prefix, kWords))) return prefix;
   }
   if (const StoredTensor* other = weights->FindEnding(absl::StrCat(".", kWords)); other != nullptr) {
@@ -111,37 +135,42 @@ BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(c
   const std::string prefix = Prefix(weights);
   const int64_t hidden = config.hidden_size;
   words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, hidden, weights);
-  positions_ = weights->Read(prefix + "embeddings.position_embeddings.weight", {config.num_positions, hidden});
-  const AlignedBuffer<float> types =
-      weights->Read(prefix + "embeddings.token_type_embeddings.weight", {config.num_token_types, hidden});
-  if (weights->status().ok()) {
-    for (int64_t row = 0; row < config.num_positions; ++row) {
-      for (int64_t l = 0; l < hidden; ++l) positions_[row * hidden + l] += types[l];
-    }
-  }
+  ReadPositions(prefix + "embeddings.", weights);
   embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", hidden, config.epsilon, weights);
   for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
-    layers_.push_back(ReadLayer(absl::StrCat(prefix, "encoder.layer.", i, "."), weights));
+    layers_.push_back(ReadLayer(absl::StrCat(prefix, names().layers, i, "."), weights));
   }
-  const std::string next = absl::StrCat(prefix, "encoder.layer.", config.num_layers, ".");
+  const std::string next = absl::StrCat(prefix, names().layers, config.num_layers, ".");
   if (weights->HasPrefix(next)) {
     weights->Fail(
-        absl::StrCat("there are tensors ", next, "*, num_hidden_layers of config.json is ", config.num_layers));
+        absl::StrCat("there are tensors ", next, "*, ", names().num_layers, " of config.json is ", config.num_layers));
   }
   num_parameters_ = weights->num_read();
 }
 
+void BertEncoder::ReadPositions(const std::string& prefix, Weights* weights) {
+  const int64_t hidden = config_.hidden_size;
+  positions_ = weights->Read(prefix + "position_embeddings.weight", {config_.num_positions, hidden});
+  if (config_.num_token_types == 0) return;
+  const AlignedBuffer<float> types =
+      weights->Read(prefix + "token_type_embeddings.weight", {config_.num_token_types, hidden});
+  if (!weights->status().ok()) return;
+  for (int64_t row = 0; row < config_.num_positions; ++row) {
+    for (int64_t l = 0; l < hidden; ++l) positions_[row * hidden + l] += types[l];
+  }
+}
+
 Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const {
   const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
-  const std::string attention = prefix + "attention.";
+  const TensorNames& names = this->names();
   Layer layer;
-  layer.queries_keys_values = DenseLayer::Read(
-      {attention + "self.query", attention + "self.key", attention + "self.value"}, hidden, hidden, true, weights);
-  layer.attention_output = DenseLayer::Read({attention + "output.dense"}, hidden, hidden, true, weights);
-  layer.attention_norm = Norm::ReadLayerNorm(attention + "output.LayerNorm", hidden, config_.epsilon, weights);
-  layer.up = DenseLayer::Read({prefix + "intermediate.dense"}, intermediate, hidden, true, weights);
-  layer.down = DenseLayer::Read({prefix + "output.dense"}, hidden, intermediate, true, weights);
-  layer.output_norm = Norm::ReadLayerNorm(prefix + "output.LayerNorm", hidden, config_.epsilon, weights);
+  layer.queries_keys_values = DenseLayer::Read({prefix + names.queries, prefix + names.keys, prefix + names.values},
+                                               hidden, hidden, true, weights);
+  layer.attention_output = DenseLayer::Read({prefix + names.attention_output}, hidden, hidden, true, weights);
+  layer.attention_norm = Norm::ReadLayerNorm(prefix + names.attention_norm, hidden, config_.epsilon, weights);
+  layer.up = DenseLayer::Read({prefix + names.up}, intermediate, hidden, true, weights);
+  layer.down = DenseLayer::Read({prefix + names.down}, hidden, intermediate, true, weights);
+  layer.output_norm = Norm::ReadLayerNorm(prefix + names.output_norm, hidden, config_.epsilon, weights);
   return layer;
 }
 

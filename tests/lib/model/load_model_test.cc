@@ -25,9 +25,9 @@ using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-const char* const kGoldens[] = {"bert/relu",        "performer/rotary",     "performer/absolute", "performer/axial",
-                                "performer/local",  "performer/reversible", "performer/rezero",   "performer/scalenorm",
-                                "performer/biases", "performer/ff_glu"};
+const char* const kGoldens[] = {"bert/relu",           "bert/distilbert",  "performer/rotary",     "performer/absolute",
+                                "performer/axial",     "performer/local",  "performer/reversible", "performer/rezero",
+                                "performer/scalenorm", "performer/biases", "performer/ff_glu"};
 
 bool IsRead(const std::string& tensor) {
   for (const char* head : {"pooler.", "to_out.", "performer.pos_emb", "performer.proj_updater"}) {
@@ -139,7 +139,9 @@ INSTANTIATE_TEST_SUITE_P(LoadModel, LoadedGolden, ::testing::ValuesIn(kGoldens),
 // was trained with answers plausible vectors that are wrong.
 TEST_P(LoadedGolden, ALayerThatTheConfigurationDoesNotCountIsRefused) {
   GoldenModelFolder folder(GetParam());
-  const char* key = folder.config.contains("kwargs") ? "depth" : "num_hidden_layers";
+  const char* key = folder.config.contains("kwargs")     ? "depth"
+                    : folder.config.contains("n_layers") ? "n_layers"
+                                                         : "num_hidden_layers";
   const int64_t num_layers = folder.arguments()[key];
   std::vector<OwnedTensor> more;
   for (const OwnedTensor& tensor : folder.tensors) {
@@ -245,6 +247,17 @@ TEST(LoadModel, CamembertIsARoberta) {
   };
   EXPECT_EQ(encode("camembert"), encode("roberta"));
   EXPECT_NE(encode("camembert"), encode("bert"));
+}
+
+TEST(LoadModel, ADistilbertsKeysAreItsOwn) {
+  GoldenModelFolder folder("bert/distilbert");
+  folder.config["activation"] = "tanh";
+  folder.config["dim"] = 25;
+  folder.WriteConfig();
+  EXPECT_THAT(folder.Error(), HasSubstr("config.json: activation is \"tanh\", must be gelu"));
+  folder.config["activation"] = "gelu";
+  folder.WriteConfig();
+  EXPECT_EQ(folder.Error(), "config.json: dim is 25, must be a multiple of n_heads, 3");
 }
 
 TEST(LoadModel, AModelWithoutTokenizerTakesIdsAlone) {

@@ -6,7 +6,7 @@
 A file holds the model's state_dict in float32 under its own names, `golden.tokens` (int64, [batch, length]),
 `golden.encodings` (float64, the last hidden state, every token of type 0), and in the metadata `config`, which is the
 model's config.json. `golden.token_types` and `golden.encodings_with_types` are the same with both token types, where
-the model has two. A RoBERTa's tokens have its padding token among them, attended to as any other.
+the model has two; DistilBERT has none. A RoBERTa's tokens have its padding token among them, attended to as any other.
 """
 
 import json
@@ -17,7 +17,17 @@ from pathlib import Path
 
 import torch
 from safetensors_file import save
-from transformers import BertConfig, BertForMaskedLM, BertModel, RobertaConfig, RobertaModel
+from transformers import (
+    BertConfig,
+    BertForMaskedLM,
+    BertModel,
+    DistilBertConfig,
+    DistilBertForMaskedLM,
+    DistilBertModel,
+    PretrainedConfig,
+    RobertaConfig,
+    RobertaModel,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,9 @@ class Case:
     num_hidden_layers: int = 1
     layer_norm_eps: float = 1e-12
     is_roberta: bool = False
+    is_distilbert: bool = False
     with_prefix: bool = False  # names as a masked language model has them: bert.embeddings..., cls.predictions...
+    sinusoidal: bool = False  # positions of DistilBERT
 
 
 CASES = [
@@ -39,10 +51,18 @@ CASES = [
     Case("relu", "relu", length=1),
     Case("masked_lm", "gelu", with_prefix=True),
     Case("roberta", "gelu", batch_size=2, is_roberta=True),
+    Case("distilbert", "gelu", batch_size=2, num_hidden_layers=2, is_distilbert=True),
+    Case("distilbert_masked_lm", "relu", is_distilbert=True, with_prefix=True, sinusoidal=True),
 ]
 
 
-def config_of(case: Case) -> BertConfig:
+def config_of(case: Case) -> PretrainedConfig:
+    if case.is_distilbert:
+        return DistilBertConfig(
+            vocab_size=50, dim=24, n_heads=3, n_layers=case.num_hidden_layers, hidden_dim=40, max_position_embeddings=60,
+            activation=case.hidden_act, sinusoidal_pos_embds=case.sinusoidal, attn_implementation="eager",
+            architectures=["DistilBertForMaskedLM" if case.with_prefix else "DistilBertModel"],
+        )
     return (RobertaConfig if case.is_roberta else BertConfig)(
         vocab_size=50,
         hidden_size=24,
@@ -59,30 +79,41 @@ def config_of(case: Case) -> BertConfig:
     )
 
 
+def config_json(config: PretrainedConfig, case: Case) -> dict:
+    activation = "activation" if case.is_distilbert else "hidden_act"
+    return config.to_diff_dict() | {"model_type": config.model_type, activation: case.hidden_act}
+
+
 def make(case: Case, folder: Path) -> int:
     torch.manual_seed(zlib.crc32(case.name.encode()))
     config = config_of(case)
-    model_class = BertForMaskedLM if case.with_prefix else RobertaModel if case.is_roberta else BertModel
+    if case.is_distilbert:
+        model_class = DistilBertForMaskedLM if case.with_prefix else DistilBertModel
+    else:
+        model_class = BertForMaskedLM if case.with_prefix else RobertaModel if case.is_roberta else BertModel
     model = model_class(config).eval()
     for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
         scale = 0.3 if parameter.dim() == 1 else 0.25
-        parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
+        if case.sinusoidal and "position_embeddings" in name:
+            continue
+        is_gain = "LayerNorm.weight" in name or "layer_norm.weight" in name
+        parameter.data = is_gain + scale * torch.randn_like(parameter)
     tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    encoder = (model.bert if case.with_prefix else model).double()
+    encoder = (model.base_model if case.with_prefix else model).double()
     tokens = torch.randint(config.vocab_size, (case.batch_size, case.length))
     types = (torch.arange(case.length) >= case.length // 2).long().expand_as(tokens)
     if case.is_roberta:
         tokens[0, [0, 5, 6, case.length - 1]] = config.pad_token_id
     with torch.no_grad():
         tensors |= {"golden.tokens": tokens, "golden.encodings": encoder(tokens).last_hidden_state}
-        if config.type_vocab_size == 2:
+        if getattr(config, "type_vocab_size", 0) == 2:
             tensors |= {
                 "golden.token_types": types,
                 "golden.encodings_with_types": encoder(tokens, token_type_ids=types).last_hidden_state,
             }
     metadata = {
         "source": f"transformers {type(encoder).__name__}, float64",
-        "config": json.dumps(config.to_diff_dict() | {"model_type": config.model_type, "hidden_act": case.hidden_act}),
+        "config": json.dumps(config_json(config, case)),
     }
     path = folder / f"{case.name}.safetensors"
     save(path, {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}, metadata)

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 from sentence_transformers import SentenceTransformer, models
 from tokenizers import AddedToken, Tokenizer, models as token_models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
 
 TEXTS = [
     "How do bacteria resist antibiotics?",
@@ -72,7 +72,8 @@ def unigram_tokenizer(cases: Path) -> Tokenizer:
 def make_everything_count(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
         scale = 0.3 if parameter.dim() == 1 else 0.25
-        parameter.data = ("LayerNorm.weight" in name) + scale * torch.randn_like(parameter)
+        is_gain = "LayerNorm.weight" in name or "layer_norm.weight" in name
+        parameter.data = is_gain + scale * torch.randn_like(parameter)
 
 
 def write_json(path: Path, value: object) -> None:
@@ -130,6 +131,11 @@ def main() -> None:
         size = tokenizer.get_vocab_size()
         return BertModel(BertConfig(vocab_size=size, max_position_embeddings=64, **(LAYOUT | changes)))
 
+    def distilbert(seed: str, tokenizer: Tokenizer) -> DistilBertModel:
+        torch.manual_seed(zlib.crc32(seed.encode()))
+        return DistilBertModel(DistilBertConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=64, dim=24,
+                                                n_heads=3, n_layers=1, hidden_dim=40))
+
     def xlm_roberta(seed: str, tokenizer: Tokenizer) -> XLMRobertaModel:
         torch.manual_seed(zlib.crc32(seed.encode()))
         ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
@@ -150,6 +156,8 @@ def main() -> None:
                                          ["weightedmean", "cls", "mean_sqrt_len_tokens"], True, 24, {}, None, half=True, shards=True),
         "flagged": lambda to: save_folder(to, bert("flagged", uncased, **small), uncased, bert_names, list(FLAGS.values()), False,
                                           64, {}, None, half=True, flags=True),
+        "distilbert": lambda to: save_folder(to, distilbert("distilbert", uncased), uncased, bert_names, "mean", True, 40, {}, None,
+                                             half=True),
     }
     for name, make in makers.items():
         if not sys.argv[3:] or name in sys.argv[3:]:
