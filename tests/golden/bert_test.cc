@@ -69,6 +69,7 @@ TEST_P(BertGolden, AnInputsVectorsOfFeaturesDoNotDependOnItsBatch) {
 
 INSTANTIATE_TEST_SUITE_P(Activations, BertGolden,
                          ::testing::Values("distilbert.safetensors", "distilbert_masked_lm.safetensors",
+                                           "electra.safetensors", "electra_discriminator.safetensors",
                                            "gelu.safetensors", "gelu_new.safetensors", "gelu_pytorch_tanh.safetensors",
                                            "masked_lm.safetensors", "relu.safetensors", "roberta.safetensors"),
                          [](const auto& info) { return info.param.substr(0, info.param.find('.')); });

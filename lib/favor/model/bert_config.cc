@@ -60,6 +60,8 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   const Keys& keys = config.is_distilbert() ? kDistilbertKeys : kBertKeys;
   config.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
   config.hidden_size = fields.RequiredInteger(keys.hidden_size, 1, kMostUnits);
+  config.embedding_size = config.hidden_size;
+  if (config.model_type == "electra") config.embedding_size = fields.Integer("embedding_size", 128, 1, kMostUnits);
   config.num_layers = fields.RequiredInteger(keys.num_layers, 1, 1000);
   config.num_heads = fields.RequiredInteger(keys.num_heads, 1, kMostUnits);
   config.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
@@ -69,7 +71,7 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   if (!config.is_distilbert()) {
     config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
     config.epsilon = fields.Number("layer_norm_eps", config.epsilon, 0, 1);
-    if (config.model_type != "bert") ParsePaddingPositions(fields, &config);
+    if (config.model_type != "bert" && config.model_type != "electra") ParsePaddingPositions(fields, &config);
   }
   if (fields.String("position_embedding_type", "absolute") != "absolute") {
     fields.FailValue("position_embedding_type", "must be absolute");

@@ -10,12 +10,13 @@
 
 namespace favor {
 
-// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa, CamemBERT
-// and DistilBERT.
+// The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa, CamemBERT,
+// DistilBERT and ELECTRA.
 struct BertConfig {
-  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert"
+  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"
   int64_t vocabulary_size = 0;
   int64_t hidden_size = 0;
+  int64_t embedding_size = 0;  // of the tables' rows; ELECTRA's may differ from hidden_size
   int64_t num_layers = 0;
   int64_t num_heads = 0;
   int64_t intermediate_size = 0;

@@ -112,8 +112,10 @@ class BertEncoder : public Encoder {
 
   BertConfig config_;
   WordTable words_;
-  AlignedBuffer<float> positions_;  // [num_positions][hidden], the vector of token type 0 added, if there is one
+  AlignedBuffer<float>
+      positions_;  // [num_positions][embedding_size], the vector of token type 0 added, if there is one
   Norm embedding_norm_;
+  DenseLayer embedding_projection_;  // where embedding_size is not hidden_size
   std::vector<Layer> layers_;
   int64_t num_parameters_ = 0;
 };
@@ -121,7 +123,7 @@ class BertEncoder : public Encoder {
 // The prefix of the model around the encoder, or nothing.
 std::string Prefix(Weights* weights) {
   constexpr char kWords[] = "embeddings.word_embeddings.weight";
-  for (const char* prefix : {"", "bert.", "roberta.", "distilbert.", "model.", "0.auto_model."}) {
+  for (const char* prefix : {"", "bert.", "roberta.", "distilbert.", "electra.", "model.", "0.auto_model."}) {
     if (weights->Has(absl::StrCat(prefix, kWords))) return prefix;
   }
   if (const StoredTensor* other = weights->FindEnding(absl::StrCat(".", kWords)); other != nullptr) {
@@ -133,10 +135,13 @@ std::string Prefix(Weights* weights) {
 
 BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(config) {
   const std::string prefix = Prefix(weights);
-  const int64_t hidden = config.hidden_size;
-  words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, hidden, weights);
+  const int64_t width = config.embedding_size;
+  words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, width, weights);
   ReadPositions(prefix + "embeddings.", weights);
-  embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", hidden, config.epsilon, weights);
+  embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", width, config.epsilon, weights);
+  if (width != config.hidden_size) {
+    embedding_projection_ = DenseLayer::Read({prefix + "embeddings_project"}, config.hidden_size, width, true, weights);
+  }
   for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
     layers_.push_back(ReadLayer(absl::StrCat(prefix, names().layers, i, "."), weights));
   }
@@ -149,14 +154,14 @@ BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(c
 }
 
 void BertEncoder::ReadPositions(const std::string& prefix, Weights* weights) {
-  const int64_t hidden = config_.hidden_size;
-  positions_ = weights->Read(prefix + "position_embeddings.weight", {config_.num_positions, hidden});
+  const int64_t width = config_.embedding_size;
+  positions_ = weights->Read(prefix + "position_embeddings.weight", {config_.num_positions, width});
   if (config_.num_token_types == 0) return;
   const AlignedBuffer<float> types =
-      weights->Read(prefix + "token_type_embeddings.weight", {config_.num_token_types, hidden});
+      weights->Read(prefix + "token_type_embeddings.weight", {config_.num_token_types, width});
   if (!weights->status().ok()) return;
   for (int64_t row = 0; row < config_.num_positions; ++row) {
-    for (int64_t l = 0; l < hidden; ++l) positions_[row * hidden + l] += types[l];
+    for (int64_t l = 0; l < width; ++l) positions_[row * width + l] += types[l];
   }
 }
 
@@ -176,6 +181,7 @@ Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const 
 
 int64_t BertEncoder::memory_bytes() const {
   int64_t bytes = words_.num_bytes() + positions_.size() * static_cast<int64_t>(sizeof(float));
+  bytes += embedding_projection_.num_bytes();
   for (const Layer& layer : layers_) {
     for (const DenseLayer* dense : {&layer.queries_keys_values, &layer.attention_output, &layer.up, &layer.down}) {
       bytes += dense->num_bytes();
@@ -193,20 +199,25 @@ absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
 int64_t BertEncoder::ScratchFloats(int64_t tiles_per_block) const {
   const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
   const int64_t tile = tiles_per_block * kTile;
-  return std::max(
-      {TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest), tile * config_.hidden_size});
+  return std::max({TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest),
+                   tile * config_.hidden_size,
+                   TokenVectorScratch(config_.embedding_size) + tile * config_.embedding_size});
 }
 
 void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
-  const int64_t hidden = config_.hidden_size, first = batch.blocks.First(block);
+  const int64_t width = config_.embedding_size, first = batch.blocks.First(block);
   const BlockTiles stream = batch.stream.Block(block);
+  const bool projects = width != config_.hidden_size;
+  const BlockTiles embedded =
+      projects ? BlockTiles{scratch + TokenVectorScratch(width), width, batch.blocks.Count(block)} : stream;
   const auto write_vector = [&](int64_t t, float* row) {
     words_.Read(batch.sequences.ids[first + t], row);
-    const float* position = positions_.data() + batch.positions[first + t] * hidden;
-    for (int64_t l = 0; l < hidden; ++l) row[l] += position[l];
+    const float* position = positions_.data() + batch.positions[first + t] * width;
+    for (int64_t l = 0; l < width; ++l) row[l] += position[l];
   };
-  LoadTokenVectors(stream, hidden, write_vector, scratch);
-  embedding_norm_.Apply(stream, stream);
+  LoadTokenVectors(embedded, width, write_vector, scratch);
+  embedding_norm_.Apply(embedded, embedded);
+  if (projects) embedding_projection_.Apply(embedded, Activation::kNone, /*add=*/false, stream);
 }
 
 void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {

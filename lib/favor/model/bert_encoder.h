@@ -16,11 +16,12 @@ namespace favor {
 //   each layer: x = norm(x + W_o attention(x)), then x = norm(x + W_2 f(W_1 x))
 //
 // where row is a token's place; in RoBERTa, first_position more than the number of tokens before it that are not
-// padding, and for padding itself first_position - 1. DistilBERT has no types. Padding is attended to as any token is:
+// padding, and for padding itself first_position - 1. DistilBERT has no types; where
+// ELECTRA's tables have another width, a dense layer makes x of them. Padding is attended to as any token is:
 // no input is padded here.
 //
 // Attention is exact; FAVOR+ on request approximates it. Tensors have the names of Hugging Face's BertModel
-// or DistilBertModel, with or without the prefix of the model around it ("bert.", "roberta.").
+// or DistilBertModel, with or without the prefix of the model around it ("bert.", "roberta.", "electra.").
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadBertEncoder(const BertConfig& config, Weights* weights);
 
 }  // namespace favor

@@ -104,7 +104,7 @@ void CheckAddedTokens(const JsonFields& root, const TokenizerSettings& settings)
 std::string ClassOfModel(const JsonValue& model) {
   const JsonValue* type = model.Find("model_type");
   const std::string name = type == nullptr || type->string() == nullptr ? "" : *type->string();
-  if (name == "bert" || name == "distilbert") return "BertTokenizer";
+  if (name == "bert" || name == "distilbert" || name == "electra") return "BertTokenizer";
   if (name == "roberta") return "RobertaTokenizer";
   return name == "xlm-roberta" ? "XLMRobertaTokenizer" : "";
 }

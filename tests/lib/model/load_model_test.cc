@@ -25,9 +25,9 @@ using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-const char* const kGoldens[] = {"bert/relu",           "bert/distilbert",  "performer/rotary",     "performer/absolute",
-                                "performer/axial",     "performer/local",  "performer/reversible", "performer/rezero",
-                                "performer/scalenorm", "performer/biases", "performer/ff_glu"};
+const char* const kGoldens[] = {"bert/relu",          "bert/distilbert",     "bert/electra",     "performer/rotary",
+                                "performer/absolute", "performer/axial",     "performer/local",  "performer/reversible",
+                                "performer/rezero",   "performer/scalenorm", "performer/biases", "performer/ff_glu"};
 
 bool IsRead(const std::string& tensor) {
   for (const char* head : {"pooler.", "to_out.", "performer.pos_emb", "performer.proj_updater"}) {

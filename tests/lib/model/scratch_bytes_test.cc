@@ -19,9 +19,11 @@ namespace {
 std::vector<std::shared_ptr<const Encoder>> Encoders() {
   std::vector<std::shared_ptr<const Encoder>> encoders;
   const std::string folder = FAVOR_TEST_DATA_DIR "/models/";
-  const testing::ModelGolden bert = testing::ReadModelGolden(folder + "bert/gelu.safetensors", "config");
-  Weights weights = Weights::Open(bert.path).value();
-  encoders.push_back(LoadBertEncoder(ParseBertConfig(bert.config).value(), &weights).value());
+  for (const char* name : {"gelu", "electra"}) {
+    const auto golden = testing::ReadModelGolden(folder + "bert/" + name + ".safetensors", "config");
+    Weights weights = Weights::Open(golden.path).value();
+    encoders.push_back(LoadBertEncoder(ParseBertConfig(golden.config).value(), &weights).value());
+  }
   for (const char* name : {"rotary", "reversible", "causal", "no_projection", "local"}) {
     const auto golden = testing::ReadModelGolden(folder + "performer/" + name + ".safetensors", "kwargs");
     Weights opened = Weights::Open(golden.path).value();

@@ -24,6 +24,9 @@ from transformers import (
     DistilBertConfig,
     DistilBertForMaskedLM,
     DistilBertModel,
+    ElectraConfig,
+    ElectraForPreTraining,
+    ElectraModel,
     PretrainedConfig,
     RobertaConfig,
     RobertaModel,
@@ -40,6 +43,7 @@ class Case:
     layer_norm_eps: float = 1e-12
     is_roberta: bool = False
     is_distilbert: bool = False
+    electra_width: int = 0  # of an ELECTRA's tables
     with_prefix: bool = False  # names as a masked language model has them: bert.embeddings..., cls.predictions...
     sinusoidal: bool = False  # positions of DistilBERT
 
@@ -52,6 +56,8 @@ CASES = [
     Case("masked_lm", "gelu", with_prefix=True),
     Case("roberta", "gelu", batch_size=2, is_roberta=True),
     Case("distilbert", "gelu", batch_size=2, num_hidden_layers=2, is_distilbert=True),
+    Case("electra", "gelu", batch_size=2, electra_width=16),
+    Case("electra_discriminator", "gelu", electra_width=24, with_prefix=True),
     Case("distilbert_masked_lm", "relu", is_distilbert=True, with_prefix=True, sinusoidal=True),
 ]
 
@@ -63,7 +69,9 @@ def config_of(case: Case) -> PretrainedConfig:
             activation=case.hidden_act, sinusoidal_pos_embds=case.sinusoidal, attn_implementation="eager",
             architectures=["DistilBertForMaskedLM" if case.with_prefix else "DistilBertModel"],
         )
-    return (RobertaConfig if case.is_roberta else BertConfig)(
+    encoder, whole = ("ElectraModel", "ElectraForPreTraining") if case.electra_width else ("BertModel", "BertForMaskedLM")
+    config_class = ElectraConfig if case.electra_width else RobertaConfig if case.is_roberta else BertConfig
+    return config_class(
         vocab_size=50,
         hidden_size=24,
         num_attention_heads=3,
@@ -74,8 +82,9 @@ def config_of(case: Case) -> PretrainedConfig:
         hidden_act=case.hidden_act,
         layer_norm_eps=case.layer_norm_eps,
         attn_implementation="eager",
-        architectures=["BertForMaskedLM" if case.with_prefix else "BertModel"],
+        architectures=[whole if case.with_prefix else encoder],
         **({"pad_token_id": 3} if case.is_roberta else {}),
+        **({"embedding_size": case.electra_width} if case.electra_width else {}),
     )
 
 
@@ -89,6 +98,8 @@ def make(case: Case, folder: Path) -> int:
     config = config_of(case)
     if case.is_distilbert:
         model_class = DistilBertForMaskedLM if case.with_prefix else DistilBertModel
+    elif case.electra_width:
+        model_class = ElectraForPreTraining if case.with_prefix else ElectraModel
     else:
         model_class = BertForMaskedLM if case.with_prefix else RobertaModel if case.is_roberta else BertModel
     model = model_class(config).eval()
