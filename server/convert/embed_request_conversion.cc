@@ -148,6 +148,7 @@ absl::StatusOr<EmbedSettings> ReadEmbedSettings(const v1::EmbedRequest& request,
   EmbedSettings settings;
   const Model& asked = *model.model;
   absl::Status status = ReadPooling(request.pooling(), asked, &settings.options.pooling);
+  if (status.ok()) status = AboutField(CheckPooling(asked, settings.options.pooling), "pooling");
   status.Update(ReadOverLength(request.over_length(), &settings.windows.over_length));
   status.Update(ReadDimensions(request.dimensions(), asked, &settings.options));
   status.Update(ReadPrompt(request, asked, &settings.prompt));

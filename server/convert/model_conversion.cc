@@ -43,8 +43,8 @@ v1::ModelInfo ToModelInfo(const NamedModel& named) {
   info.set_normalizes(model.normalizes);
   for (const auto& [name, prompt] : model.prompts) (*info.mutable_prompts())[name] = prompt;
   info.set_default_prompt(model.default_prompt);
-  info.set_num_parameters(model.encoder->num_parameters());
-  info.set_memory_bytes(model.encoder->memory_bytes());
+  info.set_num_parameters(model.num_parameters());
+  info.set_memory_bytes(model.memory_bytes());
   return info;
 }
 

@@ -106,7 +106,7 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRegistry::LoadAdmitted(const s
   if (!memory.ok()) return memory.status();
   absl::StatusOr<std::shared_ptr<const Model>> model = loader_(folder);
   if (!model.ok()) return model;
-  if (absl::Status status = memory->Resize((*model)->encoder->memory_bytes()); !status.ok()) return status;
+  if (absl::Status status = memory->Resize((*model)->memory_bytes()); !status.ok()) return status;
   struct Held {
     Admission::ModelMemory memory;
     std::shared_ptr<const Model> model;  // ends first

@@ -66,7 +66,7 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden,
-                         ::testing::Values("bge", "distilbert", "flagged", "gte", "joined", "lowered",
+                         ::testing::Values("bge", "dense", "distilbert", "flagged", "gte", "joined", "lowered",
                                            "multilingual_e5"),
                          [](const auto& info) { return std::string(info.param); });
 

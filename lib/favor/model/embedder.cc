@@ -22,10 +22,12 @@ struct EmbedState {
   AlignedBuffer<float> vectors;             // [num_tokens][encoder dimensions]
   std::vector<internal::WindowPool> pools;  // of all windows, in their order
   std::vector<size_t> first_pools;          // [num_windows + 1]
+  AlignedBuffer<float> pooled;              // [num_windows][that the model's first Dense takes], where it has any
 };
 
 absl::Status Check(const Model& model, const EmbedWindow& window) {
-  const int64_t dimensions = model.encoder->dimensions() * window.options.pooling.size();
+  if (absl::Status status = CheckPooling(model, window.options.pooling); !status.ok()) return status;
+  const int64_t dimensions = EmbedDimensions(model, {window.options.pooling, false, 0});
   if (window.options.dimensions < 0 || window.options.dimensions > dimensions) {
     return absl::InvalidArgumentError(
         absl::StrCat("dimensions is ", window.options.dimensions, ", must be 0 to ", dimensions, ", the model's"));
@@ -57,6 +59,21 @@ void CopyTokens(const EmbedWindow& window, const float* vectors, int64_t begin, 
   }
 }
 
+float* PooledVector(EmbedState* state, int64_t index) {
+  return state->pooled.data() + index * state->model->dense.front()->in_features();
+}
+
+// The model's modules Dense, one behind the other; the first coordinates of what the last one makes are the output.
+void ApplyDense(const Model& model, const float* pooled, int64_t dimensions, float* output) {
+  std::vector<float> vector, next;
+  for (const auto& module : model.dense) {
+    next.resize(module->out_features());
+    module->Apply(vector.empty() ? pooled : vector.data(), next.data());
+    std::swap(vector, next);
+  }
+  std::copy_n(vector.data(), dimensions, output);
+}
+
 void PoolTokens(EmbedState* state, int64_t index, int64_t begin, int64_t end) {
   const EmbedWindow& window = state->windows[index];
   const int64_t stride = state->model->encoder->dimensions();
@@ -66,18 +83,21 @@ void PoolTokens(EmbedState* state, int64_t index, int64_t begin, int64_t end) {
     return CopyTokens(window, vectors, begin, end, stride, dimensions);
   }
   for (size_t p = state->first_pools[index]; p < state->first_pools[index + 1]; ++p) state->pools[p].Take(begin, end);
-  const bool is_whole = window.input->windows.size() == 1;
-  if (end == state->offsets[index + 1] - state->offsets[index] && is_whole && window.options.normalize) {
-    Normalize(window.output, dimensions);
+  if (end < state->offsets[index + 1] - state->offsets[index]) return;
+  if (HasDense(*state->model, window.options.pooling)) {
+    ApplyDense(*state->model, PooledVector(state, index), dimensions, window.output);
   }
+  if (window.input->windows.size() == 1 && window.options.normalize) Normalize(window.output, dimensions);
 }
 
 // Of every pooling its coordinates, until there are as many as are asked for.
 void AppendPools(int64_t index, EmbedState* state) {
   const EmbedWindow& window = state->windows[index];
   const int64_t stride = state->model->encoder->dimensions(), begin = state->offsets[index];
-  float* output = window.output;
-  int64_t left = EmbedDimensions(*state->model, window.options);
+  const bool has_dense = HasDense(*state->model, window.options.pooling);
+  float* output = has_dense ? PooledVector(state, index) : window.output;
+  int64_t left = has_dense ? PooledDimensions(*state->model, window.options.pooling)
+                           : EmbedDimensions(*state->model, window.options);
   state->first_pools.push_back(state->pools.size());
   for (const Pooling pooling : window.options.pooling) {
     const int64_t dimensions = std::min(stride, left);
@@ -116,8 +136,25 @@ struct Combination {
 
 }  // namespace
 
+int64_t PooledDimensions(const Model& model, const Poolings& pooling) {
+  return model.encoder->dimensions() * pooling.size();
+}
+
+bool HasDense(const Model& model, const Poolings& pooling) { return !model.dense.empty() && pooling != Pooling::kNone; }
+
+absl::Status CheckPooling(const Model& model, const Poolings& pooling) {
+  if (!HasDense(model, pooling) || PooledDimensions(model, pooling) == model.dense.front()->in_features()) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(absl::StrCat("pooling makes vectors of ", PooledDimensions(model, pooling),
+                                                 " coordinates, the model's Dense takes ",
+                                                 model.dense.front()->in_features(), ", those of its own pooling"));
+}
+
 int64_t EmbedDimensions(const Model& model, const PoolOptions& options) {
-  return options.dimensions > 0 ? options.dimensions : model.encoder->dimensions() * options.pooling.size();
+  if (options.dimensions > 0) return options.dimensions;
+  return HasDense(model, options.pooling) ? model.dense.back()->out_features()
+                                          : PooledDimensions(model, options.pooling);
 }
 
 int64_t EmbedRows(const EmbedInput& input, const Poolings& pooling) {
@@ -138,6 +175,12 @@ absl::StatusOr<Job> PlanEmbedWindows(std::shared_ptr<const Model> model, std::ve
   auto vectors = AlignedBuffer<float>::Allocate(static_cast<int64_t>(state->ids.size()) * encoder.dimensions());
   if (!vectors.ok()) return vectors.status();
   state->vectors = *std::move(vectors);
+  if (!state->model->dense.empty()) {
+    const int64_t num_windows = static_cast<int64_t>(state->windows.size());
+    auto pooled = AlignedBuffer<float>::Allocate(num_windows * state->model->dense.front()->in_features());
+    if (!pooled.ok()) return pooled.status();
+    state->pooled = *std::move(pooled);
+  }
   absl::StatusOr<Job> job = encoder.Plan({state->ids, state->offsets}, attention, cancellation, state->vectors.data());
   if (!job.ok()) return job.status();
   job->phases.push_back(PoolPhase(std::move(state)));
@@ -193,10 +236,16 @@ int64_t EmbedScratchBytes(const Model& model, absl::Span<const int64_t> window_l
   // A vector that grows may be twice as large as what it holds; and at the moment that it grows, there are two.
   const int64_t per_token = 3 * sizeof(int32_t) + dimensions * sizeof(float);
   const int64_t num_pools = std::max<int64_t>(model.pooling.size(), 1);  // of a window
-  const int64_t per_window = 3 * (2 * sizeof(int64_t) + num_pools * sizeof(internal::WindowPool) + sizeof(EmbedWindow));
+  int64_t dense_floats = 0;                                              // of the longest vector that a Dense makes
+  for (const auto& module : model.dense) dense_floats = std::max(dense_floats, module->out_features());
+  const int64_t pooled_floats = model.dense.empty() ? 0 : model.dense.front()->in_features();
+  const int64_t per_window =
+      3 * (2 * sizeof(int64_t) + num_pools * sizeof(internal::WindowPool) + sizeof(EmbedWindow)) +
+      pooled_floats * sizeof(float);
+  const int64_t per_thread =
+      num_pools * internal::WindowPool::ScratchBytes(dimensions) + 2 * dense_floats * sizeof(float);
   const int64_t num_windows = static_cast<int64_t>(window_lengths.size());
-  return num_tokens * per_token + num_windows * per_window +
-         std::min<int64_t>(num_windows, num_threads) * num_pools * internal::WindowPool::ScratchBytes(dimensions) +
+  return num_tokens * per_token + num_windows * per_window + std::min<int64_t>(num_windows, num_threads) * per_thread +
          model.encoder->ScratchBytes(window_lengths, attention, num_threads);
 }
 

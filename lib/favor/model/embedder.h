@@ -22,7 +22,16 @@ struct PoolOptions {
   int64_t dimensions = 0;  // keeps the first so many, before normalising; 0: all
 };
 
-// Coordinates of an embedding: options.dimensions, or all that its poolings make, the encoder's from each.
+// Coordinates of a vector that these poolings make of a model's token vectors: the encoder's from each.
+int64_t PooledDimensions(const Model& model, const Poolings& pooling);
+
+// Whether the model's modules Dense come behind these poolings: behind any of a vector that they take, not kNone.
+bool HasDense(const Model& model, const Poolings& pooling);
+
+// InvalidArgumentError for poolings whose vectors the model's Dense does not take.
+absl::Status CheckPooling(const Model& model, const Poolings& pooling);
+
+// Coordinates of an embedding: options.dimensions, or all that its poolings and the modules Dense behind them make.
 int64_t EmbedDimensions(const Model& model, const PoolOptions& options);
 
 // Vectors of an item: 1, or with kNone one for each token that is used (a token in two windows counts once).
@@ -37,7 +46,8 @@ struct EmbedItem {
 
 // Plans a batch of items as one Job: the encoder over all their windows, packed without padding, then pooling. The
 // items' inputs and outputs, `attention` and `cancellation` must outlive the job. attention may be null: the model's
-// own. InvalidArgumentError for more dimensions than the poolings make, or an input without windows.
+// own. InvalidArgumentError for poolings that CheckPooling() refuses, more dimensions than are made, or an input
+// without windows.
 absl::StatusOr<Job> PlanEmbed(std::shared_ptr<const Model> model, std::vector<EmbedItem> items,
                               const EncoderAttention* attention, const Cancellation* cancellation);
 
@@ -48,7 +58,7 @@ struct EmbedWindow {
   PoolOptions options;
   // kNone: [EmbedRows()][EmbedDimensions()] of the whole input, of which the window writes its OwnedTokensOf(). Else
   // [EmbedDimensions()], the vector of the window; when the input has only this one, it is the embedding. When it has
-  // several, CombineWindows() makes the embedding of them.
+  // several, CombineWindows() makes the embedding of them: the model's Dense comes before it, normalising behind.
   float* output = nullptr;
 };
 

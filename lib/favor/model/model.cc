@@ -8,6 +8,7 @@
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "favor/base/hash128.h"
 #include "favor/format/file_io.h"
 #include "favor/format/json.h"
 #include "favor/format/json_fields.h"
@@ -63,7 +64,40 @@ absl::Status CheckTokenizer(const Model& model) {
       absl::StrCat("the tokenizer has ", ids, " ids, config.json allows for ", rows, " (", key, ")"));
 }
 
+// Each takes what stands before it makes.
+absl::Status ReadDense(const std::string& folder, const std::vector<std::string>& paths, Model* model) {
+  int64_t dimensions = model->encoder->dimensions() * model->pooling.size();
+  FieldHasher id;
+  id.AddBytes(model->id);
+  for (const std::string& path : paths) {
+    absl::StatusOr<DenseModule> module = DenseModule::Read(folder, path);
+    if (!module.ok()) return module.status();
+    if (module->in_features() != dimensions) {
+      return absl::InvalidArgumentError(absl::StrCat((fs::path(path) / "config.json").string(), ": in_features is ",
+                                                     module->in_features(), ", what stands before it makes ",
+                                                     dimensions, " coordinates"));
+    }
+    dimensions = module->out_features();
+    id.AddBytes(module->id());
+    model->dense.push_back(std::make_shared<const DenseModule>(*std::move(module)));
+  }
+  if (!paths.empty()) model->id = id.HexDigest128();
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+int64_t Model::num_parameters() const {
+  int64_t sum = encoder->num_parameters();
+  for (const auto& module : dense) sum += module->num_parameters();
+  return sum;
+}
+
+int64_t Model::memory_bytes() const {
+  int64_t sum = encoder->memory_bytes();
+  for (const auto& module : dense) sum += module->num_bytes();
+  return sum;
+}
 
 absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder) {
   absl::StatusOr<SentenceConfig> sentence = ReadSentenceConfig(folder);
@@ -98,6 +132,7 @@ absl::StatusOr<std::shared_ptr<const Model>> LoadModel(const std::string& folder
   model->max_tokens = sentence->max_tokens == 0 ? encoders : sentence->max_tokens;
   if (encoders > 0) model->max_tokens = std::min(model->max_tokens, encoders);
   if (absl::Status status = CheckTokenizer(*model); !status.ok()) return status;
+  if (absl::Status status = ReadDense(folder, sentence->dense, model.get()); !status.ok()) return status;
   return model;
 }
 

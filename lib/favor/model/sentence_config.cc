@@ -109,8 +109,11 @@ void ReadModules(const std::string& folder, const JsonValue& modules, SentenceCo
     const std::string type = module.RequiredString("type");
     const std::string path = module.String("path", "");
     const std::string kind = type.substr(type.rfind('.') + 1);
-    if (!kinds.insert(kind).second) {
+    if (!kinds.insert(kind).second && kind != "Dense") {
       module.FailValue("type", absl::StrCat("which is there twice: more than one ", kind, " is not supported"));
+    }
+    if (kind == "Dense" && kinds.count("Pooling") == 0) {
+      module.FailValue("type", "which stands before Pooling, must be behind it");
     }
     if (kind != "Normalize" && kinds.count("Normalize") > 0) {
       module.FailValue("type", "which stands behind Normalize, that must be the last one");
@@ -121,13 +124,15 @@ void ReadModules(const std::string& folder, const JsonValue& modules, SentenceCo
     const std::string file = (fs::path(path) / "config.json").string();
     if (absl::EndsWith(type, ".Pooling")) {
       pooling = file;
+    } else if (absl::EndsWith(type, ".Dense")) {
+      config->dense.push_back(path);
     } else if (absl::EndsWith(type, ".Normalize")) {
       config->normalizes = true;
       if (!path.empty()) normalize = file;
     } else if (absl::EndsWith(type, ".Transformer")) {
       config->transformer = path;
     } else {
-      module.FailValue("type", "must end in .Transformer, .Pooling or .Normalize");
+      module.FailValue("type", "must end in .Transformer, .Pooling, .Dense or .Normalize");
     }
   }
   // What is wrong with the list itself is named first.

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "favor/model/pooling.h"
@@ -11,13 +12,14 @@
 namespace favor {
 
 // How the token vectors of a model become an embedding, as the files of sentence-transformers say beside the model:
-// modules.json (Transformer, Pooling and Normalize are known, one of each), 1_Pooling/config.json,
+// modules.json (Transformer, Pooling, any number of Dense, and Normalize are known), 1_Pooling/config.json,
 // config_sentence_transformers.json, and those of transformer_module.h. A folder without them: the mean, not
 // normalised.
 struct SentenceConfig {
   std::string transformer;  // the path of configuration, weights and tokenizer in the folder; empty: the folder itself
   int64_t max_tokens = 0;   // 0: not said
   Poolings pooling = Pooling::kMean;
+  std::vector<std::string> dense;  // paths of the modules Dense in the folder
   bool normalizes = false;
   bool lowercases = false;  // texts, before they reach the tokenizer
   std::map<std::string, std::string> prompts;

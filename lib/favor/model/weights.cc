@@ -19,10 +19,10 @@ void Weights::Add(SafetensorsFile file, std::string name) {
   files_.push_back({std::move(file), std::move(name)});  // the tensors stay where they are
 }
 
-absl::StatusOr<Weights> Weights::Open(const std::string& path) {
+absl::StatusOr<Weights> Weights::Open(const std::string& path, const std::string& name) {
   absl::StatusOr<SafetensorsFile> file = SafetensorsFile::Open(path);
   if (!file.ok()) return file.status();
-  Weights weights(fs::path(path).filename().string());
+  Weights weights(name.empty() ? fs::path(path).filename().string() : name);
   weights.Add(*std::move(file), weights.file_name_);
   return weights;
 }

@@ -22,7 +22,8 @@ namespace favor {
 // buffers are empty. Thread-compatible.
 class Weights {
  public:
-  static absl::StatusOr<Weights> Open(const std::string& path);
+  // `name` is for errors; empty: the last part of the path.
+  static absl::StatusOr<Weights> Open(const std::string& path, const std::string& name = "");
   // The shards of an index (format/safetensors_index.h). All their tensors, as transformers has it: also those that the
   // index does not name; of a name that is there twice, the one in the later shard by name. InvalidArgumentError for a
   // tensor that is not in the shard which the index names, NotFoundError for a shard that is not there.

@@ -115,9 +115,9 @@ void GoldenModelFolder::WriteConfig(const std::string& raw) const {
   Write("config.json", text);
 }
 
-void GoldenModelFolder::WriteTensors(const std::string& file, const std::vector<OwnedTensor>& chosen) const {
+void GoldenModelFolder::WriteTensors(const std::string& file, const std::vector<OwnedTensor>& others) const {
   std::vector<StoredTensor> stored;
-  for (const OwnedTensor& each : chosen) {
+  for (const OwnedTensor& each : others) {
     stored.push_back({each.name, each.dtype, each.shape,
                       absl::MakeConstSpan(reinterpret_cast<const std::byte*>(each.data.data()), each.data.size())});
   }

@@ -42,6 +42,8 @@ class GoldenModelFolder {
   // Writes config.json, of which `raw`, when given, takes the place of every "@" with its quotes.
   void WriteConfig(const std::string& raw = "") const;
   void WriteWeights() const;
+  // Writes others to a file.
+  void WriteTensors(const std::string& file, const std::vector<OwnedTensor>& others) const;
   // Writes them to so many shards and an index, one tensor to each in turn, in the place of model.safetensors.
   void WriteShards(int num_shards) const;
   static std::string ShardName(int shard, int num_shards);  // from 0
@@ -54,8 +56,6 @@ class GoldenModelFolder {
   std::vector<OwnedTensor> tensors;  // without those of the golden itself
 
  private:
-  void WriteTensors(const std::string& file, const std::vector<OwnedTensor>& chosen) const;
-
   std::string folder_;
 };
 

@@ -355,6 +355,7 @@ TEST(LoadModel, MalformedFilesOfSentenceTransformersAreNamed) {
       {"modules.json", "[7]", {"modules.json", "modules[0]"}},
       {"modules.json", "[{}]", {"modules.json", "modules[0].type"}},
       {"modules.json", R"([{"type": 1}])", {"modules.json", "modules[0].type"}},
+      {"modules.json", R"([{"type": "sentence_transformers.models.LSTM"}])", {"modules.json", "modules[0].type"}},
       {"modules.json", R"([{"type": "sentence_transformers.models.Dense"}])", {"modules.json", "modules[0].type"}},
       {"modules.json", R"([{"type": "x.Transformer"}, {"type": "y.Transformer"}])", {"modules[1].type", "twice"}},
       {"modules.json",

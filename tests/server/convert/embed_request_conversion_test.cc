@@ -124,6 +124,25 @@ TEST(EmbedSettings, HaveTheDimensionsOfAllPoolingsThatAModelJoins) {
   }
 }
 
+// Of 24 dimensions, cls and mean joined, 16 behind its Dense.
+TEST(EmbedSettings, RefuseAPoolingThatTheModelsDenseDoesNotTake) {
+  const NamedModel model{"dense", "", LoadModel(FAVOR_TEST_DATA_DIR "/models/sentence/dense").value()};
+  const auto error = [&model](v1::Pooling pooling, int64_t dimensions) {
+    v1::EmbedRequest request;
+    request.set_pooling(pooling);
+    request.set_dimensions(dimensions);
+    return ReadEmbedSettings(request, model).status();
+  };
+  EXPECT_TRUE(error(v1::POOLING_UNSPECIFIED, 16).ok());
+  EXPECT_THAT(error(v1::POOLING_UNSPECIFIED, 17).message(), HasSubstr("dimensions is 17, must be 0 to 16"));
+  EXPECT_TRUE(error(v1::POOLING_NONE, 24).ok());
+  EXPECT_THAT(error(v1::POOLING_NONE, 25).message(), HasSubstr("dimensions is 25, must be 0 to 24"));
+  const absl::Status status = error(v1::POOLING_MEAN, 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_EQ(FieldOf(status), "pooling");
+  EXPECT_THAT(status.message(), HasSubstr("pooling makes vectors of 24 coordinates, the model's Dense takes 48"));
+}
+
 TEST(EmbedSettings, RefuseAnOverlapOutOfBoundsWhenThereAreToBeWindows) {
   const auto windows_of_overlap = [](int64_t overlap) {
     return [overlap](auto& request) {

@@ -81,7 +81,7 @@ def write_json(path: Path, value: object) -> None:
 
 
 def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False, lowers=False,
-                flags=False, shards=False):
+                flags=False, shards=False, dense=()):
     make_everything_count(encoder)
     if half:
         encoder = encoder.half()
@@ -90,6 +90,9 @@ def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_toke
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(parts)
     transformer = models.Transformer(str(parts), max_seq_length=max_tokens)
     modules = [transformer, models.Pooling(encoder.config.hidden_size, pooling_mode=pooling)]
+    for sizes in dense:
+        modules.append(models.Dense(**sizes))
+        make_everything_count(modules[-1])
     if normalizes:
         modules.append(models.Normalize())
     model = SentenceTransformer(modules=modules, prompts=prompts, default_prompt_name=default, device="cpu")
@@ -156,6 +159,11 @@ def main() -> None:
                                          ["weightedmean", "cls", "mean_sqrt_len_tokens"], True, 24, {}, None, half=True, shards=True),
         "flagged": lambda to: save_folder(to, bert("flagged", uncased, **small), uncased, bert_names, list(FLAGS.values()), False,
                                           64, {}, None, half=True, flags=True),
+        "dense": lambda to: save_folder(to, bert("dense", uncased, **small), uncased, bert_names, ["cls", "mean"], True, 24, {}, None,
+                                        half=True, dense=[
+                                            {"in_features": 48, "out_features": 20},
+                                            {"in_features": 20, "out_features": 16, "bias": False,
+                                             "activation_function": torch.nn.Identity()}]),
         "distilbert": lambda to: save_folder(to, distilbert("distilbert", uncased), uncased, bert_names, "mean", True, 40, {}, None,
                                              half=True),
     }
