@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "favor/format/json_fields.h"
+#include "favor/model/mpnet_bias.h"
 #include "favor/projection/projection.h"
 
 namespace favor {
@@ -32,12 +33,13 @@ kernels::Activation ParseActivation(const JsonFields& fields, const char* key) {
   return kernels::Activation::kNone;
 }
 
-// Of RoBERTa and what has its layers.
+// Of RoBERTa and what has its layers. MPNet's is 1 whatever config.json says.
 void ParsePaddingPositions(const JsonFields& fields, BertConfig* config) {
-  config->padding_id = fields.Integer("pad_token_id", 1, 0, kMostRows);
+  config->padding_id = config->is_mpnet() ? 1 : fields.Integer("pad_token_id", 1, 0, kMostRows);
   config->first_position = config->padding_id + 1;
   if (config->first_position >= config->num_positions) {
-    fields.FailValue("pad_token_id", "leaves no positions: they start behind it");
+    const char* key = config->is_mpnet() ? "max_position_embeddings" : "pad_token_id";
+    fields.FailValue(key, "leaves no positions: they start behind that of the padding");
   }
 }
 
@@ -69,9 +71,12 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   config.activation = ParseActivation(fields, keys.activation);
   config.epsilon = 1e-12;
   if (!config.is_distilbert()) {
-    config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
+    if (!config.is_mpnet()) config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
     config.epsilon = fields.Number("layer_norm_eps", config.epsilon, 0, 1);
     if (config.model_type != "bert" && config.model_type != "electra") ParsePaddingPositions(fields, &config);
+  }
+  if (config.is_mpnet() && fields.Integer("relative_attention_num_buckets", kMpnetBuckets) != kMpnetBuckets) {
+    fields.FailValue("relative_attention_num_buckets", absl::StrCat("must be ", kMpnetBuckets));
   }
   if (fields.String("position_embedding_type", "absolute") != "absolute") {
     fields.FailValue("position_embedding_type", "must be absolute");

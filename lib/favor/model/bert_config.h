@@ -11,9 +11,9 @@
 namespace favor {
 
 // The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa, CamemBERT,
-// DistilBERT and ELECTRA.
+// DistilBERT, ELECTRA and MPNet (Song et al. 2020).
 struct BertConfig {
-  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"
+  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"
   int64_t vocabulary_size = 0;
   int64_t hidden_size = 0;
   int64_t embedding_size = 0;  // of the tables' rows; ELECTRA's may differ from hidden_size
@@ -24,16 +24,17 @@ struct BertConfig {
   int64_t first_position = 0;  // row of the first token; RoBERTa starts behind that of its padding token
   // The id whose row of positions is its own number and which does not advance those of others; none: -1.
   int64_t padding_id = -1;
-  int64_t num_token_types = 0;  // DistilBERT has none
+  int64_t num_token_types = 0;  // DistilBERT and MPNet have none
   double epsilon = 0;           // of the layer norms
   kernels::Activation activation = kernels::Activation::kGelu;
 
   bool is_distilbert() const { return model_type == "distilbert"; }
+  bool is_mpnet() const { return model_type == "mpnet"; }
   int64_t max_tokens() const { return num_positions - first_position; }
 };
 
 // Reads a config.json of Hugging Face. InvalidArgumentError, naming the key, for what is missing, out of bounds or not
-// supported: relative positions, decoders, cross attention, activations that are not of DenseLayer.
+// supported: relative positions but MPNet's, decoders, cross attention, activations that are not of DenseLayer.
 absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& config);
 
 }  // namespace favor

@@ -1,6 +1,7 @@
 #include "favor/model/bert_encoder.h"
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -10,6 +11,7 @@
 #include "favor/model/block_stages.h"
 #include "favor/model/block_stream.h"
 #include "favor/model/dense_layer.h"
+#include "favor/model/mpnet_bias.h"
 #include "favor/model/norm.h"
 #include "favor/model/packed_heads.h"
 #include "favor/model/token_blocks.h"
@@ -43,6 +45,10 @@ constexpr TensorNames kBertNames = {"encoder.layer.",       "attention.self.quer
 constexpr TensorNames kDistilbertNames = {"transformer.layer.", "attention.q_lin", "attention.k_lin", "attention.v_lin",
                                           "attention.out_lin",  "sa_layer_norm",   "ffn.lin1",        "ffn.lin2",
                                           "output_layer_norm",  "n_layers"};
+
+constexpr TensorNames kMpnetNames = {
+    "encoder.layer.",      "attention.attn.q",   "attention.attn.k", "attention.attn.v", "attention.attn.o",
+    "attention.LayerNorm", "intermediate.dense", "output.dense",     "output.LayerNorm", "num_hidden_layers"};
 
 struct Layer {
   DenseLayer queries_keys_values;  // one below the other
@@ -94,7 +100,10 @@ class BertEncoder : public Encoder {
   // Floats that a chain of stages needs beside the batch's own buffers.
   int64_t ScratchFloats(int64_t tiles_per_block) const;
 
-  const TensorNames& names() const { return config_.is_distilbert() ? kDistilbertNames : kBertNames; }
+  const TensorNames& names() const {
+    return config_.is_distilbert() ? kDistilbertNames : config_.is_mpnet() ? kMpnetNames : kBertNames;
+  }
+  void ReadBias(const std::string& prefix, Weights* weights);
   void ReadPositions(const std::string& prefix, Weights* weights);
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
   void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const;
@@ -112,10 +121,10 @@ class BertEncoder : public Encoder {
 
   BertConfig config_;
   WordTable words_;
-  AlignedBuffer<float>
-      positions_;  // [num_positions][embedding_size], the vector of token type 0 added, if there is one
+  AlignedBuffer<float> positions_;  // [num_positions][embedding_size], with the vector of token type 0, if there is one
   Norm embedding_norm_;
-  DenseLayer embedding_projection_;  // where embedding_size is not hidden_size
+  DenseLayer embedding_projection_;   // where embedding_size is not hidden_size
+  std::optional<RelativeBias> bias_;  // of MPNet's attention
   std::vector<Layer> layers_;
   int64_t num_parameters_ = 0;
 };
@@ -123,7 +132,7 @@ class BertEncoder : public Encoder {
 // The prefix of the model around the encoder, or nothing.
 std::string Prefix(Weights* weights) {
   constexpr char kWords[] = "embeddings.word_embeddings.weight";
-  for (const char* prefix : {"", "bert.", "roberta.", "distilbert.", "electra.", "model.", "0.auto_model."}) {
+  for (const char* prefix : {"", "bert.", "roberta.", "distilbert.", "electra.", "mpnet.", "model.", "0.auto_model."}) {
     if (weights->Has(absl::StrCat(prefix, kWords))) return prefix;
   }
   if (const StoredTensor* other = weights->FindEnding(absl::StrCat(".", kWords)); other != nullptr) {
@@ -142,6 +151,7 @@ BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(c
   if (width != config.hidden_size) {
     embedding_projection_ = DenseLayer::Read({prefix + "embeddings_project"}, config.hidden_size, width, true, weights);
   }
+  if (config.is_mpnet()) ReadBias(prefix, weights);
   for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
     layers_.push_back(ReadLayer(absl::StrCat(prefix, names().layers, i, "."), weights));
   }
@@ -165,6 +175,15 @@ void BertEncoder::ReadPositions(const std::string& prefix, Weights* weights) {
   }
 }
 
+void BertEncoder::ReadBias(const std::string& prefix, Weights* weights) {
+  const std::string name = prefix + "encoder.relative_attention_bias.weight";
+  const AlignedBuffer<float> table = weights->Read(name, {kMpnetBuckets, config_.num_heads});
+  if (!weights->status().ok()) return;
+  absl::StatusOr<RelativeBias> bias = MpnetBias(table.data(), config_.num_heads, config_.max_tokens());
+  if (!bias.ok()) return weights->Fail(absl::StrCat(name, ": ", bias.status().message()));
+  bias_ = *std::move(bias);
+}
+
 Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const {
   const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
   const TensorNames& names = this->names();
@@ -181,7 +200,7 @@ Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const 
 
 int64_t BertEncoder::memory_bytes() const {
   int64_t bytes = words_.num_bytes() + positions_.size() * static_cast<int64_t>(sizeof(float));
-  bytes += embedding_projection_.num_bytes();
+  bytes += embedding_projection_.num_bytes() + (bias_ ? bias_->num_bytes() : 0);
   for (const Layer& layer : layers_) {
     for (const DenseLayer* dense : {&layer.queries_keys_values, &layer.attention_output, &layer.up, &layer.down}) {
       bytes += dense->num_bytes();
@@ -193,6 +212,10 @@ int64_t BertEncoder::memory_bytes() const {
 absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
   if (spec.causal) return absl::InvalidArgumentError("attention.causal is true, the model was trained without");
   if (spec.scale) return absl::InvalidArgumentError("attention.scale is set, it is the model's own");
+  if (bias_ && spec.mode != AttentionMode::kExact) {
+    return absl::InvalidArgumentError(
+        "attention.features is set, the model adds a bias of positions to its scores: its attention is exact only");
+  }
   return absl::OkStatus();
 }
 
@@ -263,6 +286,7 @@ std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& se
     call.inputs.keys = inputs.View(config_.num_heads, config_.num_heads, first, length);
     call.inputs.values = inputs.View(2 * config_.num_heads, config_.num_heads, first, length);
     call.inputs.projection = projection;
+    call.inputs.relative_bias = bias_ ? &*bias_ : nullptr;
     call.output = context.View(0, config_.num_heads, first, length);
     calls.push_back(std::move(call));
   }

@@ -15,13 +15,13 @@ namespace favor {
 //   x = norm(words[id] + positions[row] + types[0])
 //   each layer: x = norm(x + W_o attention(x)), then x = norm(x + W_2 f(W_1 x))
 //
-// where row is a token's place; in RoBERTa, first_position more than the number of tokens before it that are not
-// padding, and for padding itself first_position - 1. DistilBERT has no types; where
-// ELECTRA's tables have another width, a dense layer makes x of them. Padding is attended to as any token is:
-// no input is padded here.
+// where row is a token's place; in RoBERTa and MPNet, first_position more than the number of tokens before it that are
+// not padding, and for padding itself first_position - 1. DistilBERT and MPNet have no types; where ELECTRA's tables
+// have another width, a dense layer makes x of them; MPNet adds a bias of distances to its scores (mpnet_bias.h).
+// Padding is attended to as any token is: no input is padded here.
 //
-// Attention is exact; FAVOR+ on request approximates it. Tensors have the names of Hugging Face's BertModel
-// or DistilBertModel, with or without the prefix of the model around it ("bert.", "roberta.", "electra.").
+// Attention is exact; FAVOR+ on request approximates it, but not MPNet's. Tensors have the names of Hugging Face's
+// BertModel, DistilBertModel or MPNetModel, with or without the prefix of the model around it ("bert.", "roberta.").
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadBertEncoder(const BertConfig& config, Weights* weights);
 
 }  // namespace favor

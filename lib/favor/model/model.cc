@@ -40,13 +40,13 @@ absl::StatusOr<EncoderConfig> ParseEncoderConfig(const JsonValue& config) {
     return absl::InvalidArgumentError("config.json: model_type is missing, it names the architecture");
   }
   const std::string& name = *type->string();
-  for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra"}) {
+  for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"}) {
     if (name == bert) return AnyConfig(ParseBertConfig(config));
   }
   if (name == "performer-pytorch") return AnyConfig(ParsePerformerConfig(config));
   return absl::InvalidArgumentError(
       absl::StrCat("config.json: model_type is ", type->Description(),
-                   ", must be bert, roberta, xlm-roberta, camembert, distilbert, electra or performer-pytorch"));
+                   ", must be bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet or performer-pytorch"));
 }
 
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& config, Weights* weights) {

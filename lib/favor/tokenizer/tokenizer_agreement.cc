@@ -105,6 +105,7 @@ std::string ClassOfModel(const JsonValue& model) {
   const JsonValue* type = model.Find("model_type");
   const std::string name = type == nullptr || type->string() == nullptr ? "" : *type->string();
   if (name == "bert" || name == "distilbert" || name == "electra") return "BertTokenizer";
+  if (name == "mpnet") return "MPNetTokenizer";
   if (name == "roberta") return "RobertaTokenizer";
   return name == "xlm-roberta" ? "XLMRobertaTokenizer" : "";
 }
@@ -119,7 +120,7 @@ absl::Status CheckAgreement(const JsonValue& json, const Tokenizer& tokenizer, c
   if (name == "BertJapaneseTokenizer") {
     settings.FailClass("which is not implemented: transformers does not look at tokenizer.json then");
   }
-  if (TokenizerSettings::IsBertClass(name)) {
+  if (TokenizerSettings::IsBertClass(name) || name == "MPNetTokenizer") {
     CheckNormalizer(root, settings);
     CheckFrame(root, settings, "cls_token", tokenizer.prefix(), tokenizer);
     CheckFrame(root, settings, "sep_token", tokenizer.suffix(), tokenizer);

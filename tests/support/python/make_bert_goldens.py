@@ -6,7 +6,8 @@
 A file holds the model's state_dict in float32 under its own names, `golden.tokens` (int64, [batch, length]),
 `golden.encodings` (float64, the last hidden state, every token of type 0), and in the metadata `config`, which is the
 model's config.json. `golden.token_types` and `golden.encodings_with_types` are the same with both token types, where
-the model has two; DistilBERT has none. A RoBERTa's tokens have its padding token among them, attended to as any other.
+the model has two; DistilBERT and MPNet have none. The tokens of a RoBERTa and of an MPNet have the padding token among
+them, attended to as any other.
 """
 
 import json
@@ -27,6 +28,9 @@ from transformers import (
     ElectraConfig,
     ElectraForPreTraining,
     ElectraModel,
+    MPNetConfig,
+    MPNetForMaskedLM,
+    MPNetModel,
     PretrainedConfig,
     RobertaConfig,
     RobertaModel,
@@ -44,6 +48,7 @@ class Case:
     is_roberta: bool = False
     is_distilbert: bool = False
     electra_width: int = 0  # of an ELECTRA's tables
+    is_mpnet: bool = False
     with_prefix: bool = False  # names as a masked language model has them: bert.embeddings..., cls.predictions...
     sinusoidal: bool = False  # positions of DistilBERT
 
@@ -58,6 +63,8 @@ CASES = [
     Case("distilbert", "gelu", batch_size=2, num_hidden_layers=2, is_distilbert=True),
     Case("electra", "gelu", batch_size=2, electra_width=16),
     Case("electra_discriminator", "gelu", electra_width=24, with_prefix=True),
+    Case("mpnet", "gelu", length=180, num_hidden_layers=2, layer_norm_eps=1e-5, is_mpnet=True),
+    Case("mpnet_masked_lm", "relu", is_mpnet=True, with_prefix=True),
     Case("distilbert_masked_lm", "relu", is_distilbert=True, with_prefix=True, sinusoidal=True),
 ]
 
@@ -68,6 +75,13 @@ def config_of(case: Case) -> PretrainedConfig:
             vocab_size=50, dim=24, n_heads=3, n_layers=case.num_hidden_layers, hidden_dim=40, max_position_embeddings=60,
             activation=case.hidden_act, sinusoidal_pos_embds=case.sinusoidal, attn_implementation="eager",
             architectures=["DistilBertForMaskedLM" if case.with_prefix else "DistilBertModel"],
+        )
+    if case.is_mpnet:
+        return MPNetConfig(
+            vocab_size=50, hidden_size=24, num_attention_heads=3, num_hidden_layers=case.num_hidden_layers,
+            intermediate_size=40, max_position_embeddings=300, hidden_act=case.hidden_act,
+            layer_norm_eps=case.layer_norm_eps, attn_implementation="eager",
+            architectures=["MPNetForMaskedLM" if case.with_prefix else "MPNetModel"],
         )
     encoder, whole = ("ElectraModel", "ElectraForPreTraining") if case.electra_width else ("BertModel", "BertForMaskedLM")
     config_class = ElectraConfig if case.electra_width else RobertaConfig if case.is_roberta else BertConfig
@@ -98,6 +112,8 @@ def make(case: Case, folder: Path) -> int:
     config = config_of(case)
     if case.is_distilbert:
         model_class = DistilBertForMaskedLM if case.with_prefix else DistilBertModel
+    elif case.is_mpnet:
+        model_class = MPNetForMaskedLM if case.with_prefix else MPNetModel
     elif case.electra_width:
         model_class = ElectraForPreTraining if case.with_prefix else ElectraModel
     else:
@@ -113,7 +129,7 @@ def make(case: Case, folder: Path) -> int:
     encoder = (model.base_model if case.with_prefix else model).double()
     tokens = torch.randint(config.vocab_size, (case.batch_size, case.length))
     types = (torch.arange(case.length) >= case.length // 2).long().expand_as(tokens)
-    if case.is_roberta:
+    if case.is_roberta or case.is_mpnet:
         tokens[0, [0, 5, 6, case.length - 1]] = config.pad_token_id
     with torch.no_grad():
         tensors |= {"golden.tokens": tokens, "golden.encodings": encoder(tokens).last_hidden_state}
