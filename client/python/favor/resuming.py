@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import random
 import threading
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Unpack
 
 import grpc
 
 from favor import _methods
 from favor._answers import AnswerIterator, AsyncAnswerIterator
+from favor._course import Course, ResumeOptions
 from favor._proto import attention_pb2
-from favor._replay import ReplayLog, is_break, with_text
+from favor._replay import ReplayLog
 from favor.aio import AsyncClient
 from favor.attention import AttendReport
 from favor.client import Client
 from favor.errors import CancelledError, DeadlineExceededError, FavorError, UnavailableError
-from favor.options import LONGEST_WAIT, call_deadline, check_durations
+from favor.options import LONGEST_WAIT
 from favor.streams import (
     AsyncAttentionChunks,
     AttentionChunks,
@@ -30,84 +29,6 @@ from favor.streams import (
     as_async,
     opening,
 )
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResumeOptions:
-    """When a resuming stream goes on elsewhere, and what it keeps for that."""
-
-    checkpoint_every: int = 16
-    """The state is asked for, as a checkpoint, after so many chunks, and earlier after half of max_kept_bytes. What was
-    sent since the last one is kept: at most twice as many chunks, and max_kept_bytes and a chunk."""
-    max_kept_bytes: int = 256 << 20
-    give_checkpoints: bool = False
-    """Checkpoints are among the answers too, each behind those to all chunks it holds."""
-    answer_timeout: float | None = 60.0
-    """Seconds that a server may owe an answer before it counts as gone; None: any time. It must be more than a chunk
-    takes on a busy server."""
-    max_attempts: int = 20
-    """Attempts one after the other that may fail without bringing anything new."""
-    initial_backoff: float = 0.1
-    """Once all servers have failed, round n (from 0) waits `initial_backoff * 2**n` seconds, `max_backoff` at most,
-    times a random factor between 0.5 and 1. A server that says when to come back is left alone until then."""
-    max_backoff: float = 5.0
-    on_break: Callable[[FavorError], None] | None = None
-    """Told why a stream broke that is about to be gone on with."""
-
-    def __post_init__(self) -> None:
-        for name in ("checkpoint_every", "max_kept_bytes", "max_attempts"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, the least is 1")
-        check_durations(self, "", "initial_backoff", "max_backoff")
-        if self.answer_timeout is not None and not self.answer_timeout > 0:
-            raise ValueError(f"answer_timeout is {self.answer_timeout} s, and must be above 0")
-
-
-class _Course:
-    """Which server is next, and when."""
-
-    def __init__(
-        self, clients: Sequence[Client] | Sequence[AsyncClient], options: ResumeOptions, deadline: float | None
-    ) -> None:
-        if not clients:
-            raise ValueError("clients is empty")
-        self.server = 0
-        self.num_resumes = 0
-        self._clients = clients
-        self._options = options
-        deadline = call_deadline(deadline, clients[0].options)
-        self._end = None if deadline is None else time.monotonic() + deadline
-        self._not_before = [0.0] * len(clients)
-        self._failures = 0  # since something new came
-
-    def left(self) -> float | None:
-        """Seconds that the whole stream still has."""
-        return None if self._end is None else max(self._end - time.monotonic(), 0.001)
-
-    def delay_after(self, error: FavorError, brought_something: bool) -> float:
-        """Moves on to the next server; seconds to wait before it is asked. Raises the error when this was the end."""
-        now = time.monotonic()
-        here = self._clients[self.server].options.endpoint
-        are_closed = all(client._transport.is_closed for client in self._clients)
-        if are_closed or not is_break(error) or (self._end is not None and now >= self._end):
-            raise with_text(error, here)
-        self._failures = 1 if brought_something else self._failures + 1
-        if self._failures >= self._options.max_attempts:
-            raise with_text(error, f"{here}, after {self._failures} attempts that brought nothing new")
-        if self._options.on_break is not None:
-            self._options.on_break(with_text(error, here))
-        self.num_resumes += 1
-        self._not_before[self.server] = now + (error.retry_delay or 0.0)
-        self.server = (self.server + 1) % len(self._clients)
-        rounds, rest = divmod(self._failures, len(self._clients))
-        if rest == 0:
-            full = min(self._options.initial_backoff * 2.0 ** min(rounds - 1, 60), self._options.max_backoff)
-            after = now + full * random.uniform(0.5, 1.0)
-            self._not_before = [max(time_, after) for time_ in self._not_before]
-        delay = min(max(self._not_before[self.server] - now, 0.0), LONGEST_WAIT)
-        if self._end is not None and now + delay >= self._end:
-            raise with_text(error, here)
-        return delay
 
 
 def _stream_is_closed() -> CancelledError:
@@ -129,6 +50,19 @@ class _Shared:
         self._all_said = False  # by the call under way: the server owes its end
         self.is_silent = False  # the call was cancelled for it
         self._heard = 0.0  # when the server last took or gave something
+
+    def has_work(self) -> bool:
+        """Whether there is a reason for another call, or for none ever: without one it would hold a server's place for
+        nothing, and end as idle."""
+        return self.closed or self.no_more or not self.log.all_answered
+
+    def is_done(self) -> bool:
+        """Whether all is answered. Raises what the caller's chunks raised, and CancelledError when it was closed."""
+        if self.closed:
+            raise _stream_is_closed()
+        if self.failure is not None:
+            raise self.failure
+        return self.no_more and self.log.all_answered and self.log.num_answers > 0
 
     def begin_call(self) -> tuple[int, list[bytes]]:
         """The number of a new call, and the messages it begins with; CancelledError when there is to be none."""
@@ -192,19 +126,16 @@ class _Shared:
         self._cancel, self.is_silent = None, True
 
     def end_call(self, failure: FavorError | None) -> FavorError | None:
-        """Why the stream is to go on elsewhere; None: it is at its end. Raises what the caller's chunks raised, and
-        CancelledError when it was closed."""
+        """Why the stream is to go on elsewhere; None: it is at its end. Raises what `is_done` does."""
         self._call += 1
         self._cancel, self._reading = None, False
-        if self.closed:
-            raise _stream_is_closed()
-        if self.failure is not None:
-            raise self.failure
+        if self.is_done():
+            return None
         if self.is_silent:
             text = f"the server owed an answer for {self._answer_timeout} s"
             failure = DeadlineExceededError(grpc.StatusCode.DEADLINE_EXCEEDED, text)
-        if self.no_more and self.log.all_answered and (failure is None or self.log.num_answers > 0):
-            return None
+        if self.no_more and self.log.all_answered and failure is None:
+            return None  # without any chunk, the server's word is awaited
         early = "the server ended the stream before its last answer"
         return failure or UnavailableError(grpc.StatusCode.UNAVAILABLE, early)
 
@@ -215,7 +146,7 @@ class _Shared:
 class _Blocking:
     """One thread feeds the log, gRPC's own sends from it, one watches, and the caller's reads."""
 
-    def __init__(self, shared: _Shared, clients: Sequence[Client], course: _Course) -> None:
+    def __init__(self, shared: _Shared, clients: Sequence[Client], course: Course) -> None:
         self._shared = shared
         self._clients = clients
         self._course = course
@@ -225,7 +156,7 @@ class _Blocking:
         threading.Thread(target=self._feed, args=(chunks,), daemon=True).start()
         threading.Thread(target=self._watch, daemon=True).start()
         try:
-            while True:
+            while self._await_work():
                 before = self._shared.log.num_answers
                 failure = yield from self._call(self._clients[self._course.server])
                 with self._changed:
@@ -238,6 +169,15 @@ class _Blocking:
                     self._changed.wait_for(lambda: self._shared.closed, delay)
         finally:
             self.end()
+
+    def _await_work(self) -> bool:
+        """Until another call has something to send. False: the stream is at its end."""
+        with self._changed:
+            self._changed.wait_for(self._shared.has_work, self._course.left())
+            if self._shared.is_done():
+                return False
+        self._course.on_call()
+        return True
 
     def end(self) -> None:
         with self._changed:
@@ -316,17 +256,18 @@ class _Blocking:
 class _Asynchronous:
     """The same for asyncio: tasks in the place of threads."""
 
-    def __init__(self, shared: _Shared, clients: Sequence[AsyncClient], course: _Course) -> None:
+    def __init__(self, shared: _Shared, clients: Sequence[AsyncClient], course: Course) -> None:
         self._shared = shared
         self._clients = clients
         self._course = course
         self._changed = asyncio.Condition()
         self._closed = asyncio.Event()
+        self._fed = asyncio.Event()  # or closed, since it was last cleared
 
     async def run(self, chunks: AsyncAttentionChunks) -> AsyncGenerator[StreamAnswer, None]:
         tasks = [asyncio.ensure_future(self._feed(chunks)), asyncio.ensure_future(self._watch())]
         try:
-            while True:
+            while await self._await_work():
                 before = self._shared.log.num_answers
                 failure: FavorError | None = None
                 async with contextlib.aclosing(self._call(self._clients[self._course.server])) as answers:
@@ -350,9 +291,21 @@ class _Asynchronous:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def _await_work(self) -> bool:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._course.left()):
+                while not self._shared.has_work():
+                    self._fed.clear()
+                    await self._fed.wait()
+        if self._shared.is_done():
+            return False
+        self._course.on_call()
+        return True
+
     def end(self) -> None:
         self._shared.close()
         self._closed.set()
+        self._fed.set()
 
     async def _feed(self, chunks: AsyncAttentionChunks) -> None:
         try:
@@ -361,11 +314,13 @@ class _Asynchronous:
                 async with self._changed:
                     await self._changed.wait_for(self._shared.log.has_room)
                     self._shared.log.append(*message)
+                    self._fed.set()
                     self._changed.notify_all()
         except BaseException as failure:  # raised where answers are read; of a task that is cancelled, no more
             self._shared.failure = failure
         async with self._changed:
             self._shared.no_more = True
+            self._fed.set()
             self._changed.notify_all()
 
     async def _watch(self) -> None:
@@ -449,7 +404,7 @@ class ResumingStream(AnswerIterator[StreamAnswer]):
         **options: Unpack[StreamOptions],
     ) -> None:
         self._shared = _shared(resume, options)
-        self._course = _Course(clients, resume, deadline)
+        self._course = Course(clients, resume, deadline)
         work = _Blocking(self._shared, clients, self._course)
         super().__init__((work.run(chunks), work.end))
 
@@ -477,7 +432,7 @@ class AsyncResumingStream(AsyncAnswerIterator[StreamAnswer]):
         **options: Unpack[StreamOptions],
     ) -> None:
         self._shared = _shared(resume, options)
-        self._course = _Course(clients, resume, deadline)
+        self._course = Course(clients, resume, deadline)
         work = _Asynchronous(self._shared, clients, self._course)
         super().__init__((work.run(chunks), work.end))
 

@@ -19,6 +19,13 @@ async def awaited(values: Iterable[Any]) -> AsyncIterator[Any]:
         yield value
 
 
+async def waited_for(values: Iterable[Any]) -> AsyncIterator[Any]:
+    """The same for values that take their time, and are not None: other tasks go on meanwhile."""
+    iterator = iter(values)
+    while (value := await asyncio.to_thread(next, iterator, None)) is not None:
+        yield value
+
+
 async def no_task_is_left() -> None:
     """Waits until the caller's task is the only one; gRPC's own end a moment later."""
     end = time.monotonic() + 20

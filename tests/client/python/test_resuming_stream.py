@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import itertools
 import signal
 import threading
 import time
@@ -9,7 +10,7 @@ import time
 import grpc
 import numpy as np
 import pytest
-from both_clients import awaited, both, no_task_is_left
+from both_clients import awaited, both, no_task_is_left, waited_for
 from fake_server import FakeServer, Failure
 from favord import BINARY, favord_process
 from test_attend_stream import ONES, answer_chunks, await_that, num_threads
@@ -22,7 +23,7 @@ needs_favord = pytest.mark.skipif(not BINARY, reason="FAVORD_BINARY is not set")
 QUICK = {"initial_backoff": 0.001, "max_backoff": 0.01}
 
 
-def resume(asynchronous, endpoints, chunks, on_answer=lambda answer: None, options=None, **arguments):
+def resume(asynchronous, endpoints, chunks, on_answer=lambda answer: None, options=None, as_async=awaited, **arguments):
     """All answers, and the stream; on_answer is called with each as it comes."""
     arguments["resume"] = favor.ResumeOptions(**(QUICK | (options or {})))
     answers = []
@@ -35,7 +36,7 @@ def resume(asynchronous, endpoints, chunks, on_answer=lambda answer: None, optio
 
     async def run():
         clients = [favor.AsyncClient(endpoint) for endpoint in endpoints]
-        stream = favor.AsyncResumingStream(clients, awaited(chunks), **arguments)
+        stream = favor.AsyncResumingStream(clients, as_async(chunks), **arguments)
         try:
             async for answer in stream:
                 answers.append(answer)
@@ -208,6 +209,78 @@ def test_attempts_and_the_deadline_are_bounded(asynchronous):
             options = {"max_attempts": 10**6}
             resume(asynchronous, [server.endpoint], numbered(5), options=options, deadline=0.5)
         assert time.monotonic() - begin < 10
+
+
+@both
+def test_a_source_that_pauses_holds_no_place_of_a_server_meanwhile(asynchronous):
+    """As with a server whose stream-idle-timeout is shorter than the pause."""
+    counting = Counting()
+    broken, goes_on = threading.Event(), threading.Event()
+
+    def idle():
+        return Failure(grpc.StatusCode.DEADLINE_EXCEEDED, "the client sent no message for 1s")
+
+    def answer(requests):
+        if not counting.starts:
+            yield from itertools.islice(counting(requests), 2)
+            raise idle()
+        if not goes_on.is_set():
+            counting.starts.append(next(requests).start)
+            raise idle()
+        yield from counting(requests)
+
+    def pausing(*more):
+        yield numbered(1)[0]
+        assert broken.wait(20)
+        time.sleep(0.3)  # thirty backoffs, in which it must not ask again
+        goes_on.set()
+        yield from more
+
+    with FakeServer() as server:
+        server.on_stream(_methods.ATTEND_STREAM, answer)
+        options = {"checkpoint_every": 1, "max_attempts": 5, "on_break": lambda why: broken.set()}
+        arguments = {"options": options, "as_async": waited_for}
+        answers, stream = resume(asynchronous, [server.endpoint], pausing(numbered(2)[1]), **arguments)
+        assert [answer.output.tolist() for answer in answers] == [[0, 1], [1, 2]]
+        assert len(counting.starts) == 2 and stream.num_resumes == 1
+        broken.clear(), goes_on.clear(), counting.starts.clear()
+        answers, stream = resume(asynchronous, [server.endpoint], pausing(), **arguments)
+        assert len(answers) == len(counting.starts) == 1 and stream.num_resumes == 0  # nothing is left to ask for
+
+
+@both
+def test_the_deadline_and_closing_end_a_pause(asynchronous):
+    released = threading.Event()
+
+    def waiting():
+        released.wait(60)
+        yield from ()
+
+    def blocking(server):
+        with favor.Client(server.endpoint) as client:
+            with pytest.raises(favor.DeadlineExceededError, match="the deadline passed"):
+                next(favor.ResumingStream([client], waiting(), deadline=0.1))
+            stream = favor.ResumingStream([client], waiting())
+            threading.Timer(0.1, stream.close).start()
+            with pytest.raises(favor.CancelledError, match="the stream is closed"):
+                next(stream)
+
+    async def run(server):
+        async with favor.AsyncClient(server.endpoint) as client:
+            with pytest.raises(favor.DeadlineExceededError, match="the deadline passed"):
+                await anext(favor.AsyncResumingStream([client], waited_for(waiting()), deadline=0.1))
+            stream = favor.AsyncResumingStream([client], waited_for(waiting()))
+            asyncio.get_running_loop().call_later(0.1, lambda: asyncio.ensure_future(stream.aclose()))
+            with pytest.raises(favor.CancelledError, match="the stream is closed"):
+                await anext(stream)
+            released.set()
+
+    counting = Counting()
+    with FakeServer() as server:
+        server.on_stream(_methods.ATTEND_STREAM, counting)
+        asyncio.run(run(server)) if asynchronous else blocking(server)
+        released.set()
+    assert not counting.starts
 
 
 @both
