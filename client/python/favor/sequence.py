@@ -51,6 +51,9 @@ class SequenceState:
     def __bytes__(self) -> bytes:
         return self.data
 
+    def __repr__(self) -> str:
+        return f"SequenceState(num_tokens={self.num_tokens}, model_id={self.model_id!r})"
+
     @property
     def num_tokens(self) -> int:
         """Tokens the sequence has had."""

@@ -32,6 +32,11 @@ def answers_of(endpoint, chunks, asynchronous, **options):
     return asyncio.run(run())
 
 
+def test_a_state_shows_what_it_is_and_not_its_bytes():
+    wire = embedding_pb2.EncoderState(version=1, num_tokens=7, model_id="ab", payload=b"xyz")
+    assert repr(favor.SequenceState(wire.SerializeToString())) == "SequenceState(num_tokens=7, model_id='ab')"
+
+
 @both
 def test_messages_carry_what_was_asked_for(server, asynchronous):
     seen = []
