@@ -173,7 +173,7 @@ class AsyncClient:
         Answers (favor.StreamAnswer) come in the order of the chunks. The server takes two chunks more than it has
         answered. The options are favor.streams.StreamOptions; with report_every_chunk each chunk has a report, and chunks
         of keys have an answer for it. A stream that breaks is not tried again: see favor.AsyncResumingStream."""
-        opening = _streams.opening(report_every_chunk=report_every_chunk, **options)
+        opening = _streams.opening("attend_stream", report_every_chunk=report_every_chunk, **options)
         return AsyncAttendStream(self._transport, chunks, deadline, opening)
 
     @overload

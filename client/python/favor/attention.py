@@ -325,6 +325,8 @@ def attention_mode(argument: str, mode: Mode | Features | None) -> attention_pb2
 
 
 def attention_spec(
+    caller: str,
+    /,
     *,
     causal: bool = False,
     scale: float | None = None,
@@ -332,7 +334,10 @@ def attention_spec(
     precision: Precision | None = None,
     **features: Any,
 ) -> attention_pb2.AttentionSpec:
-    """SpecOptions on the wire; ValueError or TypeError naming the argument."""
+    """SpecOptions on the wire; ValueError or TypeError naming the argument, and the caller's where it has none such."""
+    for name in features:
+        if name not in Features.__dataclass_fields__:
+            raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}")
     spec = attention_pb2.AttentionSpec(features=feature_spec(Features(**features)), causal=causal)
     _numbers.put(spec, scale=scale)
     spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
@@ -377,7 +382,7 @@ def attend_request(
     """The encoded request of `attend`, of AttendOptions."""
     if isinstance(mode, str) and mode not in get_args(Mode):
         raise ValueError(f'mode is {mode!r}, and must be "features", "exact" or "auto"')
-    spec = attention_spec(**options)
+    spec = attention_spec("attend", **options)
     if mode != "features":
         if spec.features.ByteSize() > 0:
             fields = Features.__dataclass_fields__
@@ -417,7 +422,8 @@ def calibrate_request(
     **features: Any,
 ) -> bytes:
     """The encoded request of `calibrate`, of CalibrateOptions."""
-    request = attention_pb2.CalibrateRequest(spec=attention_spec(scale=scale, layout=layout, **features))
+    spec = attention_spec("calibrate", scale=scale, layout=layout, **features)
+    request = attention_pb2.CalibrateRequest(spec=spec)
     numbers = attention_pb2.CalibrateRequest
     return b"".join(
         [

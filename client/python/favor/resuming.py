@@ -372,7 +372,7 @@ class _Asynchronous:
 
 def _shared(options: ResumeOptions, stream: StreamOptions) -> _Shared:
     log = ReplayLog(
-        opening(report_every_chunk=True, **stream),
+        opening("ResumingStream", report_every_chunk=True, **stream),
         checkpoint_every=options.checkpoint_every,
         max_kept_bytes=options.max_kept_bytes,
         give_checkpoints=options.give_checkpoints,

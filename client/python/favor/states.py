@@ -133,6 +133,13 @@ class AttentionState:
         return _enums.short_name(_ENCODING, "ENCODING_", self._head.encoding)
 
 
+def state_bytes(argument: str, state: object) -> bytes:
+    """What a state that the caller gave has to say; TypeError naming the argument."""
+    if not isinstance(state, AttentionState):
+        raise TypeError(f"{argument} is a {type(state).__name__}, and must be a favor.AttentionState")
+    return state.data
+
+
 def encoding_number(encoding: StateEncoding | None) -> int:
     """An encoding on the wire."""
     return _enums.value("encoding", _ENCODING, "ENCODING_", encoding)
@@ -154,16 +161,17 @@ def fold_request(
 ) -> bytes:
     """The encoded request of `fold`."""
     numbers = attention_pb2.FoldRequest
+    serialised = None if state is None else state_bytes("state", state)
     request = attention_pb2.FoldRequest(
-        spec=attention_spec(**spec) if spec or state is None else state._head.spec,
+        spec=attention_spec("fold", **spec) if spec or state is None else state._head.spec,
         encoding=encoding_number(encoding),  # type: ignore[arg-type]
     )
     _numbers.put(request, key_lengths=key_lengths)
     pieces: _tensors.Pieces = [request.SerializeToString()]
     pieces += _tensors.encode_field(numbers.KEYS_FIELD_NUMBER, "keys", keys)
     pieces += _tensors.encode_field(numbers.VALUES_FIELD_NUMBER, "values", values)
-    if state is not None:
-        pieces += _tensors.encode_bytes(numbers.STATE_FIELD_NUMBER, [state.data])
+    if serialised is not None:
+        pieces += _tensors.encode_bytes(numbers.STATE_FIELD_NUMBER, [serialised])
     return b"".join(pieces)
 
 
@@ -172,8 +180,8 @@ def merge_request(states: Iterable[AttentionState], encoding: StateEncoding | No
     number = attention_pb2.MergeRequest.STATES_FIELD_NUMBER
     request = attention_pb2.MergeRequest(encoding=encoding_number(encoding))  # type: ignore[arg-type]
     pieces: _tensors.Pieces = [request.SerializeToString()]
-    for state in states:
-        pieces += _tensors.encode_bytes(number, [state.data])
+    for index, state in enumerate(states):
+        pieces += _tensors.encode_bytes(number, [state_bytes(f"states[{index}]", state)])
     return b"".join(pieces)
 
 
@@ -187,6 +195,6 @@ def read_request(queries: ArrayLike, state: AttentionState, output_dtype: DTypeL
         [
             request.SerializeToString(),
             *_tensors.encode_field(numbers.QUERIES_FIELD_NUMBER, "queries", queries),
-            *_tensors.encode_bytes(numbers.STATE_FIELD_NUMBER, [state.data]),
+            *_tensors.encode_bytes(numbers.STATE_FIELD_NUMBER, [state_bytes("state", state)]),
         ]
     )

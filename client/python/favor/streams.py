@@ -17,7 +17,7 @@ from favor._proto import attention_pb2
 from favor._tensors import Array
 from favor.attention import AttendReport, SpecOptions, attend_report, attention_spec
 from favor.sequence import GET_STATE, _GetState
-from favor.states import AttentionState, StateEncoding, encoding_number, state_from_wire
+from favor.states import AttentionState, StateEncoding, encoding_number, state_bytes, state_from_wire
 
 
 class _EndOfKeys(Enum):
@@ -146,6 +146,8 @@ class Opening:
 
 
 def opening(
+    caller: str,
+    /,
     *,
     state: AttentionState | None = None,
     encoding: StateEncoding | None = None,
@@ -153,10 +155,12 @@ def opening(
     report_every_chunk: bool = False,
     **spec: Any,
 ) -> Opening:
-    """StreamOptions, checked; ValueError or TypeError naming the argument."""
+    """StreamOptions, checked; ValueError or TypeError naming the argument, and the caller's where it has none such."""
     encoding_number(encoding)
+    if state is not None:
+        state_bytes("state", state)
     return Opening(
-        spec=attention_spec(**spec) if spec or state is None else None,
+        spec=attention_spec(caller, **spec) if spec or state is None else None,
         state=state,
         output_type=0 if output_dtype is None else _tensors.data_type("output_dtype", output_dtype),
         encoding=encoding,

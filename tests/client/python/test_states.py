@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 import pytest
-from both_clients import both, call
+from both_clients import both, call, stream
 from fake_server import FakeServer
 from favord import BINARY, running_favord
 
@@ -97,6 +97,28 @@ def test_requests_carry_what_was_asked_for(server: FakeServer, asynchronous):
     assert server.requests[-1].state == wire and server.requests[-1].output_type == tensor_pb2.DATA_TYPE_F32
     with pytest.raises(ValueError, match="encoding is 'f64', and must be one of f32_compensated, f32, bf16"):
         call(asynchronous, server.endpoint, "merge", [state], encoding="f64")
+
+
+@both
+def test_arguments_that_are_none_are_refused_in_the_callers_words(server: FakeServer, asynchronous):
+    array = np.ones((1, 1, 1, 1), np.float32)
+    state = favor.AttentionState(some_state())
+    for method, arguments, options, message in [
+        ("fold", (array, array), {"mode": "exact"}, r"fold\(\) got an unexpected keyword argument 'mode'"),
+        ("attend", (array, array, array), {"rows": 1}, r"attend\(\) got an unexpected keyword argument 'rows'"),
+        ("calibrate", (array, array), {"mode": "exact"}, r"calibrate\(\) got an unexpected keyword argument 'mode'"),
+        ("fold", (array, array), {"state": some_state()}, "state is a bytes, and must be a favor.AttentionState"),
+        ("merge", ([state, some_state()],), {}, r"states\[1\] is a bytes, and must be a favor.AttentionState"),
+        ("read", (array, None), {}, "state is a NoneType, and must be a favor.AttentionState"),
+    ]:
+        with pytest.raises(TypeError, match=message):
+            call(asynchronous, server.endpoint, method, *arguments, **options)
+    with pytest.raises(TypeError, match=r"attend_stream\(\) got an unexpected keyword argument 'mode'"):
+        stream(asynchronous, server.endpoint, [], mode="exact")
+    with pytest.raises(TypeError, match="state is a bytes, and must be a favor.AttentionState"):
+        stream(asynchronous, server.endpoint, [], state=some_state())
+    with pytest.raises(TypeError, match=r"ResumingStream\(\) got an unexpected keyword argument 'mode'"):
+        favor.ResumingStream([favor.Client(server.endpoint)], [], mode="exact")
 
 
 @pytest.fixture(scope="module")
