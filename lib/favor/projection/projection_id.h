@@ -18,7 +18,7 @@ constexpr uint8_t kProjectionIdVersion = 1;
 //   offset  size  content
 //        0     8  the text "favorprj"
 //        8     1  version, 1
-//        9     1  kind: 1 orthogonal, 2 iid, 4 structured
+//        9     1  kind: 1 orthogonal, 2 iid, 4 structured, 5 simplex
 //       10     1  row norms: 1 chi, 2 sqrt(head_dim); 0 for iid
 //       11     8  seed
 //       19     8  num_features
