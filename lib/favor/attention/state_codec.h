@@ -23,7 +23,7 @@ constexpr uint32_t kStateVersion = 1;
 enum class StateEncoding : uint8_t {
   kFloat32Compensated = 1,  // with their compensation terms: decoding gives the state back bit for bit
   kFloat32 = 2,             // sums right to float32
-  kBFloat16 = 3,            // to bfloat16, a relative error of 2^-9 each; maxima stay exact
+  kBFloat16 = 3,            // to bfloat16, a relative error of 2^-8 each; maxima stay exact
 };
 
 // What is stored beside the payload.

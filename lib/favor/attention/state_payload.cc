@@ -53,9 +53,22 @@ uint16_t FiniteBFloat16(float value) {
   return (bits & ~kSign) == kInfinite ? (bits & kSign) | kLargest : bits;
 }
 
-void PutSums(const float* sums, int64_t count, const HeadLayout& layout, char* bytes) {
-  if (layout.sum_bytes() == 4) return PutFloats(sums, count, bytes);
-  for (int64_t i = 0; i < count; ++i) ToLittleEndian(FiniteBFloat16(sums[i]), bytes + 2 * i);
+// What a sum that will lose its compensation comes to: it may be two units of its last place off without it.
+float Compensated(float sum, float compensation) {
+  constexpr double kMost = std::numeric_limits<float>::max();
+  return static_cast<float>(std::clamp(double{sum} - double{compensation}, -kMost, kMost));
+}
+
+void PutSums(const float* sums, const float* compensation, int64_t count, const HeadLayout& layout, char* bytes) {
+  if (layout.compensated()) return PutFloats(sums, count, bytes);
+  for (int64_t i = 0; i < count; ++i) {
+    const float sum = Compensated(sums[i], compensation[i]);
+    if (layout.sum_bytes() == 4) {
+      ToLittleEndian(std::bit_cast<uint32_t>(sum), bytes + 4 * i);
+    } else {
+      ToLittleEndian(FiniteBFloat16(sum), bytes + 2 * i);
+    }
+  }
 }
 
 void TakeSums(const char* bytes, int64_t count, const HeadLayout& layout, float* sums) {
@@ -151,11 +164,12 @@ absl::Status PutFeatures(const HeadState& state, const HeadLayout& layout, int64
     PutFloats(&maximum, 1, bytes + layout.maximum(r));
     status.Update(CheckFinite(state.value_sums + r * stride, value_dim, where, "value_sums", r * value_dim));
     if (!status.ok()) return status;
-    PutSums(state.value_sums + r * stride, value_dim, layout, bytes + layout.value_sums(r));
+    PutSums(state.value_sums + r * stride, state.value_compensation + r * stride, value_dim, layout,
+            bytes + layout.value_sums(r));
     if (!layout.compensated()) continue;
     PutFloats(state.value_compensation + r * stride, value_dim, bytes + layout.value_compensation(r));
   }
-  PutSums(state.key_sums + begin, end - begin, layout, bytes + layout.key_sum(begin));
+  PutSums(state.key_sums + begin, state.key_compensation + begin, end - begin, layout, bytes + layout.key_sum(begin));
   if (layout.compensated()) {
     PutFloats(state.key_compensation + begin, end - begin, bytes + layout.key_compensation(begin));
   }
@@ -165,7 +179,7 @@ absl::Status PutFeatures(const HeadState& state, const HeadLayout& layout, int64
 absl::Status PutTotals(const HeadState& state, const HeadLayout& layout, absl::string_view where, char* bytes) {
   const float stabiliser = Outside(state.stabiliser);
   PutFloats(&stabiliser, 1, bytes + layout.stabiliser());
-  PutSums(state.total, state.value_dim(), layout, bytes + layout.total());
+  PutSums(state.total, state.total_compensation, state.value_dim(), layout, bytes + layout.total());
   if (layout.compensated()) {
     PutFloats(state.total_compensation, state.value_dim(), bytes + layout.total_compensation());
   }

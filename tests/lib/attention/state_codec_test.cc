@@ -48,6 +48,9 @@ void SetFloat(float value, size_t offset, std::string* bytes) {
   for (int i = 0; i < 4; ++i) (*bytes)[offset + i] = static_cast<char>(bits >> (8 * i));
 }
 
+// What a sum comes to, to the nearest float32.
+float Rounded(float sum, float compensation) { return static_cast<float>(double{sum} - double{compensation}); }
+
 // A header as docs/attention_state.md has it.
 template <typename Unsigned>
 void Append(Unsigned value, std::string* bytes) {
@@ -71,17 +74,43 @@ TEST(StateCodec, PayloadHasTheDocumentedBytes) {
       for (int64_t r = 0; r < m; ++r) {
         EXPECT_EQ(FloatAt(encoded->payload, at + 4 + 4 * r), of.maxima[r]);
         if (sum == 2) continue;
-        EXPECT_EQ(FloatAt(encoded->payload, at + 4 + 4 * m + 4 * r), of.key_sums[r]);
+        const bool alone = encoding == Encoding::kFloat32;
+        const float key_sum = alone ? Rounded(of.key_sums[r], of.key_compensation[r]) : of.key_sums[r];
+        EXPECT_EQ(FloatAt(encoded->payload, at + 4 + 4 * m + 4 * r), key_sum);
         for (int64_t n = 0; n < e; ++n) {
           const int64_t in_state = r * of.value_stride() + n, value = at + 4 + 4 * m + 4 * m + 4 * (r * e + n);
-          EXPECT_EQ(FloatAt(encoded->payload, value), of.value_sums[in_state]);
+          const float value_sum = of.value_sums[in_state], compensation = of.value_compensation[in_state];
+          EXPECT_EQ(FloatAt(encoded->payload, value), alone ? Rounded(value_sum, compensation) : value_sum);
           if (encoding != Encoding::kFloat32Compensated) continue;
-          EXPECT_EQ(FloatAt(encoded->payload, value + 4 * sums), of.value_compensation[in_state]);
+          EXPECT_EQ(FloatAt(encoded->payload, value + 4 * sums), compensation);
         }
       }
       if (sum == 2) continue;
       EXPECT_EQ(FloatAt(encoded->payload, at + 4 + 4 * m + 4 * m + 4 * m * e), of.total[0]);
     }
+  }
+}
+
+// To half a unit of the last place, in which the sum alone is up to two off.
+TEST(StateCodec, SumsWithoutTheirCompensationAreRoundedOnce) {
+  AttentionState state = Small::Folded(Small::Spec());
+  HeadState& head = state.head(0);
+  const float unit = 0x1p-23f;
+  head.key_sums[0] = 1 + unit;
+  head.key_compensation[0] = 0.75f * unit;
+  head.value_sums[1] = -1 - 0x1p-8f;  // half way to the next bfloat16, which the compensation goes past
+  head.value_compensation[1] = unit;
+  head.total[0] = std::numeric_limits<float>::max();
+  head.total_compensation[0] = -0x1p104f;
+  for (const Encoding encoding : {Encoding::kFloat32, Encoding::kBFloat16}) {
+    const absl::StatusOr<EncodedState> encoded = Encode(state, encoding);
+    ASSERT_TRUE(encoded.ok()) << encoded.status();
+    AttentionState decoded = Small::Empty(Small::Spec());
+    ASSERT_TRUE(DecodeInto(*encoded, &decoded).ok());
+    const bool is_float = encoding == Encoding::kFloat32;
+    EXPECT_EQ(decoded.head(0).key_sums[0], 1);
+    EXPECT_EQ(decoded.head(0).value_sums[1], is_float ? -1 - 0x1p-8f - unit : -1 - 0x1p-7f);
+    EXPECT_EQ(decoded.head(0).total[0], is_float ? std::numeric_limits<float>::max() : 0x1.fep127f);
   }
 }
 
