@@ -41,11 +41,12 @@ TEST_P(Parity, AgreesWithTheStateFormulaForAnyShape) {
 
 TEST_P(Parity, AgreesWithTheStateFormulaForAnyEpsilon) {
   for (const double epsilon : {0.0, 1e-8, 1e-2, 1.0}) {
-    AttentionCase attention_case = CaseOf({2, 2, 1, 60, 60, 9, 5}, 79, /*causal=*/true);
-    attention_case.spec.features.epsilon_parity->causal_epsilon = epsilon;
-    if (GetParam().takes_projection) attention_case.spec.features.epsilon_parity->feature_epsilon = epsilon;
-    const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, kFloat32Tolerance);
-    EXPECT_TRUE(verdict.holds) << "epsilon " << epsilon << ": " << verdict;
+    for (const bool causal : {false, true}) {
+      AttentionCase attention_case = CaseOf({2, 2, 1, 60, 60, 9, 5}, 79, causal);
+      attention_case.spec.features.epsilon_parity = EpsilonParity{epsilon, epsilon};
+      const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, kFloat32Tolerance);
+      EXPECT_TRUE(verdict.holds) << "epsilon " << epsilon << (causal ? ", causal: " : ": ") << verdict;
+    }
   }
 }
 

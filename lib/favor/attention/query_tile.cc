@@ -28,6 +28,14 @@ float CausalEpsilon(const FeatureSpec& spec, bool causal, bool stabilised, int64
   return spec.epsilon_parity->causal_epsilon * (stabilised ? std::sqrt(static_cast<double>(num_features)) : 1.0);
 }
 
+// sums[t] = sum_r 2^(u[r][t] - maxima[t]).
+void ColumnPowerSums(const float* u, int64_t rows, const float* maxima, float* sums) {
+  std::fill_n(sums, kTile, 0.0f);
+  for (int64_t r = 0; r < rows; ++r) {
+    for (int64_t t = 0; t < kTile; ++t) sums[t] += std::exp2(u[r * kTile + t] - maxima[t]);
+  }
+}
+
 }  // namespace
 
 QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Options& options, int64_t head_dim,
@@ -38,6 +46,7 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
                                                                           : kernels::Denominators::kPositive),
       bfloat16_(options.bfloat16),
       stabilised_(spec.kernel == Kernel::kSoftmax || spec.kernel == Kernel::kSoftmaxRegularized),
+      softmax_queries_(spec.kernel == Kernel::kNoProjection),
       by_prefix_(options.causal && stabilised_ && parity_.has_value() && parity_->prefix_stabiliser),
       causal_epsilon_(CausalEpsilon(spec, options.causal, stabilised_, map->num_features())),
       head_dim_(head_dim),
@@ -137,12 +146,14 @@ void QueryTile::WeighExponential(const HeadState& state) {
 // with V the sum and n the number of values, c the causal epsilon. Softmax kernels: mu_i = max_r w_r.q_i (without
 // |q|^2/2) and kappa = max w_r.k_j. The other maps have neither; for the exponential ones mu_i and kappa are then mere
 // common factors that keep float32 in range, epsilons scaled along: at least 0 where there is an epsilon, which must
-// not overflow. A prefix stabiliser makes kappa_i of kappa: all is computed with one kappa, the epsilons of query i
+// not overflow. That of a no_projection query is scaled by the sum of its features, of which f_ir has the softmax, and
+// so does not. A prefix stabiliser makes kappa_i of kappa: all is computed with one kappa, the epsilons of query i
 // times e^(kappa_i - kappa).
 void QueryTile::WeighWithEpsilon(const HeadState& state, float stabiliser) {
   const int64_t rows = map_->num_features();
   const float epsilon = parity_->feature_epsilon;
-  std::fill_n(offset_, kTile, stabilised_ || epsilon == 0 ? kernels::kMaskedExponent : 0.0f);
+  const bool bounded = stabilised_ || softmax_queries_ || epsilon == 0;
+  std::fill_n(offset_, kTile, bounded ? kernels::kMaskedExponent : 0.0f);
   std::fill_n(epsilon_, kTile, epsilon);
   std::fill_n(epsilon_scale_, kTile, 1.0f);
   std::fill_n(row_factors_, rows, 1.0f);
@@ -155,7 +166,12 @@ void QueryTile::WeighWithEpsilon(const HeadState& state, float stabiliser) {
       for (int64_t t = 0; t < kTile; ++t) offset_[t] += half_norms_[t];
     } else {
       const bool has_epsilon = epsilon > 0 || causal_epsilon_ > 0;
-      for (int64_t t = 0; t < kTile; ++t) epsilon_[t] = epsilon > 0 ? epsilon * std::exp2(-offset_[t]) : 0;
+      if (epsilon > 0 && softmax_queries_) {
+        ColumnPowerSums(features_, rows, offset_, epsilon_);
+        for (int64_t t = 0; t < kTile; ++t) epsilon_[t] *= epsilon;
+      } else if (epsilon > 0) {
+        for (int64_t t = 0; t < kTile; ++t) epsilon_[t] = epsilon * std::exp2(-offset_[t]);
+      }
       kappa =
           std::max(has_epsilon ? 0.0f : kernels::kMaskedExponent, *std::max_element(state.maxima, state.maxima + rows));
       key_unit_ = has_epsilon ? std::exp2(-kappa) : 0;

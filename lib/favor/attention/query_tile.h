@@ -77,6 +77,7 @@ class QueryTile {
   kernels::Denominators allowed_;
   bool bfloat16_;
   bool stabilised_;       // parity of the softmax kernels: stabilisers as published
+  bool softmax_queries_;  // features of no_projection: those of a query add up to 1 before any epsilon
   bool by_prefix_;        // each query's own: of the keys up to it
   float causal_epsilon_;  // times sum_r f in the denominator; 0 unless causal
   int64_t head_dim_;

@@ -70,8 +70,14 @@ std::vector<OracleRow> FeatureRows(const FeatureSpec& spec, const OracleHead& he
   return rows;
 }
 
-// out_i = sum_r softmax_r(q_i) sum_j softmax_j(k_jr) v_j.
+// out_i = sum_r f_ir sum_j g_jr v_j / sum_r f_ir sum_j g_jr, f_ir = softmax_r(q_i) + eps, g_jr = softmax_j(k_jr) + eps.
 std::vector<OracleRow> NoProjectionBidirectionalRows(const FeatureSpec& spec, const OracleHead& head) {
+  const double eps = spec.epsilon_parity ? spec.epsilon_parity->feature_epsilon : 0;
+  const auto num_keys = static_cast<double>(head.keys.size());
+  std::vector<double> total(head.value_dim, 0.0);
+  for (size_t j = 0; j < head.keys.size(); ++j) {
+    for (int64_t c = 0; c < head.value_dim; ++c) total[c] += head.values[j][c];
+  }
   std::vector<OracleRow> rows;
   for (const std::vector<double>& query : head.queries) {
     if (head.keys.empty()) {
@@ -80,15 +86,17 @@ std::vector<OracleRow> NoProjectionBidirectionalRows(const FeatureSpec& spec, co
     }
     OracleRow row{std::vector<double>(head.value_dim, 0.0)};
     const LogFeatures query_features = FeaturesOf(spec, query, {}, Side::kQuery);
+    double denominator = 0;
     for (size_t r = 0; r < query.size(); ++r) {
+      const double feature = std::exp(query_features.log_magnitude[r]) + eps;
       std::vector<ScaledSum> weights;
       for (const std::vector<double>& key : head.keys) weights.push_back({key[r], 1, 1});
       const OracleRow mean = WeighValues(head, weights);
       row.rounding.scale = std::max(row.rounding.scale, mean.rounding.scale);
-      for (int64_t c = 0; c < head.value_dim; ++c) {
-        row.output[c] += std::exp(query_features.log_magnitude[r]) * mean.output[c];
-      }
+      for (int64_t c = 0; c < head.value_dim; ++c) row.output[c] += feature * (mean.output[c] + eps * total[c]);
+      denominator += feature * (1 + eps * num_keys);
     }
+    for (double& output : row.output) output /= denominator;
     rows.push_back(std::move(row));
   }
   return rows;

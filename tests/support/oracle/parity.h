@@ -14,7 +14,8 @@ namespace favor::testing {
 //   kappa = max of w_r.k_j over features and ALL keys, qf_ir = exp(w_r.q_i - |q_i|^2/2 - max_r w_r.q_i) + eps,
 //   Q_i = sum_r qf_ir, and c = sqrt(num_features), which undoes the 1/sqrt(num_features) of the reference's features.
 // With a prefix_stabiliser kappa is the maximum over the keys that query i sees.
-// Generalised maps have f(W x) + eps, neither kappa nor c; kNoProjection has the causal epsilon only.
+// Generalised maps have f(W x) + eps, neither kappa nor c; so has causal kNoProjection, whose qf_ir are softmax_r(q_i)
+// + eps and whose features of keys are exp(k_r). Bidirectional, it is not of this form (attention.cc).
 std::vector<OracleRow> ParityRows(const FeatureSpec& spec, const OracleHead& head);
 
 }  // namespace favor::testing
