@@ -17,7 +17,19 @@ from pathlib import Path
 import torch
 from sentence_transformers import SentenceTransformer, models
 from tokenizers import AddedToken, Tokenizer, models as token_models, normalizers, pre_tokenizers, processors, trainers
-from transformers import BertConfig, BertModel, DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast, XLMRobertaConfig, XLMRobertaModel
+from transformers import (
+    BertConfig,
+    BertModel,
+    DistilBertConfig,
+    DistilBertModel,
+    MPNetConfig,
+    MPNetModel,
+    PreTrainedTokenizerFast,
+    RobertaConfig,
+    RobertaModel,
+    XLMRobertaConfig,
+    XLMRobertaModel,
+)
 
 TEXTS = [
     "How do bacteria resist antibiotics?",
@@ -47,6 +59,30 @@ def bert_tokenizer(cased: bool = False) -> Tokenizer:
     tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
     ends = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=ends)
+    return tokenizer
+
+
+def roberta_processing() -> processors.RobertaProcessing:
+    return processors.RobertaProcessing(("</s>", 2), ("<s>", 0), trim_offsets=True, add_prefix_space=False)
+
+
+def mpnet_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(token_models.WordPiece(unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    special = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
+    tokenizer.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
+    tokenizer.post_processor = roberta_processing()
+    return tokenizer
+
+
+def byte_pair_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(token_models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=310, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<s>", "<pad>", "</s>", "<unk>"]))
+    tokenizer.add_special_tokens([AddedToken("<mask>", lstrip=True, normalized=False)])
+    tokenizer.post_processor = roberta_processing()
     return tokenizer
 
 
@@ -81,13 +117,16 @@ def write_json(path: Path, value: object) -> None:
 
 
 def save_folder(folder, encoder, tokenizer, names, pooling, normalizes, max_tokens, prompts, default, half=False, lowers=False,
-                flags=False, shards=False, dense=()):
+                flags=False, shards=False, dense=(), tokenizer_class=None):
     make_everything_count(encoder)
     if half:
         encoder = encoder.half()
     parts = folder.parent / f"{folder.name}.parts"
     encoder.save_pretrained(parts)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(parts)
+    if tokenizer_class:  # which takes what stands in tokenizer_config.json before what stands in tokenizer.json
+        settings = json.loads((parts / "tokenizer_config.json").read_text())
+        write_json(parts / "tokenizer_config.json", settings | {"tokenizer_class": tokenizer_class})
     transformer = models.Transformer(str(parts), max_seq_length=max_tokens)
     modules = [transformer, models.Pooling(encoder.config.hidden_size, pooling_mode=pooling)]
     for sizes in dense:
@@ -126,6 +165,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
     bert_names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]"}
+    small = {"num_hidden_layers": 1, "intermediate_size": 24}
     roberta_names = {"bos_token": "<s>", "cls_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "unk_token": "<unk>",
                      "pad_token": "<pad>", "mask_token": "<mask>"}
 
@@ -145,10 +185,22 @@ def main() -> None:
         return XLMRobertaModel(XLMRobertaConfig(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=66,
                                                 type_vocab_size=1, layer_norm_eps=1e-5, **ids, **LAYOUT))
 
+    def padded(model_class, config_class, seed: str, tokenizer: Tokenizer, **more):
+        torch.manual_seed(zlib.crc32(seed.encode()))
+        ids = {"pad_token_id": 1, "bos_token_id": 0, "eos_token_id": 2}
+        return model_class(config_class(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=66,
+                                        layer_norm_eps=1e-5, **ids, **more, **(LAYOUT | small)))
+
     uncased, cased, unigram = bert_tokenizer(), bert_tokenizer(cased=True), unigram_tokenizer(unigram_cases)
     query = {"query": "Represent this sentence for searching relevant passages: "}
-    small = {"num_hidden_layers": 1, "intermediate_size": 24}
+    mpnet, byte_pair = mpnet_tokenizer(), byte_pair_tokenizer()
     makers = {
+        "mpnet": lambda to: save_folder(to, padded(MPNetModel, MPNetConfig, "mpnet", mpnet), mpnet,
+                                        roberta_names | {"unk_token": "[UNK]"}, "mean", True, 40, {}, None, half=True,
+                                        tokenizer_class="MPNetTokenizer"),
+        "roberta": lambda to: save_folder(to, padded(RobertaModel, RobertaConfig, "roberta", byte_pair, type_vocab_size=1),
+                                          byte_pair, roberta_names, "mean", True, 40, {}, None, half=True,
+                                          tokenizer_class="RobertaTokenizer"),
         "bge": lambda to: save_folder(to, bert("bge", uncased), uncased, bert_names, "cls", True, 64, query, None),
         "gte": lambda to: save_folder(to, bert("gte", uncased, hidden_act="gelu_new"), uncased, bert_names, "mean", False, 20,
                                       {}, None, half=True),
