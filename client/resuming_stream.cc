@@ -115,7 +115,7 @@ class ResumingStream::Impl {
   void Run() {
     int failures = 0;  // since something new came
     size_t server = 0;
-    for (bool first = true; AwaitWork(server); first = false) {
+    for (bool first = true; AwaitWork(server) && !EndIfDone(); first = false) {
       {
         absl::MutexLock lock(&mutex_);
         if (!first) ++num_resumes_;

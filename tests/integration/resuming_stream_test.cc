@@ -346,7 +346,13 @@ TEST_F(ResumingStreams, AreOpenedAgainAfterAPauseThatAServerWouldNotWaitFor) {
     const auto bytes = (*answer)->output->bytes();
     EXPECT_TRUE(std::string(reinterpret_cast<const char*>(bytes.data()), bytes.size()) == expected.outputs[i]);
   }
-  EXPECT_GE(stream.num_resumes(), 2);  // and more, where this process was kept waiting
+  const int64_t num_resumes = stream.num_resumes();
+  EXPECT_GE(num_resumes, 2);  // and more, where this process was kept waiting
+  EXPECT_TRUE(Eventually([&] { return replicas[0].Metrics().Sum("favor_open_streams") == 0; }));
+  stream.SendNoMore();
+  const auto end = stream.Read();
+  EXPECT_TRUE(end.ok() && !end->has_value()) << end.status();
+  EXPECT_EQ(stream.num_resumes(), num_resumes);  // nothing is left to ask for
 }
 
 TEST_F(ResumingStreams, EndAtErrorsThatNoOtherServerWouldMend) {
