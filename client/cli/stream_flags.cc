@@ -62,7 +62,12 @@ absl::StatusOr<StreamFlags::Beginning> StreamFlags::LoadBeginning(const RowSizes
   absl::StatusOr<client::AttentionState> state = client::AttentionState::Load(checkpoint_file);
   if (!state.ok()) return state.status();
   beginning.first_token = state->num_keys()[0] - keys_before;
-  if (beginning.first_token < 0 || (sizes.key_length >= 0 && beginning.first_token > sizes.key_length)) {
+  if (beginning.first_token < 0) {
+    return absl::FailedPreconditionError(absl::StrCat(checkpoint_file, " did not start from --state-in ", state_in,
+                                                      ": it has ", state->num_keys()[0], " keys, that has ",
+                                                      keys_before));
+  }
+  if (sizes.key_length >= 0 && beginning.first_token > sizes.key_length) {
     return absl::FailedPreconditionError(absl::StrCat(checkpoint_file, " is of another input: it has ",
                                                       beginning.first_token, " of its keys, the input has ",
                                                       sizes.key_length));

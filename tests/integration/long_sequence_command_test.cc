@@ -298,6 +298,16 @@ TEST_F(LongSequences, DoNotGoOnInAFileThatLacksWhatWasBefore) {
   EXPECT_TRUE(ReadWholeFile(dir_.File("b.npy")) == expected);
 }
 
+TEST_F(LongSequences, DoNotGoOnFromACheckpointOfAnotherBeginning) {
+  const std::string state = dir_.File("before"), checkpoint = dir_.File("checkpoint");
+  ASSERT_EQ(Run("stream", Part(0, 250), {"--chunk", "50", "--state-out", state}).exit_code, 0);
+  ASSERT_EQ(Run("stream", Part(0, 100), {"--chunk", "50", "--state-out", checkpoint}).exit_code, 0);
+  const FavorRun run = Run("stream", Part(250, 350), {"--state-in", state, "--checkpoint", checkpoint, "--resume"});
+  EXPECT_EQ(run.exit_code, 1);
+  EXPECT_THAT(run.error,
+              HasSubstr("checkpoint did not start from --state-in " + state + ": it has 100 keys, that has 250"));
+}
+
 TEST_F(LongSequences, DoNotOverwriteWhatTheyRead) {
   const std::string keys = ReadWholeFile(dir_.File("k.npy"));
   ASSERT_EQ(symlink(dir_.File("k.npy").c_str(), dir_.File("link.npy").c_str()), 0);
