@@ -33,9 +33,12 @@ absl::Status AboutField(absl::Status status, absl::string_view field) {
   return WithField(std::move(status), field);
 }
 
-absl::Status InsideField(absl::Status status, absl::string_view outer) {
+absl::Status InsideField(const absl::Status& status, absl::string_view outer) {
   const std::string field = FieldOf(status);
-  return field.empty() ? status : WithField(std::move(status), absl::StrCat(outer, ".", field));
+  if (field.empty()) return status;
+  const bool names_field = absl::StartsWith(status.message(), field);
+  return WithField(absl::Status(status.code(), absl::StrCat(outer, names_field ? "." : ": ", status.message())),
+                   absl::StrCat(outer, ".", field));
 }
 
 std::string FieldOf(const absl::Status& status) {

@@ -20,8 +20,9 @@ absl::Status UnservedFieldError(absl::string_view field, absl::string_view value
 // The same status, said to be about `field`, when it is an InvalidArgumentError that names no field yet.
 absl::Status AboutField(absl::Status status, absl::string_view field);
 
-// The same status, the path of its field, if it has one, continued inside `outer`.
-absl::Status InsideField(absl::Status status, absl::string_view outer);
+// The same status, the path of its field, if it has one, continued inside `outer`: also where its message begins with
+// it.
+absl::Status InsideField(const absl::Status& status, absl::string_view outer);
 
 // The path of the field that a status is about. Errors of the library, which knows no wire format, start with the
 // tensor they are about: that is the path then. Empty when there is none.

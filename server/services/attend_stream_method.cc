@@ -187,6 +187,7 @@ class Stream : public StreamTurns {
     StreamStart& start = *turn->start;
     const EncodedState& encoded = *start.state;
     spec_ = encoded;
+    spec_owner_ = encoded.name;
     if (start.spec.ByteSizeLong() > 0) {
       const SpecSizes sizes{encoded.sizes().head_dim, encoded.sizes().num_key_heads};
       SpecWork asked;
@@ -195,6 +196,7 @@ class Stream : public StreamTurns {
       if (!status.ok()) return call_->Finish(InsideField(status, "start"));
       SettleForState(&asked.spec);
       spec_ = asked;
+      spec_owner_ = "start";
     }
     axis_order_ = spec_.axis_order;
     causal_ = spec_.spec.causal;
@@ -248,13 +250,13 @@ class Stream : public StreamTurns {
   absl::Status CreateState(const StateSizes& sizes) {
     const absl::StatusOr<StateDescription> description = DescribeState(spec_.spec, sizes, projection_);
     if (!description.ok()) {
-      return InsideField(AboutField(AboutStatistics(description.status()), "spec"), "start");
+      return InsideField(AboutField(AboutStatistics(description.status()), "spec"), spec_owner_);
     }
     absl::Status admitted = reservation_.Grow(AttentionState::Bytes(*description), "the state");
     if (!admitted.ok()) return admitted;
     absl::StatusOr<AttentionState> state = AttentionState::Create(*description, projection_);
     if (state.ok()) state_ = *std::move(state);
-    return InsideField(AboutStatistics(state.status()), "start");
+    return InsideField(AboutStatistics(state.status()), spec_owner_);
   }
 
   void RunChunk(TurnPointer turn) {
@@ -418,6 +420,7 @@ class Stream : public StreamTurns {
   v1::AttentionSpec wire_spec_;          // until there is a state
   LiftedData spec_data_;
   SpecWork spec_;
+  std::string spec_owner_ = "start";              // or the state that spec_ came with
   std::shared_ptr<const Projection> projection_;  // null where the spec takes none
   std::optional<AttentionState> state_;
   AttendResult total_;  // of all chunks

@@ -254,6 +254,23 @@ TEST_F(AttendStream, RefusesMessagesOutOfTurnByName) {
   }
 }
 
+TEST_F(AttendStream, SaysWhichStateASpecThatIsRefusedBelongsTo) {
+  const auto folded = Fold(channel(0), FoldOf(0, 50, Spec(false)));
+  ASSERT_TRUE(folded.ok()) << folded.status();
+  v1::MergeRequest merge;
+  *merge.add_states() = *folded;
+  *merge.add_states() = *folded;
+  merge.mutable_states(1)->mutable_spec()->mutable_features()->set_kernel(static_cast<v1::Kernel>(99));
+  EXPECT_THAT(std::string(Merge(channel(0), merge).status().message()),
+              HasSubstr("states[1].spec.features.kernel is 99"));
+  v1::AttendStreamRequest start;
+  *start.mutable_start()->mutable_state() = *folded;
+  start.mutable_start()->mutable_state()->mutable_spec()->mutable_exact();
+  const grpc::Status status = EndOf(channel(0), {start});
+  EXPECT_THAT(BadFieldsOf(status), ElementsAre("start.state.spec")) << Describe(status);
+  EXPECT_THAT(status.error_message(), HasSubstr("start.state: mode is exact"));
+}
+
 TEST_F(AttendStream, RefusesCausalParityWhoseMaximumLooksAhead) {
   v1::AttendStreamRequest start;
   *start.mutable_start()->mutable_spec() = Spec(true);
