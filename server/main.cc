@@ -16,6 +16,7 @@
 #include "favor/kernels/cpu_target.h"
 #include "server/config/command_line.h"
 #include "server/config/settings.h"
+#include "server/last_lines.h"
 #include "server/observability/grpc_log.h"
 #include "server/observability/log.h"
 #include "server/observability/protobuf_log.h"
@@ -30,6 +31,9 @@ namespace {
 constexpr int kExitCannotServe = 1;
 constexpr int kExitWrongSettings = 2;
 
+// The end waits for the log's reader, who may have stopped reading.
+constexpr absl::Duration kLastLines = absl::Seconds(1);
+
 Log::Fields SettingsInForce(const CommandLine& command_line) {
   Log::Fields fields = Log::Fields::object();
   for (const Setting& setting : AllSettings()) {
@@ -43,6 +47,7 @@ int Check(const CommandLine& command_line) {
   std::fputs(EffectiveSettings(command_line).c_str(), stdout);
   const Log log(STDERR_FILENO, command_line.config.log_level);
   const absl::Status status = Server::Check(command_line.config, &log);
+  log.Flush(kLastLines);
   if (status.ok()) return 0;
   std::fprintf(stderr, "favord: %s\n", std::string(status.message()).c_str());
   return kExitWrongSettings;
@@ -79,10 +84,7 @@ int ServeUntilStopped(Server* server, const Log& log, StopSignals* signals) {
   }
 }
 
-int Serve(const CommandLine& command_line, StopSignals* signals) {
-  static const Log log(STDERR_FILENO, command_line.config.log_level);  // gRPC's threads may log to the very end
-  SendGrpcLogTo(&log);
-  SendProtobufLogTo(&log);
+int Serve(const CommandLine& command_line, const Log& log, StopSignals* signals) {
   for (const std::string& variable : command_line.unknown_variables) {
     log.Write(LogLevel::kWarning, "unknown_variable", {{"name", variable}});
   }
@@ -113,6 +115,17 @@ int Serve(const CommandLine& command_line, StopSignals* signals) {
   Tell(log, "STOPPING=1");
   (*server)->Drain(stop_waiting);
   return 0;
+}
+
+int ServeAndLog(const CommandLine& command_line, StopSignals* signals) {
+  // Never deleted: gRPC's threads may log to the very end.
+  static const Log& log = *new Log(STDERR_FILENO, command_line.config.log_level);
+  SendGrpcLogTo(&log);
+  SendProtobufLogTo(&log);
+  WriteLastLinesOnCrash(&log);
+  const int exit_code = Serve(command_line, log, signals);
+  log.Flush(kLastLines);
+  return exit_code;
 }
 
 // Out of descriptors, gRPC 1.51 stops listening for good: so take all there are to be had.
@@ -162,7 +175,7 @@ int Main(const std::vector<std::string>& arguments, const std::vector<std::strin
     case CommandLine::Action::kCheck:
       return Check(*command_line);
     case CommandLine::Action::kServe:
-      return Serve(*command_line, &signals);
+      return ServeAndLog(*command_line, &signals);
   }
   return kExitWrongSettings;
 }

@@ -157,7 +157,8 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
        [this] { return batcher_->waiting_tokens(); }, [this] { return static_cast<int64_t>(models_->List().size()); },
        [this] { return open_streams_.count(); }, [this] { return Refusals(); }, CertificateExpirySource(),
        [this] { return compute_->num_jobs(); }, [this] { return compute_->queue_age(); }, [this] { return Shed(); },
-       span_exporter_ == nullptr ? std::function<TracedCalls()>() : [this] { return span_exporter_->stats(); }});
+       span_exporter_ == nullptr ? std::function<TracedCalls()>() : [this] { return span_exporter_->stats(); },
+       [this] { return log_->num_dropped(); }});
   attention_service_ =
       std::make_unique<AttentionService>(AttentionDependencies{&admission_, compute_.get(), execution_.get(),
                                                                draws_.get(), metrics_.get(), config.max_message_bytes},

@@ -1,8 +1,5 @@
 #include "server/observability/log.h"
 
-#include <unistd.h>
-
-#include <cerrno>
 #include <string>
 
 #include "absl/time/clock.h"
@@ -30,11 +27,8 @@ std::string TextOf(const Log::Fields& fields) {
   return fields.dump(-1, ' ', false, Log::Fields::error_handler_t::replace);
 }
 
-}  // namespace
-
-void Log::Write(LogLevel level, const char* event, const Fields& fields) const {
-  if (!Enabled(level)) return;
-  const Fields line = {
+std::string LineOf(LogLevel level, const char* event, const Log::Fields& fields) {
+  const Log::Fields line = {
       {"time", absl::FormatTime("%Y-%m-%dT%H:%M:%E3SZ", absl::Now(), absl::UTCTimeZone())},
       {"level", NameOf(level)},
       {"event", event},
@@ -46,12 +40,18 @@ void Log::Write(LogLevel level, const char* event, const Fields& fields) const {
     text += TextOf(fields).substr(1);
   }
   text += '\n';
-  size_t written = 0;
-  while (written < text.size()) {
-    const ssize_t count = write(file_descriptor_, text.data() + written, text.size() - written);
-    if (count < 0 && errno != EINTR) return;  // nobody reads the log; the service goes on
-    if (count > 0) written += count;
-  }
+  return text;
+}
+
+}  // namespace
+
+Log::Log(int file_descriptor, LogLevel level)
+    : level_(level), writer_(file_descriptor, {.tell_dropped = [](int64_t number) {
+                               return LineOf(LogLevel::kWarning, "lines_dropped", {{"number", number}});
+                             }}) {}
+
+void Log::Write(LogLevel level, const char* event, const Fields& fields) const {
+  if (Enabled(level)) writer_.Add(LineOf(level, event, fields));
 }
 
 }  // namespace favor

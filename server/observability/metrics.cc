@@ -262,6 +262,11 @@ std::vector<MetricFamily> Metrics::Collect() const {
   }
   families.push_back(CertificateExpiry(sources_));
   families.push_back(TracedCallsOf(sources_));
+  if (sources_.log_lines_dropped) {
+    families.push_back(FamilyOf(MetricType::Counter, "favor_log_lines_dropped_total",
+                                "Lines of the log that nobody read in time, or that could not be written.",
+                                {{{}, static_cast<double>(sources_.log_lines_dropped())}}));
+  }
   AppendProcess(ReadProcessStats(), families);
   return families;
 }

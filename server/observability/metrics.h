@@ -74,6 +74,7 @@ class Metrics : public prometheus::Collectable {
     std::function<absl::Duration()> queue_age = nullptr;
     std::function<std::array<int64_t, kNumPriorities>()> shed = nullptr;  // calls refused for lack of room, by Priority
     std::function<TracedCalls()> traced_calls = nullptr;                  // null: nothing is traced
+    std::function<int64_t()> log_lines_dropped = nullptr;
   };
   void SetSources(Sources sources) { sources_ = std::move(sources); }
 

@@ -31,7 +31,8 @@ TEST(MetricsPage, ListsEveryMetricWithItsTypeAndNoOther) {
   Metrics metrics;
   const auto zero = [] { return int64_t{0}; };
   metrics.SetSources({[] { return AdmissionStats(); }, zero, zero, zero, zero, nullptr, nullptr, zero,
-                      [] { return absl::Duration(); }, [] { return std::array<int64_t, kNumPriorities>(); }, nullptr});
+                      [] { return absl::Duration(); }, [] { return std::array<int64_t, kNumPriorities>(); }, nullptr,
+                      zero});
   metrics.ForMethod("service", "Method", "unary");
   for (const prometheus::MetricFamily& family : metrics.Collect()) {
     actual.insert(absl::StrCat("`", family.name, "` ", TypeName(family.type)));

@@ -12,9 +12,11 @@
 #include "absl/time/clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "tests/integration/harness/attend_wire.h"
 #include "tests/integration/harness/await.h"
 #include "tests/integration/harness/certificates.h"
 #include "tests/integration/harness/favord.h"
+#include "tests/integration/harness/rpc.h"
 #include "tests/integration/harness/slowdown.h"
 #include "tests/integration/harness/temp_dir.h"
 
@@ -114,6 +116,19 @@ TEST(Lifecycle, EveryStepOfADrainIsLoggedWithItsTime) {
   EXPECT_THAT(log, HasSubstr("\"event\":\"drain_started\""));
   EXPECT_THAT(log, ContainsRegex("\"event\":\"drain_refusing_calls\".*\"after_ms\":[0-9]+"));
   EXPECT_THAT(log, ContainsRegex("\"event\":\"drain_finished\",\"calls_cancelled\":0,\"after_ms\":"));
+}
+
+TEST(Lifecycle, ALogThatNobodyReadsStopsNeitherCallsNorTheEnd) {
+  Favord favord;
+  ASSERT_TRUE(favord.AwaitServing());
+  favord.process().StopReadingErr();
+  // Some times what the pipe takes.
+  for (int i = 0; i < 1000; ++i) {
+    const AttendAnswer answer = Attend(favord.channel(), GoodRequest(), {.deadline = absl::Seconds(20)});
+    ASSERT_TRUE(answer.ok()) << i << ": " << Describe(answer.status);
+  }
+  EXPECT_EQ(favord.Metrics().Sum("favor_log_lines_dropped_total"), 0) << "there was room";
+  EXPECT_EQ(favord.Stop(), 0);
 }
 
 TEST(Check, ReadsWhatAStartWouldRead) {

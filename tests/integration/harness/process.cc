@@ -76,7 +76,14 @@ void Collect(int fd, CollectedText* text) {
 
 void CollectedText::Append(const char* data, size_t size) {
   absl::MutexLock lock(&mutex_);
+  mutex_.Await(absl::Condition(
+      +[](bool* held) { return !*held; }, &held_));
   text_.append(data, size);
+}
+
+void CollectedText::Hold(bool held) {
+  absl::MutexLock lock(&mutex_);
+  held_ = held;
 }
 
 void CollectedText::Close() {
@@ -178,6 +185,7 @@ std::optional<int> Process::AwaitExit(absl::Duration timeout) {
   }
   exit_code_ = WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
   // All it has written is there to be read once it has ended.
+  err_->Hold(false);
   for (std::thread& reader : readers_) reader.join();
   return exit_code_;
 }

@@ -21,6 +21,8 @@ class CollectedText {
  public:
   void Append(const char* data, size_t size);
   void Close();
+  // While it is held Append() waits, and nobody reads the pipe.
+  void Hold(bool held);
 
   std::string text() const;
   // The first value that `find` makes of the text so far; nullopt when the pipe closes or the time is up first.
@@ -31,6 +33,7 @@ class CollectedText {
   mutable absl::Mutex mutex_;
   std::string text_ ABSL_GUARDED_BY(mutex_);
   bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+  bool held_ ABSL_GUARDED_BY(mutex_) = false;
 };
 
 struct ProcessOptions {
@@ -54,6 +57,9 @@ class Process {
   pid_t pid() const { return pid_; }
   const CollectedText& out() const { return *out_; }
   const CollectedText& err() const { return *err_; }
+
+  // From now on nobody reads what it writes to standard error.
+  void StopReadingErr() { err_->Hold(true); }
 
   void Signal(int signal) const;
   // Waits until it has ended: its exit code, or minus the signal that ended it. nullopt when the time is up first.

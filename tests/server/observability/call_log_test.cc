@@ -35,7 +35,8 @@ class CallLogTest : public ::testing::Test {
                true});
   }
   // All lines; to be called once, at the end.
-  std::vector<std::string> Lines() {
+  std::vector<std::string> Lines(const Log& log) {
+    EXPECT_TRUE(log.Flush(absl::Seconds(60)));
     close(ends_[1]);
     std::string text;
     char buffer[4096];
@@ -54,7 +55,7 @@ TEST_F(CallLogTest, ALineTellsSizesTimesKeyAndTrace) {
   key_ = "alice";
   trace_ = {"4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", true};
   End(CallLog(&log, {}), absl::OkStatus());
-  const auto lines = Lines();
+  const auto lines = Lines(log);
   ASSERT_THAT(lines, SizeIs(1));
   for (const char* part :
        {R"("level":"info")", R"("event":"call")", R"("method":"Method")", R"("code":"OK")", R"("request_bytes":10)",
@@ -70,7 +71,7 @@ TEST_F(CallLogTest, OfOrdinaryCallsASampleIsWritten) {
   const CallLog calls(&log, {.log_every = 10});
   for (int i = 0; i < 20; ++i) End(calls, absl::OkStatus());
   for (int i = 0; i < 20; ++i) End(calls, absl::ResourceExhaustedError("full"));
-  EXPECT_THAT(Lines(), SizeIs(4));
+  EXPECT_THAT(Lines(log), SizeIs(4));
 }
 
 TEST_F(CallLogTest, ErrorsAndSlowCallsAreWrittenWhateverTheSample) {
@@ -80,7 +81,7 @@ TEST_F(CallLogTest, ErrorsAndSlowCallsAreWrittenWhateverTheSample) {
   End(calls, absl::OkStatus(), absl::Seconds(2));
   End(calls, absl::InvalidArgumentError("keys.shape"));
   End(calls, absl::InternalError("ours"));
-  const auto lines = Lines();
+  const auto lines = Lines(log);
   ASSERT_THAT(lines, SizeIs(3));
   EXPECT_THAT(lines[0], HasSubstr(R"("level":"warning")"));
   EXPECT_THAT(lines[0], HasSubstr(R"("slow":true)"));
@@ -94,7 +95,7 @@ TEST_F(CallLogTest, BelowInfoOnlyIncidentsAreLeft) {
   End(calls, absl::OkStatus(), absl::Seconds(3));
   End(calls, absl::NotFoundError("model"));
   End(calls, absl::DataLossError("checksum"));
-  EXPECT_THAT(Lines(), SizeIs(1));
+  EXPECT_THAT(Lines(log), SizeIs(1));
 }
 
 }  // namespace

@@ -28,6 +28,7 @@ std::string LoggedAt(LogLevel level) {
   testing::internal::CaptureStderr();
   EXPECT_FALSE(ParseBadText());
   EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+  EXPECT_TRUE(log->Flush(absl::Seconds(60)));
   char text[4096];
   const ssize_t size = read(ends[0], text, sizeof(text));
   return std::string(text, size > 0 ? size : 0);

@@ -27,7 +27,10 @@ class SecurityFilesTest : public ::testing::Test {
  protected:
   ~SecurityFilesTest() override { std::fclose(log_file_); }
 
-  std::string LogText() const { return testing::ReadWholeFile(dir_.File("log")); }
+  std::string LogText() const {
+    EXPECT_TRUE(log_.Flush(absl::Seconds(60)));
+    return testing::ReadWholeFile(dir_.File("log"));
+  }
   static std::string Line(const std::string& name) { return absl::StrCat(name, " ", Sha256Of("key of " + name), "\n"); }
 
   testing::TempDir dir_;
