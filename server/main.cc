@@ -1,8 +1,11 @@
 // favord: see server.h for what it serves, config/settings.cc for what can be set.
+#include <fcntl.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <ctime>
 #include <functional>
@@ -154,6 +157,19 @@ void SwitchOffLockSearch() {
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 #endif
 }
+
+// What is opened first would take the place of a standard stream that is closed, and get its text.
+void OpenStandardStreams() {
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (syscall(SYS_fcntl, stream, F_GETFD) >= 0) continue;
+    // Takes the lowest place that is free.
+    [[maybe_unused]] const int64_t null = syscall(SYS_openat, AT_FDCWD, "/dev/null", O_RDWR);
+  }
+}
+
+// Libraries open descriptors of their own when they are loaded: this runs before. By plain system calls, since so early
+// those of a sanitizer are not ready.
+[[gnu::section(".preinit_array"), gnu::used]] void (*open_standard_streams)() = OpenStandardStreams;
 
 int Main(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
   TuneMalloc();

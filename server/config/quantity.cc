@@ -1,6 +1,6 @@
 #include "server/config/quantity.h"
 
-#include <cmath>
+#include <sys/un.h>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -21,6 +21,11 @@ absl::Status Expected(absl::string_view text, absl::string_view what) {
   return absl::InvalidArgumentError(absl::StrCat("'", text, "' is not ", what));
 }
 
+// Not the hexadecimal digits that Abseil takes too.
+bool ParseDecimal(absl::string_view text, double* value) {
+  return text.find_first_of("xX") == absl::string_view::npos && absl::SimpleAtod(text, value);
+}
+
 }  // namespace
 
 absl::StatusOr<int64_t> ParseBytes(absl::string_view text) {
@@ -34,10 +39,10 @@ absl::StatusOr<int64_t> ParseBytes(absl::string_view text) {
     break;
   }
   double value = 0;
-  if (!absl::SimpleAtod(absl::StripAsciiWhitespace(number), &value)) return Expected(text, kWhat);
+  if (!ParseDecimal(absl::StripAsciiWhitespace(number), &value)) return Expected(text, kWhat);
   const double bytes = value * static_cast<double>(unit_bytes);
   // Doubles are exact up to 2^53, far beyond any memory.
-  if (!(bytes >= 0 && bytes < 9e15) || bytes != std::floor(bytes)) return Expected(text, kWhat);
+  if (!(bytes >= 0 && bytes < 9e15)) return Expected(text, kWhat);
   return static_cast<int64_t>(bytes);
 }
 
@@ -60,6 +65,12 @@ absl::StatusOr<int64_t> ParseInteger(absl::string_view text) {
   int64_t value = 0;
   if (!absl::SimpleAtoi(text, &value)) return Expected(text, "an integer");
   return value;
+}
+
+absl::StatusOr<double> ParseRatio(absl::string_view text) {
+  double ratio = -1;
+  if (ParseDecimal(text, &ratio) && ratio >= 0 && ratio <= 1) return ratio;
+  return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no number from 0 to 1"));
 }
 
 absl::Status CheckAddress(absl::string_view address, bool may_be_unix) {

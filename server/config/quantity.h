@@ -12,7 +12,7 @@ namespace favor {
 
 // Values of settings as people write them. Errors tell what was expected.
 
-// "268435456", "256MiB", "1.5 GiB"; KiB, MiB, GiB, TiB, and B.
+// "268435456", "256MiB", "1.5 GiB"; KiB, MiB, GiB, TiB, and B. A part of a byte is left out.
 absl::StatusOr<int64_t> ParseBytes(absl::string_view text);
 // The shortest exact way to write it: "256MiB".
 std::string FormatBytes(int64_t bytes);
@@ -21,6 +21,9 @@ std::string FormatBytes(int64_t bytes);
 absl::StatusOr<absl::Duration> ParseDelay(absl::string_view text);
 
 absl::StatusOr<int64_t> ParseInteger(absl::string_view text);
+
+// A number from 0 to 1, in decimal digits.
+absl::StatusOr<double> ParseRatio(absl::string_view text);
 
 // A socket to listen on: "host:port", "[::1]:port", or, when it may be one, "unix:/path".
 absl::Status CheckAddress(absl::string_view address, bool may_be_unix);

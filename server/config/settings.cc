@@ -214,12 +214,9 @@ Setting ServiceNameSetting() {
 Setting RatioSetting(std::string name, std::string default_value, double ServerConfig::*field, std::string help) {
   Setting setting{std::move(name), "RATIO", std::move(default_value), "0 to 1", std::move(help)};
   setting.set = [=](absl::string_view text, ServerConfig* config) {
-    double ratio = -1;
-    if (!absl::SimpleAtod(text, &ratio) || !(ratio >= 0 && ratio <= 1)) {
-      return absl::InvalidArgumentError(absl::StrCat("'", text, "' is no number from 0 to 1"));
-    }
-    config->*field = ratio;
-    return absl::OkStatus();
+    const absl::StatusOr<double> ratio = ParseRatio(text);
+    if (ratio.ok()) config->*field = *ratio;
+    return ratio.status();
   };
   setting.show = [=](const ServerConfig& config) { return absl::StrCat(config.*field); };
   return setting;

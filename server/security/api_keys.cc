@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
@@ -83,6 +84,7 @@ absl::Status ReadLine(absl::string_view line, ApiKey* key) {
 absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view text, absl::string_view source, const KeyLimits& defaults) {
   ApiKeys keys;
   absl::flat_hash_set<std::string> names;
+  absl::flat_hash_map<std::array<uint8_t, 32>, std::string> hashes;  // names by them
   int number = 0;
   for (absl::string_view line : absl::StrSplit(text, '\n')) {
     ++number;
@@ -95,6 +97,8 @@ absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view text, absl::string_view
     key.limits = defaults;
     if (absl::Status status = ReadLine(line, &key); !status.ok()) return fail(status.message());
     if (!names.insert(key.name).second) return fail(absl::StrCat("there is a second key ", key.name));
+    const auto [same, is_first] = hashes.try_emplace(key.hash, key.name);
+    if (!is_first) return fail(absl::StrCat("keys ", same->second, " and ", key.name, " are the same key"));
     if (keys.keys_.size() == kMaxKeys) return fail(absl::StrCat("there are more than ", kMaxKeys, " keys"));
     keys.keys_.push_back(std::move(key));
   }

@@ -1,6 +1,12 @@
 // Settings of favord, from wherever they come, and what it says of those it cannot use.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cctype>
 #include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -9,6 +15,8 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
+#include "tests/integration/harness/await.h"
+#include "tests/integration/harness/certificates.h"
 #include "tests/integration/harness/favord.h"
 #include "tests/integration/harness/rpc.h"
 #include "tests/integration/harness/sockets.h"
@@ -179,6 +187,7 @@ TEST(Settings, WrongOnesAreRefusedByNameValueAndBound) {
       {{"--address", ""}, {"address"}},
       {{"--address", "unix:"}, {"address", "unix:"}},
       {{"--metrics-address", "unix:/tmp/x"}, {"metrics-address", "unix:/tmp/x"}},
+      {{"--trace-sample-ratio", "0x1"}, {"trace-sample-ratio", "0x1", "0 to 1"}},
       {{"--tls-certificate", "/tmp/x.pem"}, {"tls-certificate", "tls-key"}},
       {{"--tls-client-ca", "/tmp/x.pem"}, {"tls-client-ca", "tls-certificate"}},
       {{"--config", dir.File("missing")}, {dir.File("missing")}},
@@ -244,6 +253,19 @@ TEST(Start, WritesThePortFile) {
   const TempDir dir;
   Favord favord({.flags = {"--port-file", dir.File("port")}});
   EXPECT_THAT(favord.address(), HasSubstr(absl::StrCat(":", std::atoi(ReadWholeFile(dir.File("port")).c_str()))));
+}
+
+TEST(Start, WithClosedStandardStreamsPutsNoLogElsewhere) {
+  const TempDir dir;
+  const std::string keys = dir.Write("keys", "alice " + Sha256Of("x") + "\n");
+  Process favord(
+      {.arguments = {"/bin/sh", "-c",
+                     absl::StrCat("exec ", FavordPath(), " --address 127.0.0.1:0 --metrics-address 127.0.0.1:0",
+                                  " --api-keys ", keys, " --port-file ", dir.File("port"), " <&- >&- 2>&-")}});
+  ASSERT_TRUE(Eventually([&] { return !ReadWholeFile(dir.File("port")).empty(); }));
+  for (const char* stream : {"0", "1", "2"}) {
+    EXPECT_EQ(std::filesystem::read_symlink(absl::StrCat("/proc/", favord.pid(), "/fd/", stream)), "/dev/null");
+  }
 }
 
 TEST(Start, ShowsItsSettings) {

@@ -91,6 +91,8 @@ int Favord::Stop(absl::Duration timeout) {
   return exit_code.value_or(-1);
 }
 
+std::string FavordPath() { return FAVOR_FAVORD_PATH; }
+
 Finished RunFavord(const std::vector<std::string>& flags, const std::vector<std::string>& environment) {
   ProcessOptions options{.arguments = {FAVOR_FAVORD_PATH}, .environment = environment};
   options.arguments.insert(options.arguments.end(), flags.begin(), flags.end());

@@ -63,6 +63,9 @@ class Favord {
   std::shared_ptr<grpc::Channel> channel_ ABSL_GUARDED_BY(channel_mutex_);
 };
 
+// Where the program is.
+std::string FavordPath();
+
 // Runs favord, as to be given, until it ends by itself: --help, --check, settings it refuses.
 Finished RunFavord(const std::vector<std::string>& flags, const std::vector<std::string>& environment = {});
 

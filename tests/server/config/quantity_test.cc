@@ -1,5 +1,7 @@
 #include "server/config/quantity.h"
 
+#include <string>
+
 #include "gtest/gtest.h"
 
 namespace favor {
@@ -12,10 +14,11 @@ TEST(ParseBytes, TakesPlainNumbersAndUnits) {
   EXPECT_EQ(*ParseBytes("1.5 GiB"), 1610612736);
   EXPECT_EQ(*ParseBytes("12B"), 12);
   EXPECT_EQ(*ParseBytes("2TiB"), int64_t{2} << 40);
+  EXPECT_EQ(*ParseBytes("1.3GiB"), 1395864371);  // and a fifth of a byte
 }
 
 TEST(ParseBytes, RefusesEverythingElse) {
-  for (const char* text : {"", "MiB", "-1", "1MB", "1mib", "0.3B", "nan", "inf", "1e30", "5 5", "0x10 MiB MiB"}) {
+  for (const char* text : {"", "MiB", "-1", "1MB", "1mib", "nan", "inf", "1e30", "5 5", "0x10MiB"}) {
     EXPECT_TRUE(absl::IsInvalidArgument(ParseBytes(text).status())) << text;
   }
 }
@@ -44,6 +47,12 @@ TEST(CheckAddress, TakesHostPortAndUnixSockets) {
   }
   EXPECT_TRUE(CheckAddress("unix:/run/favord.sock", true).ok());
   EXPECT_FALSE(CheckAddress("unix:", true).ok());
+}
+
+TEST(ParseRatio, TakesDecimalDigitsAlone) {
+  EXPECT_EQ(*ParseRatio("0.25"), 0.25);
+  EXPECT_EQ(*ParseRatio("1e-3"), 1e-3);
+  for (const char* bad : {"", "1.01", "-0.1", "0x1", "nan", "half"}) EXPECT_FALSE(ParseRatio(bad).ok()) << bad;
 }
 
 }  // namespace

@@ -14,6 +14,12 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::Sha256Of;
 
+TEST(ApiKeys, OneKeyHasOneName) {
+  const std::string text = absl::StrCat("alice ", Sha256Of("x"), " rate=1\nbob ", Sha256Of("x"), " admin\n");
+  const auto keys = ApiKeys::Parse(text, "keys", {});
+  EXPECT_THAT(std::string(keys.status().message()), HasSubstr("keys:2: keys alice and bob are the same key"));
+}
+
 TEST(ApiKeys, AreFoundByTheKeyWhoseHashTheFileHolds) {
   const auto keys = ApiKeys::Parse(absl::StrCat("# who may call\n\n", "alice ", Sha256Of("key of alice"), "\r\n",
                                                 "bob\t", Sha256Of("key of bob"), "  rate=2.5 calls=3 burst=7 admin"),
