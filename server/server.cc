@@ -1,16 +1,19 @@
 #include "server/server.h"
 
-#include <cstdio>
-#include <fstream>
+#include <unistd.h>
+
+#include <cerrno>
+#include <filesystem>
 #include <numeric>
+#include <system_error>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "favor/attention/attention.h"
 #include "favor/base/version.h"
+#include "favor/format/replace_file.h"
 #include "favor/kernels/cpu_target.h"
 #include "server/config/otlp_endpoint.h"
 #include "server/config/quantity.h"
@@ -23,22 +26,27 @@ namespace {
 // For the last traces to reach their collector, which may be gone.
 constexpr absl::Duration kTraceFlush = absl::Seconds(2);
 
-// Whoever waits for the file must never see half of it: written aside, then renamed.
+// Whoever waits for the file never sees half of it.
 absl::Status WritePortFile(const std::string& path, const std::vector<std::string>& addresses) {
-  if (path.empty()) return absl::OkStatus();
-  const std::string aside = path + ".new";
-  {
-    std::ofstream file(aside);
-    for (const std::string& address : addresses) {
-      if (absl::StartsWith(address, "unix:")) continue;
-      file << address.substr(address.rfind(':') + 1) << "\n";
-      break;
-    }
-    file.flush();
-    if (!file) return absl::UnavailableError(absl::StrCat("cannot write port-file ", aside));
+  for (const std::string& address : addresses) {
+    if (path.empty() || !UnixPath(address).empty()) continue;
+    const absl::Status status = ReplaceFile(path, absl::StrCat(address.substr(address.rfind(':') + 1), "\n"));
+    return status.ok() ? status : absl::UnavailableError(absl::StrCat("port-file: ", status.message()));
   }
-  if (std::rename(aside.c_str(), path.c_str()) == 0) return absl::OkStatus();
-  return absl::UnavailableError(absl::StrCat("cannot write port-file ", path));
+  return absl::OkStatus();
+}
+
+// Whether it could be written, as far as can be told without writing it.
+absl::Status CheckPortFile(const std::string& path) {
+  if (path.empty()) return absl::OkStatus();
+  std::error_code error;
+  const std::filesystem::file_status existing = std::filesystem::status(path, error);
+  const bool replaces = !std::filesystem::exists(existing) || std::filesystem::is_regular_file(existing);
+  const std::string folder = std::filesystem::absolute(path, error).parent_path().string();
+  const std::string& written = replaces ? folder : path;
+  if (!std::filesystem::is_directory(existing) && access(written.c_str(), W_OK) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(std::filesystem::is_directory(existing) ? EISDIR : errno,
+                             absl::StrCat("port-file: cannot write ", path));
 }
 
 SecurityOptions SecurityOf(const ServerConfig& config) {
@@ -174,6 +182,7 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
 absl::Status Server::Check(const ServerConfig& config, const Log* log, const ModelRegistry::Loader& load_model) {
   if (auto security = SecurityFiles::Load(SecurityOf(config), log); !security.ok()) return security.status();
   if (auto tracing = TracingOf(config); !tracing.ok()) return tracing.status();
+  if (absl::Status status = CheckPortFile(config.port_file); !status.ok()) return status;
   for (const ModelSetting& model : config.models) {
     if (auto loaded = load_model(model.folder); !loaded.ok()) {
       return absl::Status(loaded.status().code(), absl::StrCat("model ", model.name, ": ", loaded.status().message()));

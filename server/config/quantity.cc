@@ -1,11 +1,10 @@
 #include "server/config/quantity.h"
 
-#include <sys/un.h>
-
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 
 namespace favor {
 namespace {
@@ -14,6 +13,8 @@ struct Unit {
   absl::string_view name;
   int64_t bytes;
 };
+
+constexpr absl::string_view kUnixPrefix = "unix:";
 
 constexpr Unit kUnits[] = {{"TiB", int64_t{1} << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
 
@@ -83,6 +84,12 @@ absl::Status CheckAddress(absl::string_view address, bool may_be_unix) {
                      absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535;
   if (valid) return absl::OkStatus();
   return Expected(address, may_be_unix ? "host:port or unix:/path" : "host:port");
+}
+
+absl::string_view UnixPath(absl::string_view address) {
+  if (!absl::ConsumePrefix(&address, kUnixPrefix)) return {};
+  if (absl::StartsWith(address, "///")) address.remove_prefix(2);
+  return address;
 }
 
 bool IsOfThisMachine(absl::string_view address) {

@@ -28,6 +28,9 @@ absl::StatusOr<double> ParseRatio(absl::string_view text);
 // A socket to listen on: "host:port", "[::1]:port", or, when it may be one, "unix:/path".
 absl::Status CheckAddress(absl::string_view address, bool may_be_unix);
 
+// The path of "unix:/path", which may be written "unix:///path" too; empty where the address is none.
+absl::string_view UnixPath(absl::string_view address);
+
 // Whether an address that CheckAddress accepts is reached from this machine only.
 bool IsOfThisMachine(absl::string_view address);
 

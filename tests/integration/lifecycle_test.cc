@@ -148,6 +148,8 @@ TEST(Check, ReadsWhatAStartWouldRead) {
       {{"--tls-certificate", dir.File("missing"), "--tls-key", key}, dir.File("missing")},
       {{"--api-keys", dir.Write("plain", "alice secret")}, "SHA-256"},
       {{"--model", "m=" + dir.File("no_model")}, "model m"},
+      {{"--port-file", dir.File("no/such/folder")}, "port-file"},
+      {{"--port-file", dir.path()}, "port-file"},
   };
   for (const auto& [flags, part] : wrong) {
     std::vector<std::string> arguments = {"--check"};

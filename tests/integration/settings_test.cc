@@ -255,6 +255,18 @@ TEST(Start, WritesThePortFile) {
   EXPECT_THAT(favord.address(), HasSubstr(absl::StrCat(":", std::atoi(ReadWholeFile(dir.File("port")).c_str()))));
 }
 
+TEST(Start, APortFileThatIsNoRegularFileIsWrittenTo) {
+  const TempDir dir;
+  const std::string pipe = dir.File("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  const int reader = open(pipe.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  Favord favord({.flags = {"--port-file", pipe}});
+  char port[16] = {};
+  EXPECT_GT(read(reader, port, sizeof(port) - 1), 0);
+  EXPECT_THAT(favord.address(), HasSubstr(absl::StrCat(":", std::atoi(port))));
+  EXPECT_EQ(close(reader), 0);
+}
+
 TEST(Start, WithClosedStandardStreamsPutsNoLogElsewhere) {
   const TempDir dir;
   const std::string keys = dir.Write("keys", "alice " + Sha256Of("x") + "\n");

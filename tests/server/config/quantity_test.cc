@@ -49,6 +49,13 @@ TEST(CheckAddress, TakesHostPortAndUnixSockets) {
   EXPECT_FALSE(CheckAddress("unix:", true).ok());
 }
 
+TEST(UnixPath, IsThatOfEitherForm) {
+  EXPECT_EQ(UnixPath("unix:/run/x"), "/run/x");
+  EXPECT_EQ(UnixPath("unix:///run/x"), "/run/x");
+  EXPECT_EQ(UnixPath("unix:x"), "x");
+  EXPECT_EQ(UnixPath("127.0.0.1:1"), "");
+}
+
 TEST(ParseRatio, TakesDecimalDigitsAlone) {
   EXPECT_EQ(*ParseRatio("0.25"), 0.25);
   EXPECT_EQ(*ParseRatio("1e-3"), 1e-3);
