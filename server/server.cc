@@ -129,6 +129,23 @@ v1::GetServerInfoResponse InfoOf(const ServerConfig& config, int num_threads) {
   return info;
 }
 
+// Each by itself, and whether all of them fit into the memory budget.
+absl::Status CheckModels(const ServerConfig& config, const ModelRegistry::Loader& load_model) {
+  Admission admission({config.memory_budget_bytes, config.max_calls, SharesOf(config)});
+  std::vector<Admission::ModelMemory> held;
+  for (const ModelSetting& model : config.models) {
+    const auto about = [&model](const absl::Status& status) {
+      return absl::Status(status.code(), absl::StrCat("model ", model.name, ": ", status.message()));
+    };
+    const auto loaded = load_model(model.folder);
+    if (!loaded.ok()) return about(loaded.status());
+    auto memory = admission.HoldModel((*loaded)->memory_bytes());
+    if (!memory.ok()) return about(memory.status());
+    held.push_back(*std::move(memory));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<SecurityFiles> security,
@@ -183,12 +200,7 @@ absl::Status Server::Check(const ServerConfig& config, const Log* log, const Mod
   if (auto security = SecurityFiles::Load(SecurityOf(config), log); !security.ok()) return security.status();
   if (auto tracing = TracingOf(config); !tracing.ok()) return tracing.status();
   if (absl::Status status = CheckPortFile(config.port_file); !status.ok()) return status;
-  for (const ModelSetting& model : config.models) {
-    if (auto loaded = load_model(model.folder); !loaded.ok()) {
-      return absl::Status(loaded.status().code(), absl::StrCat("model ", model.name, ": ", loaded.status().message()));
-    }
-  }
-  return absl::OkStatus();
+  return CheckModels(config, load_model);
 }
 
 absl::StatusOr<std::unique_ptr<Server>> Server::Start(const ServerConfig& config, const Log* log,

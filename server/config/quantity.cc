@@ -1,5 +1,7 @@
 #include "server/config/quantity.h"
 
+#include <sys/un.h>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -15,6 +17,7 @@ struct Unit {
 };
 
 constexpr absl::string_view kUnixPrefix = "unix:";
+constexpr size_t kMaxUnixPath = sizeof(sockaddr_un::sun_path) - 1;
 
 constexpr Unit kUnits[] = {{"TiB", int64_t{1} << 40}, {"GiB", 1 << 30}, {"MiB", 1 << 20}, {"KiB", 1 << 10}, {"B", 1}};
 
@@ -26,6 +29,8 @@ absl::Status Expected(absl::string_view text, absl::string_view what) {
 bool ParseDecimal(absl::string_view text, double* value) {
   return text.find_first_of("xX") == absl::string_view::npos && absl::SimpleAtod(text, value);
 }
+
+bool IsOfAllInterfaces(absl::string_view host) { return host == "0.0.0.0" || host == "[::]"; }
 
 }  // namespace
 
@@ -75,21 +80,37 @@ absl::StatusOr<double> ParseRatio(absl::string_view text) {
 }
 
 absl::Status CheckAddress(absl::string_view address, bool may_be_unix) {
-  if (may_be_unix && absl::StartsWith(address, "unix:")) {
-    return address.size() > 5 ? absl::OkStatus() : Expected(address, "unix:/path");
+  if (may_be_unix && absl::StartsWith(address, kUnixPrefix)) {
+    const size_t length = UnixPath(address).size();
+    if (length == 0) return Expected(address, "unix:/path");
+    if (length <= kMaxUnixPath) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat("the path of '", address, "' has ", length, " bytes, at most ", kMaxUnixPath, " can be had"));
   }
   const size_t colon = address.rfind(':');
   int32_t port = -1;
-  const bool valid = colon != absl::string_view::npos && colon > 0 &&
-                     absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535;
-  if (valid) return absl::OkStatus();
-  return Expected(address, may_be_unix ? "host:port or unix:/path" : "host:port");
+  const bool has_port = colon != absl::string_view::npos && colon > 0 &&
+                        absl::SimpleAtoi(address.substr(colon + 1), &port) && port >= 0 && port <= 65535;
+  if (!has_port) return Expected(address, may_be_unix ? "host:port or unix:/path" : "host:port");
+  const absl::string_view host = address.substr(0, colon);
+  const bool in_brackets = host.front() == '[' && host.back() == ']';
+  if (absl::StrContains(host, ':') && !in_brackets) return Expected(address, "[address]:port, as IPv6 needs it");
+  return absl::OkStatus();
 }
 
 absl::string_view UnixPath(absl::string_view address) {
   if (!absl::ConsumePrefix(&address, kUnixPrefix)) return {};
   if (absl::StartsWith(address, "///")) address.remove_prefix(2);
   return address;
+}
+
+bool Collide(absl::string_view one, absl::string_view other) {
+  if (one == other) return !absl::EndsWith(one, ":0");  // port 0 picks another one
+  if (absl::StartsWith(one, kUnixPrefix) || absl::StartsWith(other, kUnixPrefix)) return false;
+  const size_t one_colon = one.rfind(':'), other_colon = other.rfind(':');
+  const absl::string_view port = one.substr(one_colon);
+  if (port != other.substr(other_colon) || port == ":0") return false;
+  return IsOfAllInterfaces(one.substr(0, one_colon)) || IsOfAllInterfaces(other.substr(0, other_colon));
 }
 
 bool IsOfThisMachine(absl::string_view address) {

@@ -31,6 +31,10 @@ absl::Status CheckAddress(absl::string_view address, bool may_be_unix);
 // The path of "unix:/path", which may be written "unix:///path" too; empty where the address is none.
 absl::string_view UnixPath(absl::string_view address);
 
+// Whether sockets at both of two addresses that CheckAddress accepts cannot be had, as far as can be told without
+// asking for names.
+bool Collide(absl::string_view one, absl::string_view other);
+
 // Whether an address that CheckAddress accepts is reached from this machine only.
 bool IsOfThisMachine(absl::string_view address);
 

@@ -362,6 +362,29 @@ const Setting* FindSetting(absl::string_view name) {
   return nullptr;
 }
 
+namespace {
+
+// What two sockets would be refused for, and a port file that has no port to hold.
+absl::Status CheckAddresses(const ServerConfig& config) {
+  bool has_port = false;
+  for (auto address = config.addresses.begin(); address != config.addresses.end(); ++address) {
+    has_port = has_port || UnixPath(*address).empty();
+    const auto collides = [address](const std::string& other) { return Collide(*address, other); };
+    if (!config.metrics_address.empty() && collides(config.metrics_address)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("address ", *address, " and metrics-address ", config.metrics_address, " are the same"));
+    }
+    const auto second = std::find_if(std::next(address), config.addresses.end(), collides);
+    if (second != config.addresses.end()) {
+      return absl::InvalidArgumentError(absl::StrCat("address ", *address, " and address ", *second, " are the same"));
+    }
+  }
+  if (config.port_file.empty() || has_port) return absl::OkStatus();
+  return absl::InvalidArgumentError("port-file needs an address host:port, there are Unix sockets alone");
+}
+
+}  // namespace
+
 absl::Status CheckTogether(const ServerConfig& config) {
   if (config.tls_certificate.empty() != config.tls_key.empty()) {
     return absl::InvalidArgumentError("tls-certificate and tls-key must be given together");
@@ -374,7 +397,7 @@ absl::Status CheckTogether(const ServerConfig& config) {
                                                    ", must be at most normal-priority-share, which is ",
                                                    config.normal_priority_share));
   }
-  return absl::OkStatus();
+  return CheckAddresses(config);
 }
 
 }  // namespace favor

@@ -148,6 +148,7 @@ TEST(Check, ReadsWhatAStartWouldRead) {
       {{"--tls-certificate", dir.File("missing"), "--tls-key", key}, dir.File("missing")},
       {{"--api-keys", dir.Write("plain", "alice secret")}, "SHA-256"},
       {{"--model", "m=" + dir.File("no_model")}, "model m"},
+      {{"--model", "m=" FAVOR_TEST_DATA_DIR "/models/sentence/bge", "--memory-budget", "20KiB"}, "memory-budget"},
       {{"--port-file", dir.File("no/such/folder")}, "port-file"},
       {{"--port-file", dir.path()}, "port-file"},
   };

@@ -45,7 +45,10 @@ TEST(CheckAddress, TakesHostPortAndUnixSockets) {
        {"", "localhost", ":50051", "localhost:", "localhost:65536", "localhost:-1", "host:port", "unix:/run/x"}) {
     EXPECT_FALSE(CheckAddress(bad, false).ok()) << bad;
   }
+  for (const char* bad : {"::1:50051", "fe80::1:0", "[::1:50051"}) EXPECT_FALSE(CheckAddress(bad, true).ok()) << bad;
   EXPECT_TRUE(CheckAddress("unix:/run/favord.sock", true).ok());
+  EXPECT_TRUE(CheckAddress("unix:/" + std::string(106, 'x'), true).ok());
+  EXPECT_FALSE(CheckAddress("unix:/" + std::string(107, 'x'), true).ok());
   EXPECT_FALSE(CheckAddress("unix:", true).ok());
 }
 
@@ -54,6 +57,19 @@ TEST(UnixPath, IsThatOfEitherForm) {
   EXPECT_EQ(UnixPath("unix:///run/x"), "/run/x");
   EXPECT_EQ(UnixPath("unix:x"), "x");
   EXPECT_EQ(UnixPath("127.0.0.1:1"), "");
+}
+
+TEST(Collide, SamePortsOfOneInterface) {
+  EXPECT_TRUE(Collide("127.0.0.1:1", "127.0.0.1:1"));
+  EXPECT_TRUE(Collide("127.0.0.1:1", "0.0.0.0:1"));
+  EXPECT_TRUE(Collide("[::]:1", "127.0.0.1:1"));
+  EXPECT_TRUE(Collide("unix:/x", "unix:/x"));
+  EXPECT_FALSE(Collide("127.0.0.1:0", "127.0.0.1:0"));
+  EXPECT_FALSE(Collide("0.0.0.0:0", "127.0.0.1:0"));
+  EXPECT_FALSE(Collide("127.0.0.1:1", "127.0.0.2:1"));
+  EXPECT_FALSE(Collide("127.0.0.1:1", "127.0.0.1:2"));
+  EXPECT_FALSE(Collide("unix:/x", "unix:/y"));
+  EXPECT_FALSE(Collide("unix:/x", "0.0.0.0:1"));
 }
 
 TEST(ParseRatio, TakesDecimalDigitsAlone) {
