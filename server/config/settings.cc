@@ -106,10 +106,14 @@ Setting AddressSetting() {
 
 Setting MetricsAddressSetting() {
   Setting setting{"metrics-address", "ADDRESS", "127.0.0.1:9464", "host:port, or empty for none",
-                  "Where to serve Prometheus metrics, at /metrics; port 0 picks one."};
+                  "Where to serve Prometheus metrics, at /metrics, by IPv4; port 0 picks one."};
   setting.set = [](absl::string_view text, ServerConfig* config) {
     config->metrics_address = std::string(text);
-    return text.empty() ? absl::OkStatus() : CheckAddress(text, /*may_be_unix=*/false);
+    if (text.empty()) return absl::OkStatus();
+    if (absl::Status status = CheckAddress(text, /*may_be_unix=*/false); !status.ok()) return status;
+    if (text.front() != '[') return absl::OkStatus();
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", text, "' is an address of IPv6, which the HTTP server of the metrics does not speak: use one of IPv4"));
   };
   setting.show = [](const ServerConfig& config) { return config.metrics_address; };
   return setting;

@@ -192,6 +192,7 @@ TEST(Settings, WrongOnesAreRefusedByNameValueAndBound) {
       {{"--address", "127.0.0.1:9464"}, {"127.0.0.1:9464", "metrics-address", "the same"}},
       {{"--port-file", "/tmp/x", "--address", "unix:/tmp/y"}, {"port-file", "host:port"}},
       {{"--metrics-address", "unix:/tmp/x"}, {"metrics-address", "unix:/tmp/x"}},
+      {{"--metrics-address", "[::1]:9464"}, {"metrics-address", "[::1]:9464", "IPv6"}},
       {{"--trace-sample-ratio", "0x1"}, {"trace-sample-ratio", "0x1", "0 to 1"}},
       {{"--tls-certificate", "/tmp/x.pem"}, {"tls-certificate", "tls-key"}},
       {{"--tls-client-ca", "/tmp/x.pem"}, {"tls-client-ca", "tls-certificate"}},
