@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
@@ -16,12 +15,12 @@
 #include "grpcpp/ext/proto_server_reflection_plugin.h"
 #include "grpcpp/health_check_service_interface.h"
 #include "grpcpp/server_builder.h"
+#include "server/config/quantity.h"
 #include "server/rpc/credentials.h"
+#include "server/rpc/unix_socket.h"
 
 namespace favor {
 namespace {
-
-constexpr char kUnixPrefix[] = "unix:";
 
 // Calls of one method that may arrive at one queue before its thread asks for more.
 constexpr int kWaitingCalls = 4;
@@ -81,7 +80,7 @@ void Configure(const RpcServerOptions& options, grpc::ServerBuilder* builder) {
 }
 
 std::string WithPort(const std::string& address, int port) {
-  if (absl::StartsWith(address, kUnixPrefix)) return address;
+  if (!UnixPath(address).empty()) return address;
   return absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
 }
 
@@ -91,6 +90,10 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
                                                             std::vector<Service> services,
                                                             const CallsInFlight* calls_in_flight,
                                                             const CallsInFlight* calls_alive) {
+  for (const std::string& address : options.addresses) {
+    if (UnixPath(address).empty()) continue;
+    if (absl::Status status = CheckNobodyListens(address); !status.ok()) return status;
+  }
   InitializePluginsOnce();
   std::unique_ptr<RpcServer> server(new RpcServer);
   server->services_ = std::move(services);
@@ -101,7 +104,7 @@ absl::StatusOr<std::unique_ptr<RpcServer>> RpcServer::Start(const RpcServerOptio
   Configure(options, &builder);
   std::vector<int> ports(options.addresses.size(), 0);
   for (size_t i = 0; i < ports.size(); ++i) {
-    const bool is_unix = absl::StartsWith(options.addresses[i], kUnixPrefix);
+    const bool is_unix = !UnixPath(options.addresses[i]).empty();
     server->credentials_.push_back(MakeCredentials(is_unix ? nullptr : options.certificates, options.doorkeeper));
     builder.AddListeningPort(options.addresses[i], server->credentials_.back(), &ports[i]);
   }

@@ -243,6 +243,20 @@ TEST(Start, FailsOnThePortOfAnotherFavord) {
   EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
 }
 
+TEST(Start, FailsOnTheSocketOfAnotherFavordAndTakesThatOfOneThatWasKilled) {
+  const TempDir dir;
+  const std::string address = "unix:" + dir.File("socket");
+  Favord favord({.addresses = {address}});
+  const Finished run = RunFavord({"--address", address, "--metrics-address", ""});
+  EXPECT_EQ(run.exit_code, 1) << run.err;
+  EXPECT_THAT(run.err, AllOf(HasSubstr(address), HasSubstr("another server answers there")));
+  EXPECT_TRUE(Attend(favord.channel(), GoodRequest()).ok());
+  favord.process().Signal(SIGKILL);
+  ASSERT_TRUE(favord.process().AwaitExit(absl::Seconds(30)).has_value());
+  Favord successor({.addresses = {address}});
+  EXPECT_TRUE(Attend(successor.channel(), GoodRequest()).ok());
+}
+
 TEST(Start, FailsOnFilesOfTlsThatCannotBeUsed) {
   const TempDir dir;
   const std::string garbage = dir.Write("garbage.pem", "this is no certificate\n");
