@@ -1,6 +1,6 @@
 #include "server/rpc/doorkeeper.h"
 
-#include <utility>
+#include <optional>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -9,8 +9,6 @@
 namespace favor {
 namespace {
 
-// A client that tries keys shall not fill the log.
-constexpr absl::Duration kNotePeriod = absl::Seconds(1);
 constexpr size_t kMaxNotedPath = 128;
 
 bool NeedsAdministrator(absl::string_view path) {
@@ -28,7 +26,7 @@ Access AccessTo(absl::string_view path, const StandardAccess& access) {
 
 absl::Status Doorkeeper::Admit(absl::string_view path, absl::string_view authorization) {
   absl::Status decision = Decide(path, authorization);
-  if (!decision.ok()) Note(decision, path);
+  if (!decision.ok()) Note(decision, path, authorization);
   return decision;
 }
 
@@ -44,25 +42,19 @@ absl::Status Doorkeeper::Decide(absl::string_view path, absl::string_view author
   return keys_ == nullptr ? absl::OkStatus() : keys_->Check(authorization, NeedsAdministrator(path), path);
 }
 
-void Doorkeeper::Note(const absl::Status& refusal, absl::string_view path) {
+// gRPC does not tell who asks before it has let the call in. But whose key it was the file of keys tells, as it is or
+// was.
+void Doorkeeper::Note(const absl::Status& refusal, absl::string_view path, absl::string_view authorization) {
   if (absl::IsUnauthenticated(refusal)) ++unauthenticated_;
   if (absl::IsPermissionDenied(refusal)) ++forbidden_;
-  int64_t not_noted = 0;
-  {
-    const absl::MutexLock lock(&mutex_);
-    const absl::Time now = absl::Now();
-    if (now - noted_ < kNotePeriod) {
-      ++not_noted_;
-      return;
-    }
-    noted_ = now;
-    not_noted = std::exchange(not_noted_, 0);
-  }
-  log_->Write(LogLevel::kWarning, "refused",
-              {{"path", std::string(path.substr(0, kMaxNotedPath))},
-               {"code", absl::StatusCodeToString(refusal.code())},
-               {"message", std::string(refusal.message())},
-               {"refused_before", not_noted}});
+  const std::optional<int64_t> left_out = log_limit_.Next(absl::Now());
+  if (!left_out) return;
+  Log::Fields fields = {{"path", std::string(path.substr(0, kMaxNotedPath))},
+                        {"code", absl::StatusCodeToString(refusal.code())},
+                        {"message", std::string(refusal.message())},
+                        {"refused_before", *left_out}};
+  if (const std::string hash = KeyRing::HashStart(authorization); !hash.empty()) fields["key_sha256"] = hash;
+  log_->Write(LogLevel::kWarning, "refused", fields);
 }
 
 }  // namespace favor

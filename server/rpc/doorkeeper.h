@@ -6,13 +6,11 @@
 #include <functional>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "server/config/access.h"
 #include "server/observability/log.h"
+#include "server/observability/log_limit.h"
 #include "server/security/key_ring.h"
 
 namespace favor {
@@ -43,17 +41,14 @@ class Doorkeeper {
 
  private:
   absl::Status Decide(absl::string_view path, absl::string_view authorization) const;
-  void Note(const absl::Status& refusal, absl::string_view path);
+  void Note(const absl::Status& refusal, absl::string_view path, absl::string_view authorization);
 
   const KeyRing* const keys_;
   const StandardAccess access_;
   const Log* const log_;
   std::atomic<int64_t> unauthenticated_ = 0;
   std::atomic<int64_t> forbidden_ = 0;
-
-  absl::Mutex mutex_;
-  absl::Time noted_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
-  int64_t not_noted_ ABSL_GUARDED_BY(mutex_) = 0;  // since
+  LogLimit log_limit_;
 };
 
 }  // namespace favor

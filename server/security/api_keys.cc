@@ -107,11 +107,16 @@ absl::StatusOr<ApiKeys> ApiKeys::Parse(absl::string_view text, absl::string_view
   return keys;
 }
 
-const ApiKey* ApiKeys::Find(absl::string_view key) const {
+std::array<uint8_t, 32> ApiKeys::HashOf(absl::string_view key) {
   std::array<uint8_t, 32> hash;
   static_assert(hash.size() == SHA256_DIGEST_LENGTH);
-  if (key.size() > kMaxKeyBytes) return nullptr;
   SHA256(reinterpret_cast<const unsigned char*>(key.data()), key.size(), hash.data());
+  return hash;
+}
+
+const ApiKey* ApiKeys::Find(absl::string_view key) const {
+  if (key.size() > kMaxKeyBytes) return nullptr;
+  const std::array<uint8_t, 32> hash = HashOf(key);
   const ApiKey* found = nullptr;
   for (const ApiKey& candidate : keys_) {
     const bool matches = CRYPTO_memcmp(candidate.hash.data(), hash.data(), hash.size()) == 0;

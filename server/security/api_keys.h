@@ -45,6 +45,7 @@ class ApiKeys {
 
   // Null when it is none of them. The time it takes tells nothing about the keys: all hashes are compared, to the end.
   const ApiKey* Find(absl::string_view key) const;
+  static std::array<uint8_t, 32> HashOf(absl::string_view key);
 
   const std::vector<ApiKey>& keys() const { return keys_; }
 

@@ -1,7 +1,9 @@
 #include "server/security/key_ring.h"
 
 #include <algorithm>
+#include <array>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/optional.h"
@@ -55,6 +57,14 @@ absl::Status KeyRing::Check(absl::string_view authorization, bool as_admin, absl
   if (key == nullptr) return absl::UnauthenticatedError("the API key is none of those that are known here");
   if (!as_admin || key->is_admin) return absl::OkStatus();
   return absl::PermissionDeniedError(absl::StrCat(what, " needs an administrator's key, ", key->name, " is none"));
+}
+
+std::string KeyRing::HashStart(absl::string_view authorization) {
+  constexpr size_t kBytes = 4;
+  const absl::optional<absl::string_view> key = KeyOf(authorization);
+  if (!key) return "";
+  const std::array<uint8_t, 32> hash = ApiKeys::HashOf(*key);
+  return absl::BytesToHexString(absl::string_view(reinterpret_cast<const char*>(hash.data()), kBytes));
 }
 
 absl::StatusOr<KeyRing::Pass> KeyRing::Enter(absl::string_view authorization, absl::Time now) {

@@ -73,6 +73,10 @@ class KeyRing {
   // left; UnauthenticatedError when it is no key.
   absl::StatusOr<Pass> Enter(absl::string_view authorization, absl::Time now);
 
+  // The first 8 digits of the SHA-256 of the key that an `authorization` header shows, known or not: enough to find its
+  // line in a file of keys, and no help to whoever wants the key. Empty when it shows none.
+  static std::string HashStart(absl::string_view authorization);
+
   size_t num_keys() const { return keys()->keys().size(); }
   Stats stats() const;
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -34,6 +35,29 @@ TEST(Doorkeeper, WithKeysEverythingButHealthNeedsOne) {
   EXPECT_TRUE(Doorkeeper(&ring, {.reflection = Access::kOpen}, &kNoLog)
                   .Admit("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo", "")
                   .ok());
+}
+
+TEST(Doorkeeper, LogsARefusalASecondWithTheStartOfTheKeysHash) {
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  {
+    const Log log(ends[1], LogLevel::kInfo);
+    KeyRing ring{ApiKeys()};
+    Doorkeeper doorkeeper(&ring, {}, &log);
+    for (int i = 0; i < 3; ++i) {
+      EXPECT_FALSE(doorkeeper.Admit("/favor.v1.AttentionService/Attend", "Bearer key of alice").ok());
+    }
+  }
+  close(ends[1]);
+  std::string text(4096, '\0');
+  text.resize(std::max<ssize_t>(read(ends[0], text.data(), text.size()), 0));
+  close(ends[0]);
+  ASSERT_EQ(text.find('\n'), text.size() - 1) << text;
+  const auto line = nlohmann::json::parse(text);
+  EXPECT_EQ(line["path"], "/favor.v1.AttentionService/Attend");
+  EXPECT_EQ(line["code"], "UNAUTHENTICATED");
+  EXPECT_EQ(line["key_sha256"], "a34f17e6");
+  EXPECT_EQ(text.find("alice"), std::string::npos);
 }
 
 }  // namespace
