@@ -5,8 +5,9 @@
 
 namespace favor {
 
-// Sends what gRPC itself logs, errors unless GRPC_VERBOSITY says otherwise, to `log`, as events "grpc". For the whole
-// process; the log must outlive it or a later call with another one.
+// Sends what gRPC itself logs, errors unless GRPC_VERBOSITY says otherwise, to `log`, as events "grpc"; of errors
+// of one place in its code one a second. For the whole process; the log must outlive it or a later call with another
+// one.
 void SendGrpcLogTo(const Log* log);
 
 }  // namespace favor

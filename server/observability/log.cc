@@ -1,7 +1,9 @@
 #include "server/observability/log.h"
 
+#include <algorithm>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 
@@ -25,6 +27,24 @@ const char* NameOf(LogLevel level) {
 // Peers send bytes that are not UTF-8; a log line must not fail on them.
 std::string TextOf(const Log::Fields& fields) {
   return fields.dump(-1, ' ', false, Log::Fields::error_handler_t::replace);
+}
+
+// Clients name models and methods as they like, at any length.
+constexpr size_t kMaxText = 1024;
+
+bool IsLong(const Log::Fields& value) {
+  return value.is_string() && value.get_ref<const std::string&>().size() > kMaxText;
+}
+
+Log::Fields Shortened(Log::Fields fields) {
+  for (Log::Fields& value : fields) {
+    if (!IsLong(value)) continue;
+    const std::string& text = value.get_ref<const std::string&>();
+    size_t end = kMaxText;
+    while (end > 0 && (text[end] & 0xC0) == 0x80) --end;  // not within a character
+    value = absl::StrCat(text.substr(0, end), "... (", text.size(), " bytes)");
+  }
+  return fields;
 }
 
 std::string LineOf(LogLevel level, const char* event, const Log::Fields& fields) {
@@ -51,7 +71,9 @@ Log::Log(int file_descriptor, LogLevel level)
                              }}) {}
 
 void Log::Write(LogLevel level, const char* event, const Fields& fields) const {
-  if (Enabled(level)) writer_.Add(LineOf(level, event, fields));
+  if (!Enabled(level)) return;
+  const bool is_long = std::any_of(fields.begin(), fields.end(), IsLong);
+  writer_.Add(is_long ? LineOf(level, event, Shortened(fields)) : LineOf(level, event, fields));
 }
 
 }  // namespace favor

@@ -13,7 +13,8 @@ namespace favor {
 enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
 
 // Writes one JSON object per line to a file descriptor: {"time":...,"level":...,"event":..., fields}. Thread-safe, and
-// never waits for who reads: see LineWriter, whose lines of what was dropped are events "lines_dropped".
+// never waits for who reads: see LineWriter, whose lines of what was dropped are events "lines_dropped". Texts of
+// more than 1 KiB are cut, and say so.
 class Log {
  public:
   // Does not own the descriptor.

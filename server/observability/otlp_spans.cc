@@ -25,6 +25,7 @@ using opentelemetry::proto::trace::v1::Span;
 
 constexpr char kSchemaUrl[] = "https://opentelemetry.io/schemas/1.21.0";
 // Flags: W3C's one, and whether the parent is another process, which OTLP adds.
+constexpr size_t kMaxMessage = 1024;  // clients name things as they like, at any length
 constexpr uint32_t kSampled = 1;
 constexpr uint32_t kParentIsKnown = 0x100;
 constexpr uint32_t kParentIsRemote = 0x200;
@@ -146,7 +147,7 @@ void AddOtlpSpans(const CallSpan& call, ExportTraceServiceRequest* request) {
   attributes.Seconds("favor.compute_seconds", call.timing.compute_time);
   if (IsServerError(call.status.code())) {
     span->mutable_status()->set_code(opentelemetry::proto::trace::v1::Status::STATUS_CODE_ERROR);
-    span->mutable_status()->set_message(std::string(call.status.message()));
+    span->mutable_status()->set_message(std::string(call.status.message().substr(0, kMaxMessage)));
   }
 
   const absl::Time started = call.timing.started;

@@ -55,6 +55,16 @@ TEST_F(LogTest, BytesThatAreNotUtf8DoNotBreakTheLine) {
   EXPECT_TRUE(nlohmann::json::accept(Read()));
 }
 
+TEST_F(LogTest, LongTextsAreCutBetweenCharacters) {
+  const Log log(ends_[1], LogLevel::kInfo);
+  std::string name = "m";
+  while (name.size() < 1'000'000) name += "\xc3\xa9";
+  log.Write(LogLevel::kInfo, "call", {{"message", name}, {"method", "Embed"}});
+  const auto line = nlohmann::json::parse(Read());
+  EXPECT_EQ(line["message"], name.substr(0, 1023) + "... (1000001 bytes)");
+  EXPECT_EQ(line["method"], "Embed");
+}
+
 TEST_F(LogTest, TellsOfLinesThatWereDropped) {
   const Log log(ends_[1], LogLevel::kInfo);
   const std::string megabyte(1 << 20, 'x');
