@@ -107,7 +107,7 @@ absl::string_view Call::FindHeader(absl::string_view name) const {
 
 absl::Status Call::WhyGone() const {
   if (absl::Now() + kAhead < cancellation_->deadline()) {
-    return absl::CancelledError("the client went away, or sent a message beyond max-message-size");
+    return absl::CancelledError("the client went away, or sent a message beyond max-message-size or a compressed one");
   }
   return absl::DeadlineExceededError("the deadline passed");
 }
