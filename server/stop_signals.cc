@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 #include "absl/time/clock.h"
 
@@ -16,7 +17,7 @@ StopSignals::StopSignals() {
   signal(SIGPIPE, SIG_IGN);
 }
 
-int StopSignals::Wait(absl::Duration timeout) {
+int StopSignals::Await(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
     const timespec left = absl::ToTimespec(std::max(deadline - absl::Now(), absl::ZeroDuration()));
@@ -26,11 +27,14 @@ int StopSignals::Wait(absl::Duration timeout) {
   }
 }
 
+int StopSignals::Wait(absl::Duration timeout) { return std::exchange(hangup_left_, false) ? SIGHUP : Await(timeout); }
+
 bool StopSignals::WaitFor(absl::Duration timeout) {
   const absl::Time deadline = absl::Now() + timeout;
   while (true) {
-    const int number = Wait(deadline - absl::Now());
+    const int number = Await(deadline - absl::Now());
     if (number != SIGHUP) return number != 0;
+    hangup_left_ = true;
   }
 }
 

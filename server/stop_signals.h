@@ -17,11 +17,14 @@ class StopSignals {
 
   // Waits for any of them, at most for `timeout`; its number, 0 when none came.
   int Wait(absl::Duration timeout);
-  // Waits for one that stops, at most for `timeout`; whether it came. A SIGHUP meanwhile is dropped.
+  // Waits for one that stops, at most for `timeout`; whether it came. A SIGHUP meanwhile is left to the next Wait().
   bool WaitFor(absl::Duration timeout);
 
  private:
+  int Await(absl::Duration timeout);
+
   sigset_t signals_;
+  bool hangup_left_ = false;
 };
 
 }  // namespace favor

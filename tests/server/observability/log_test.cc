@@ -2,19 +2,15 @@
 
 #include <unistd.h>
 
-#include <csignal>
-#include <cstdlib>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
-#include "server/last_lines.h"
-#include "tests/support/sanitizer.h"
 
 namespace favor {
 namespace {
 
-class LogTest : public ::testing::Test {
+class LogTest : public testing::Test {
  protected:
   void SetUp() override { ASSERT_EQ(pipe(ends_), 0); }
   void TearDown() override {
@@ -74,19 +70,6 @@ TEST_F(LogTest, TellsOfLinesThatWereDropped) {
   while (text.find("lines_dropped") == std::string::npos) text += Read();
   EXPECT_NE(text.find(absl::StrCat(R"("level":"warning","event":"lines_dropped","number":)", log.num_dropped())),
             std::string::npos);
-}
-
-// What was logged before a crash tells why.
-TEST(LastLinesDeathTest, AreWrittenBeforeACrashEndsTheProcess) {
-  const auto crash_with_lines = [](int signal) {
-    const Log log(STDERR_FILENO, LogLevel::kInfo);
-    WriteLastLinesOnCrash(&log);
-    for (int i = 0; i < 1000; ++i) log.Write(LogLevel::kInfo, "step", {{"number", i}});
-    signal == SIGABRT ? std::abort() : static_cast<void>(raise(signal));
-  };
-  EXPECT_EXIT(crash_with_lines(SIGABRT), ::testing::KilledBySignal(SIGABRT), "\"number\":999");
-  if (testing::kSanitized) GTEST_SKIP() << "a sanitizer handles the others";
-  EXPECT_EXIT(crash_with_lines(SIGSEGV), ::testing::KilledBySignal(SIGSEGV), "\"number\":999");
 }
 
 }  // namespace
