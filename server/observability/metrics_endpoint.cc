@@ -43,8 +43,8 @@ absl::StatusOr<std::unique_ptr<MetricsEndpoint>> MetricsEndpoint::Start(
   try {
     // Scrapes are rare. But a connection keeps its thread until it has asked for something or the time for that is up,
     // and whoever only looks whether the port is open must not keep Prometheus out.
-    const std::vector<std::string> options = {"listening_ports",    address, "num_threads", "4",
-                                              "request_timeout_ms", "2000"};
+    const std::vector<std::string> options = {"listening_ports",    address, "num_threads", "32",
+                                              "request_timeout_ms", "1000"};
     endpoint->exposer_ = std::make_unique<prometheus::Exposer>(options);
     endpoint->exposer_->RegisterCollectable(endpoint->metrics_);
     const std::string host = address.substr(0, address.rfind(':'));

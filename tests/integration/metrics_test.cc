@@ -1,4 +1,5 @@
 // What Prometheus reads, and that it moves by what was called.
+#include <list>
 #include <memory>
 #include <string>
 #include <thread>
@@ -72,6 +73,15 @@ TEST(Metrics, EveryFamilyIsThereFromTheStart) {
   EXPECT_EQ(metrics.Sum("favor_build_info"), 1);
   EXPECT_GT(metrics.Sum("process_resident_memory_bytes"), 1e6);
   EXPECT_NEAR(metrics.Sum("process_start_time_seconds"), absl::ToUnixSeconds(absl::Now()), 120);
+}
+
+TEST(Metrics, HalfRequestsOfOthersKeepNoScrapeWaitingForLong) {
+  Favord favord;
+  std::list<Socket> others;
+  for (int i = 0; i < 30; ++i) ASSERT_TRUE(others.emplace_back(favord.metrics_address()).Send("GET /met"));
+  const absl::Time start = absl::Now();
+  EXPECT_TRUE(favord.Metrics().Has("favor_build_info"));
+  EXPECT_LT(absl::Now() - start, absl::Seconds(5)) << "Prometheus gives up after ten";
 }
 
 TEST(Metrics, MoveByWhatWasCalled) {
