@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "absl/time/clock.h"
+#include "server/execution/queue_wait.h"
 
 namespace favor {
 namespace {
@@ -64,7 +65,8 @@ void Compute::Submit(Job job, const Cancellation* cancellation, std::function<vo
   pool_.Submit(std::move(job), [submitted, started, entry, done = std::move(done)](absl::Status status) mutable {
     if (entry != nullptr && status.ok()) entry->Learn(absl::Now());
     entry = nullptr;
-    done(std::move(status), Timing{*started - submitted, absl::Now() - *started, *started});
+    const absl::Duration wait = *started - submitted;
+    done(WithQueueWait(std::move(status), wait), Timing{wait, absl::Now() - *started, *started});
   });
 }
 

@@ -9,6 +9,7 @@
 #include "absl/time/clock.h"
 #include "server/execution/embed_batch.h"
 #include "server/execution/embed_size.h"
+#include "server/execution/queue_wait.h"
 #include "server/execution/retry_delay.h"
 
 namespace favor {
@@ -381,7 +382,8 @@ void EmbedBatcher::Settle(const Batch& batch, const absl::Status& status, absl::
 void EmbedBatcher::Complete(Call* call) const {
   const Done done = std::move(call->done);
   if (!call->status.ok()) {
-    absl::Status status = std::move(call->status);
+    const absl::Duration wait = std::min(call->started, absl::Now()) - call->work.arrival;
+    absl::Status status = WithQueueWait(std::move(call->status), wait);
     *call = Call();  // before the reservation goes, so does what it stands for
     return done(std::move(status));
   }

@@ -51,6 +51,9 @@ class Metrics : public prometheus::Collectable {
 
   // One Embed call that was answered: its inputs, and the tokens that the encoder ran over for it.
   void RecordEmbed(const Timing& timing, int64_t num_inputs, int64_t num_tokens);
+  // Calls that ended since their time was up or their caller had left, and how long they had waited.
+  void RecordAttendGivenUp(absl::Duration wait) { queue_wait_seconds_.Observe(absl::ToDoubleSeconds(wait)); }
+  void RecordEmbedGivenUp(absl::Duration wait) { embed_queue_wait_seconds_.Observe(absl::ToDoubleSeconds(wait)); }
   // One batch of inputs that started.
   void RecordEmbedBatch(int64_t num_tokens) { embed_batch_tokens_.Observe(static_cast<double>(num_tokens)); }
   // The inputs of one call that were read and tokenised.

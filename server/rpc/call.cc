@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "grpc/grpc.h"
 #include "server/execution/priority_shares.h"
+#include "server/execution/queue_wait.h"
 #include "server/execution/retry_delay.h"
 #include "server/rpc/status_mapping.h"
 
@@ -128,6 +129,7 @@ void Call::FailWithoutRequest() {
 
 void Call::EndWith(const absl::Status& status) {
   End(status);
+  if (timing_.queue_time == absl::ZeroDuration()) timing_.queue_time = QueueWaitOf(status).value_or(timing_.queue_time);
   // For clients with a retry policy of gRPC's own, which does not look into the status.
   if (const std::optional<absl::Duration> delay = RetryDelayOf(status)) {
     context_.AddTrailingMetadata(kPushbackTrailer, absl::StrCat(absl::ToInt64Milliseconds(*delay)));

@@ -1,6 +1,7 @@
 #include "server/services/attention_service.h"
 
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -9,6 +10,7 @@
 #include "server/convert/field_error.h"
 #include "server/convert/spec_conversion.h"
 #include "server/convert/statistics_conversion.h"
+#include "server/execution/queue_wait.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/attend_reception.h"
 #include "server/services/attend_stream_method.h"
@@ -112,9 +114,14 @@ void AttentionService::Attend(std::shared_ptr<UnaryCall> call) const {
   auto reservation = std::make_shared<Admission::Reservation>(*std::move(admitted));
   ReceiveAttend(call, dependencies_.compute, reservation.get(),
                 [this, call, reservation](absl::StatusOr<AttendWork> work) {
-                  if (!work.ok()) return call->Fail(work.status());
+                  if (!work.ok()) return FailAttend(*call, work.status());
                   Execute(call, reservation, *std::move(work));
                 });
+}
+
+void AttentionService::FailAttend(UnaryCall& call, const absl::Status& status) const {
+  if (const std::optional<absl::Duration> wait = QueueWaitOf(status)) dependencies_.metrics->RecordAttendGivenUp(*wait);
+  call.Fail(status);
 }
 
 void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<Admission::Reservation> reservation,
@@ -132,7 +139,7 @@ void AttentionService::Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<
   dependencies_.execution->Start(
       std::move(work), held, call->cancellation(),
       [this, call, reservation, spec, num_tokens, reports_statistics](absl::StatusOr<AttendResult> result) {
-        if (!result.ok()) return call->Fail(AboutStatistics(result.status()));
+        if (!result.ok()) return FailAttend(*call, AboutStatistics(result.status()));
         if (!reports_statistics) result->automatic->spec.features.statistics = result->report.statistics = nullptr;
         call->set_timing(result->timing);
         dependencies_.metrics->RecordAttend(result->timing, num_tokens, result->report.degenerate_rows);

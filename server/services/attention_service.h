@@ -39,6 +39,7 @@ class AttentionService {
   void Attend(std::shared_ptr<UnaryCall> call) const;
   void Execute(std::shared_ptr<UnaryCall> call, std::shared_ptr<Admission::Reservation> reservation,
                AttendWork work) const;
+  void FailAttend(UnaryCall& call, const absl::Status& status) const;
 
   const AttentionDependencies dependencies_;
   ByteService service_;  // bytes: a tensor is copied once between wire and kernel

@@ -11,6 +11,7 @@
 #include "server/convert/embed_request_conversion.h"
 #include "server/convert/embed_response_conversion.h"
 #include "server/convert/field_error.h"
+#include "server/execution/queue_wait.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/embed_memory.h"
 #include "server/services/item_reception.h"
@@ -47,6 +48,11 @@ struct EmbedCall {
     inputs.reserve(summary.num_items);
     answer.errors.reserve(summary.num_items);
     return ItemHandling::Cost{prompt_bytes, kPassingBytesPerByte};
+  }
+
+  void Fail(const absl::Status& status) const {
+    if (const auto wait = QueueWaitOf(status)) dependencies.metrics->RecordEmbedGivenUp(*wait);
+    call->Fail(status);
   }
 
   // Every input has the prompt tokenised again, so that a short request could ask for any amount of work.
@@ -147,7 +153,7 @@ void Answer(std::shared_ptr<EmbedCall> embed, EmbedOutcome outcome) {
 void Run(std::shared_ptr<EmbedCall> embed) {
   embed->dependencies.batcher->Start(embed->TakeWork(), &embed->reservation, embed->call->cancellation(),
                                      [embed](absl::StatusOr<EmbedOutcome> outcome) {
-                                       if (!outcome.ok()) return embed->call->Fail(outcome.status());
+                                       if (!outcome.ok()) return embed->Fail(outcome.status());
                                        embed->call->set_timing(outcome->timing);
                                        embed->dependencies.metrics->RecordEmbed(
                                            outcome->timing, static_cast<int64_t>(outcome->inputs.size()),
@@ -183,7 +189,7 @@ void Embed(const EmbeddingDependencies& dependencies, std::shared_ptr<UnaryCall>
                 [embed](std::string item, int64_t index) { return embed->TakeInput(std::move(item), index); },
                 [embed] { return embed->GoOnWithInput(); },
                 [embed](const absl::Status& status, Timing timing) {
-                  if (!status.ok()) return embed->call->Fail(status);
+                  if (!status.ok()) return embed->Fail(status);
                   embed->dependencies.metrics->RecordTokenize(timing.compute_time);
                   Execute(embed);
                 }});

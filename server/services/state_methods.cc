@@ -15,6 +15,7 @@
 #include "server/convert/state_conversion.h"
 #include "server/convert/state_request_conversion.h"
 #include "server/convert/statistics_conversion.h"
+#include "server/execution/queue_wait.h"
 #include "server/rpc/response_bytes.h"
 #include "server/services/wire_reception.h"
 
@@ -45,13 +46,17 @@ struct StateCall : std::enable_shared_from_this<StateCall<Work>> {
   } encoded;  // the answer
   Timing timing;
 
+  void Fail(const absl::Status& status) const {
+    if (const auto wait = QueueWaitOf(status)) dependencies.metrics->RecordAttendGivenUp(*wait);
+    call->Fail(status);
+  }
   // Goes on with `next` once the step has ended well; ends the call otherwise.
   template <typename Next>
   std::function<void(absl::Status, Timing)> Then(Next next) {
     return [self = this->shared_from_this(), next](const absl::Status& status, Timing timing) {
       self->timing.queue_time += timing.queue_time;
       self->timing.compute_time += timing.compute_time;
-      if (!status.ok()) return self->call->Fail(status);
+      if (!status.ok()) return self->Fail(status);
       next(self);
     };
   }

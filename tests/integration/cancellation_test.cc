@@ -63,6 +63,7 @@ TEST(Deadline, ThatPassesOnTheServerIsCountedAsExceeded) {
   const Exposition metrics = favord.Metrics();
   EXPECT_EQ(HandledWith(metrics, "DeadlineExceeded"), 1);
   EXPECT_EQ(HandledWith(metrics, "Canceled"), 0);
+  EXPECT_EQ(metrics.Sum("favor_queue_wait_seconds_count"), 1) << "of those who give up waits are the longest";
 }
 
 TEST(Cancellation, EndsALongCallPromptlyAndFreesTheServer) {

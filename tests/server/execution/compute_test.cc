@@ -4,6 +4,7 @@
 
 #include "absl/synchronization/notification.h"
 #include "gtest/gtest.h"
+#include "server/execution/queue_wait.h"
 
 namespace favor {
 namespace {
@@ -12,6 +13,12 @@ Job OneStep(std::function<absl::Status()> step) {
   Job job;
   job.phases.push_back({1, 1, [step](int64_t, int64_t) { return step(); }});
   return job;
+}
+
+TEST(QueueWait, OfOtherErrorsNothingIsTold) {
+  EXPECT_EQ(QueueWaitOf(WithQueueWait(absl::CancelledError("gone"), absl::Milliseconds(1500))), absl::Seconds(1.5));
+  EXPECT_EQ(QueueWaitOf(WithQueueWait(absl::InternalError("ours"), absl::Seconds(1))), std::nullopt);
+  EXPECT_EQ(QueueWaitOf(WithQueueWait(absl::OkStatus(), absl::Seconds(1))), std::nullopt);
 }
 
 TEST(Compute, DropsWorkWhoseCallerLeftWhileItWaited) {
@@ -43,6 +50,7 @@ TEST(Compute, DropsWorkWhoseCallerLeftWhileItWaited) {
   release.Notify();
   done.WaitForNotification();
   EXPECT_TRUE(absl::IsCancelled(status));
+  EXPECT_GT(QueueWaitOf(status).value_or(absl::ZeroDuration()), absl::ZeroDuration());
   EXPECT_FALSE(ran);
 }
 

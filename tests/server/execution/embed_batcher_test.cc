@@ -8,6 +8,7 @@
 #include "absl/synchronization/notification.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/execution/queue_wait.h"
 #include "server/execution/retry_delay.h"
 #include "tests/server/execution/embed_batcher_fixture.h"
 
@@ -146,6 +147,8 @@ TEST(EmbedBatcher, DropsCallersWhoAreGoneBeforeTheyAreBatched) {
   for (Caller* caller : {gone, late, stays}) caller->done.WaitForNotification();
   EXPECT_TRUE(absl::IsCancelled(gone->outcome.status()));
   EXPECT_TRUE(absl::IsDeadlineExceeded(late->outcome.status()));
+  EXPECT_TRUE(QueueWaitOf(gone->outcome.status()).has_value());
+  EXPECT_TRUE(QueueWaitOf(late->outcome.status()).has_value());
   EXPECT_TRUE(stays->outcome.ok());
   EXPECT_EQ(fixture.gate.batches(), std::vector<int64_t>({5, 5, 7}));
 }
