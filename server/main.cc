@@ -46,9 +46,17 @@ Log::Fields SettingsInForce(const CommandLine& command_line) {
   return fields;
 }
 
+// Not refused: a Kubernetes service by the name of favord puts such variables into every pod.
+void WarnOfUnknownVariables(const CommandLine& command_line, const Log& log) {
+  for (const std::string& variable : command_line.unknown_variables) {
+    log.Write(LogLevel::kWarning, "unknown_variable", {{"name", variable}});
+  }
+}
+
 int Check(const CommandLine& command_line) {
   std::fputs(EffectiveSettings(command_line).c_str(), stdout);
   const Log log(STDERR_FILENO, command_line.config.log_level);
+  WarnOfUnknownVariables(command_line, log);
   const absl::Status status = Server::Check(command_line.config, &log);
   log.Flush(kLastLines);
   if (status.ok()) return 0;
@@ -88,9 +96,7 @@ int ServeUntilStopped(Server* server, const Log& log, StopSignals* signals) {
 }
 
 int Serve(const CommandLine& command_line, const Log& log, StopSignals* signals) {
-  for (const std::string& variable : command_line.unknown_variables) {
-    log.Write(LogLevel::kWarning, "unknown_variable", {{"name", variable}});
-  }
+  WarnOfUnknownVariables(command_line, log);
   auto server = Server::Start(command_line.config, &log);
   if (!server.ok()) {
     log.Write(LogLevel::kError, "start_failed", {{"message", std::string(server.status().message())}});

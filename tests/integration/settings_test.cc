@@ -216,6 +216,12 @@ TEST(Settings, WrongOnesAreRefusedByNameValueAndBound) {
   }
 }
 
+TEST(Settings, AVariableThatIsNoSettingIsAWarning) {
+  const Finished check = RunFavord({"--check"}, {"FAVORD_MAX_CALL=5"});
+  EXPECT_EQ(check.exit_code, 0);
+  EXPECT_THAT(check.err, AllOf(HasSubstr("\"event\":\"unknown_variable\""), HasSubstr("\"FAVORD_MAX_CALL\"")));
+}
+
 TEST(Settings, EnvironmentIsCheckedAsFlagsAre) {
   const Finished run = RunFavord({"--check"}, {"FAVORD_THREADS=none"});
   EXPECT_EQ(run.exit_code, 2);
