@@ -1,6 +1,6 @@
 #include "client/cli/attend_flags.h"
 
-#include "absl/strings/str_cat.h"
+#include "client/cli/flag_values.h"
 
 namespace favor::cli {
 namespace {
@@ -66,7 +66,7 @@ absl::Status AttendFlags::Validate(const FlagSet& flags) const {
   if (!output.empty()) {
     if (const auto format = OutputFormat(output); !format.ok()) return format.status();
   }
-  if (excerpt_rows < 0) return absl::InvalidArgumentError(absl::StrCat("--rows is ", excerpt_rows, ", the least is 0"));
+  if (absl::Status status = CheckWithin("rows", excerpt_rows, 0); !status.ok()) return status;
   return spec.Validate(flags);
 }
 

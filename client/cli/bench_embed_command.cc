@@ -13,6 +13,7 @@
 #include "client/cli/embed_flags.h"
 #include "client/cli/embed_inputs.h"
 #include "client/cli/failure.h"
+#include "client/cli/flag_values.h"
 #include "client/cli/load_flags.h"
 #include "client/cli/load_turn.h"
 #include "client/cli/progress.h"
@@ -80,15 +81,8 @@ struct BenchEmbedFlags {
 
   absl::Status Complete(const FlagSet& flags) {
     if (absl::Status status = load.Complete(flags); !status.ok()) return status;
-    if (absl::Status status = AtLeastOne("words", texts.mean_words); !status.ok()) return status;
-    if (absl::Status status = AtLeastOne("batch", batch); !status.ok()) return status;
-    if (texts.mean_words > kMaxWords) {
-      return absl::InvalidArgumentError(absl::StrCat("--words is ", texts.mean_words, ", the most is ", kMaxWords));
-    }
-    if (batch > client::kMaxInputsPerRequest) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--batch is ", batch, ", the most is ", client::kMaxInputsPerRequest));
-    }
+    if (absl::Status status = CheckWithin("words", texts.mean_words, 1, kMaxWords); !status.ok()) return status;
+    if (absl::Status status = CheckWithin("batch", batch, 1, client::kMaxInputsPerRequest); !status.ok()) return status;
     if (!source.file.empty() && (flags.IsSet("words") || flags.IsSet("spread"))) {
       return absl::InvalidArgumentError("give either --texts or --words and --spread");
     }

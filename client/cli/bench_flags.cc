@@ -66,7 +66,7 @@ absl::Status BenchFlags::Complete(const FlagSet& flags, const ConnectionFlags& c
                                                     {"key-length", shape.key_length},   {"head-dim", shape.head_dim},
                                                     {"value-dim", shape.value_dim}};
   for (const auto& [flag, value] : counts) {
-    if (absl::Status status = AtLeastOne(flag, value); !status.ok()) return status;
+    if (absl::Status status = CheckWithin(flag, value, 1); !status.ok()) return status;
   }
   if (absl::Status status = CheckBytes(shape); !status.ok()) return status;
   if (echo && !echo_endpoint.empty()) return absl::InvalidArgumentError("give either --echo or --echo-endpoint");

@@ -4,16 +4,10 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "client/cli/flag_values.h"
 #include "client/cli/tensor_files.h"
 
 namespace favor::cli {
-namespace {
-
-// Each takes a thread.
-constexpr int kMaxInFlight = 1024;
-
-}  // namespace
-
 template <>
 absl::Span<const Named<EmbedAttention>> NamesOf<EmbedAttention>() {
   static constexpr Named<EmbedAttention> kNames[] = {{EmbedAttention::kExact, "exact"},
@@ -110,20 +104,11 @@ absl::Status EmbedFlags::Complete(const FlagSet& flags) {
   if (!output.empty()) {
     if (const auto format = OutputFormat(output); !format.ok()) return format.status();
   }
-  const std::pair<const char*, int64_t> counts[] = {
-      {"batch", requests.max_inputs}, {"in-flight", requests.max_in_flight}, {"neighbours", neighbours}};
-  for (const auto& [flag, value] : counts) {
-    if (value < 1) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is 1"));
+  for (const absl::Status& status : {CheckWithin("batch", requests.max_inputs, 1, client::kMaxInputsPerRequest),
+                                     CheckWithin("in-flight", requests.max_in_flight, 1, kMaxCallThreads),
+                                     CheckWithin("neighbours", neighbours, 1), CheckWithin("rows", excerpt_rows, 0)}) {
+    if (!status.ok()) return status;
   }
-  if (requests.max_inputs > client::kMaxInputsPerRequest) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--batch is ", requests.max_inputs, ", the most is ", client::kMaxInputsPerRequest));
-  }
-  if (requests.max_in_flight > kMaxInFlight) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--in-flight is ", requests.max_in_flight, ", the most is ", kMaxInFlight));
-  }
-  if (excerpt_rows < 0) return absl::InvalidArgumentError(absl::StrCat("--rows is ", excerpt_rows, ", the least is 0"));
   if (flags.IsSet("neighbours")) nearest = true;
   if (nearest && requests.embed.pooling == client::Pooling::kNone) {
     return absl::InvalidArgumentError("--nearest compares one vector for each text, --pooling is none");

@@ -13,6 +13,14 @@ absl::Status ParseInteger(absl::string_view text, absl::string_view what, T* val
 
 }  // namespace
 
+absl::Status CheckWithin(absl::string_view flag, int64_t value, int64_t least, int64_t most) {
+  if (value < least) {
+    return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is ", least));
+  }
+  if (value > most) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the most is ", most));
+  return absl::OkStatus();
+}
+
 absl::Status ParseValue(absl::string_view text, std::string* value) {
   *value = std::string(text);
   return absl::OkStatus();

@@ -22,6 +22,12 @@ namespace favor::cli {
 // What a message can carry: a bound of sizes, and of what they multiply to.
 inline constexpr int64_t kMaxMessageBytes = UINT32_MAX;
 
+// Calls that may be in flight at a time where each takes a thread.
+inline constexpr int kMaxCallThreads = 1024;
+
+// InvalidArgumentError, naming flag, value and bound, for a number outside of them.
+absl::Status CheckWithin(absl::string_view flag, int64_t value, int64_t least, int64_t most = INT64_MAX);
+
 // ParseValue reads the text of a flag into a variable. InvalidArgumentError with what the text must be, to be read
 // after
 // "--flag is "text", it must be".

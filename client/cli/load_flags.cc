@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/flag_values.h"
 
 namespace favor::cli {
 namespace {
@@ -21,11 +22,6 @@ absl::Span<const Named<load::Arrivals>> NamesOf<load::Arrivals>() {
   static constexpr Named<load::Arrivals> kNames[] = {{load::Arrivals::kPoisson, "poisson"},
                                                      {load::Arrivals::kConstant, "constant"}};
   return kNames;
-}
-
-absl::Status AtLeastOne(const char* flag, int64_t value) {
-  if (value >= 1) return absl::OkStatus();
-  return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is 1"));
 }
 
 void LoadFlags::AddTo(FlagSet* flags) {
@@ -54,8 +50,8 @@ absl::Status LoadFlags::Complete(const FlagSet& flags) {
   if (plan.duration == absl::InfiniteDuration() || plan.warm_up == absl::InfiniteDuration()) {
     return absl::InvalidArgumentError("--duration and --warm-up must end");
   }
-  if (absl::Status status = AtLeastOne("concurrency", plan.concurrency); !status.ok()) return status;
-  if (absl::Status status = AtLeastOne("connections", connections); !status.ok()) return status;
+  if (absl::Status status = CheckWithin("concurrency", plan.concurrency, 1); !status.ok()) return status;
+  if (absl::Status status = CheckWithin("connections", connections, 1); !status.ok()) return status;
   if (plan.concurrency > kMaxConcurrency || connections > kMaxConcurrency) {
     return absl::InvalidArgumentError(absl::StrCat("--concurrency and --connections are at most ", kMaxConcurrency));
   }

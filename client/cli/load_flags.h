@@ -27,9 +27,6 @@ struct LoadFlags {
   absl::Status Complete(const FlagSet& flags);
 };
 
-// InvalidArgumentError, naming the flag, for a number below 1.
-absl::Status AtLeastOne(const char* flag, int64_t value);
-
 }  // namespace favor::cli
 
 #endif  // FAVOR_CLIENT_CLI_LOAD_FLAGS_H_

@@ -23,12 +23,6 @@ constexpr const char* kSizeFlags[] = {"heads", "key-heads", "head-dim", "value-d
 // Of what is drawn and of a chunk: with the bytes that a token may have, they can be counted.
 constexpr int64_t kMaxTokens = INT32_MAX;
 
-absl::Status CheckSize(const char* flag, int64_t value, int64_t most) {
-  if (value < 1) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the least is 1"));
-  if (value > most) return absl::InvalidArgumentError(absl::StrCat("--", flag, " is ", value, ", the most is ", most));
-  return absl::OkStatus();
-}
-
 RowSizes SizesOf(const LongInputFlags& flags) {
   RowSizes sizes = flags.sizes;
   sizes.num_key_heads = flags.num_key_heads > 0 ? flags.num_key_heads : sizes.num_heads;
@@ -96,7 +90,7 @@ absl::Status LongInputFlags::Validate(const FlagSet& flags) const {
       !files.queries.empty() || !files.keys.empty() || !files.values.empty() || !files.combined.empty();
   if (flags.IsSet("synthetic")) {
     if (any_file) return absl::InvalidArgumentError("give either tensors or --synthetic");
-    if (absl::Status status = CheckSize("synthetic", synthetic, kMaxTokens); !status.ok()) return status;
+    if (absl::Status status = CheckWithin("synthetic", synthetic, 1, kMaxTokens); !status.ok()) return status;
   } else if (absl::Status status = CheckInputFiles(files); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(status.message(), ", or --synthetic"));
   }
@@ -114,10 +108,10 @@ absl::Status LongInputFlags::Validate(const FlagSet& flags) const {
   const RowSizes all = SizesOf(*this);
   for (const auto& [flag, value] : {std::pair("heads", all.num_heads), std::pair("key-heads", all.num_key_heads),
                                     std::pair("head-dim", all.head_dim), std::pair("value-dim", all.value_dim)}) {
-    if (absl::Status status = CheckSize(flag, value, kMaxMessageBytes); !status.ok()) return status;
+    if (absl::Status status = CheckWithin(flag, value, 1, kMaxMessageBytes); !status.ok()) return status;
   }
   if (flags.IsSet("chunk")) {
-    if (absl::Status status = CheckSize("chunk", chunk, kMaxTokens); !status.ok()) return status;
+    if (absl::Status status = CheckWithin("chunk", chunk, 1, kMaxTokens); !status.ok()) return status;
   }
   if (flags.IsSet("synthetic") || from_pipe()) {
     if (absl::Status status = CheckChunk(*this, all); !status.ok()) return status;

@@ -11,6 +11,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/time/clock.h"
 #include "client/cli/connection_flags.h"
+#include "client/cli/flag_values.h"
 #include "client/cli/json.h"
 #include "client/cli/long_input_flags.h"
 #include "client/cli/progress.h"
@@ -36,9 +37,6 @@ Examples:
 
 Exit code: 0 done, 1 a server or a file failed, 2 the command line makes no sense.
 )";
-
-// Each takes a thread.
-constexpr int kMaxCallsPerServer = 1024;
 
 struct ShardFlags {
   LongInputFlags input;
@@ -71,15 +69,11 @@ absl::Status ShardFlags::Validate(const FlagSet& flags) const {
     return absl::InvalidArgumentError("shards take files, not standard input and output: they go on anywhere at once");
   }
   if (absl::Status status = input.Validate(flags); !status.ok()) return status;
-  if (flags.IsSet("parts") && num_parts < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("--parts is ", num_parts, ", the least is 1"));
+  if (flags.IsSet("parts")) {
+    if (absl::Status status = CheckWithin("parts", num_parts, 1); !status.ok()) return status;
   }
-  if (calls_per_server < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("--calls-per-server is ", calls_per_server, ", the least is 1"));
-  }
-  if (calls_per_server > kMaxCallsPerServer) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("--calls-per-server is ", calls_per_server, ", the most is ", kMaxCallsPerServer));
+  if (absl::Status status = CheckWithin("calls-per-server", calls_per_server, 1, kMaxCallThreads); !status.ok()) {
+    return status;
   }
   return spec.Validate(flags);
 }

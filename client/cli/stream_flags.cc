@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "client/cli/flag_values.h"
 #include "favor/format/file_io.h"
 
 namespace favor::cli {
@@ -39,9 +40,7 @@ absl::Status StreamFlags::Validate(const FlagSet& flags) const {
         "--bidirectional needs all keys before the first query, standard input brings them together");
   }
   if (resume && checkpoint_file.empty()) return absl::InvalidArgumentError("--resume needs --checkpoint");
-  if (checkpoint_every < 1) {
-    return absl::InvalidArgumentError(absl::StrCat("--checkpoint-every is ", checkpoint_every, ", the least is 1"));
-  }
+  if (absl::Status status = CheckWithin("checkpoint-every", checkpoint_every, 1); !status.ok()) return status;
   if (answer_timeout <= absl::ZeroDuration()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--answer-timeout is ", absl::FormatDuration(answer_timeout), ", it must be above 0"));
