@@ -9,8 +9,8 @@
 namespace favor {
 
 // A status of work that ended since its caller had left or its time was up, and how long it had waited for its first
-// step: the waits of those who gave up are the longest. A payload, as that of retry_delay.h. Any other status stays as
-// it is.
+// step: the waits of those who gave up are the longest. A payload (duration_payload.h). Any other status stays as it
+// is.
 absl::Status WithQueueWait(absl::Status status, absl::Duration wait);
 
 std::optional<absl::Duration> QueueWaitOf(const absl::Status& status);

@@ -9,8 +9,8 @@
 
 namespace favor {
 
-// A ResourceExhaustedError that tells when to come back. The delay travels as a payload of the status, so that this
-// folder needs no Protobuf; server/rpc turns it into google.rpc.RetryInfo.
+// A ResourceExhaustedError that tells when to come back: a payload (duration_payload.h), which server/rpc turns into
+// google.rpc.RetryInfo.
 absl::Status OverloadedError(absl::string_view message, absl::Duration retry_delay);
 
 // The delay of an OverloadedError; nullopt for any other status.
