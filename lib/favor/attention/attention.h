@@ -37,6 +37,8 @@ struct AttentionSpec {
   AttentionMode mode = AttentionMode::kFeatures;
   // Query i sees keys 0..i. Needs query_length == key_length (but see AttentionInputs::num_earlier_keys).
   bool causal = false;
+  // kExact alone; >= 0: query i sees keys i - window to i + window. Unset: all.
+  std::optional<int64_t> window;
   // x = sqrt(scale) * input; finite and > 0. Unset: DefaultScale().
   std::optional<double> scale;
   FeatureSpec features;  // kFeatures only
@@ -53,7 +55,8 @@ struct AttentionInputs {
   // Null for exact mode and for maps that take none. Row dimension head_dim; one matrix, or one per key head.
   std::shared_ptr<const Projection> projection;
   // Causal exact attention alone: keys in front of the one that stands at the first query, all of which every query
-  // sees. key_length is then query_length + num_earlier_keys.
+  // sees that has no window. key_length is then query_length + num_earlier_keys, key j stands at query
+  // j - num_earlier_keys.
   int64_t num_earlier_keys = 0;
   // Exact attention alone; null: none. The caller's, for as long as the job runs. Of `heads` heads, and for lengths up
   // to its max_length(); key j stands j - num_earlier_keys - i behind query i.

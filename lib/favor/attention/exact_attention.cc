@@ -1,6 +1,7 @@
 #include "favor/attention/exact_attention.h"
 
 #include <algorithm>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -85,6 +86,9 @@ class ExactAttention {
         output_(call.output),
         report_(report),
         causal_(spec.causal),
+        // A longer one is as good as none.
+        reach_(std::min(spec.window.value_or(std::numeric_limits<int64_t>::max()),
+                        inputs_.queries.shape.length + inputs_.keys.shape.length)),
         num_queries_(num_queries),
         multiplier_(spec.scale.value_or(DefaultScale(Kernel::kSoftmax, call.inputs.queries.shape.dim)) * kLog2E) {}
 
@@ -106,7 +110,15 @@ class ExactAttention {
   int64_t num_chains() const {
     return inputs_.queries.shape.batch_size * inputs_.queries.shape.num_heads * query_groups();
   }
-  int64_t key_tiles() const { return CeilDiv(inputs_.keys.shape.length, kKeys); }
+  // Tiles of keys that a chain walks, which are neighbours.
+  struct Tiles {
+    int64_t first, end;
+  };
+  Tiles TilesOf(int64_t chain) const;
+  int64_t MostTiles() const {
+    const int64_t all = CeilDiv(inputs_.keys.shape.length, kKeys);
+    return std::min(all, CeilDiv(num_queries_ + 2 * reach_, kKeys) + 1);
+  }
   int64_t FlopsPerKeyTile() const {
     return num_queries_ * kKeys * 2 * (inputs_.queries.shape.dim + inputs_.values.shape.dim);
   }
@@ -132,12 +144,16 @@ class ExactAttention {
     return std::clamp<int64_t>(inputs_.NumQueries(at.batch) - at.first_query, 0, num_queries_);
   }
   absl::Status LoadKeys(const Position& at, int64_t first_key, int64_t count, Workspace* work) const;
-  // Queries [begin, begin + rows) of a chain against the loaded keys.
+  // Queries [begin, begin + rows) of a chain against keys [first_key, first_key + num_keys) of the loaded ones.
   struct Block {
-    int64_t begin, rows, num_keys;
-    int64_t diagonal;   // query begin + i sees keys up to i + diagonal
+    int64_t begin, rows;
+    int64_t first_key, num_keys;
+    int64_t lowest, diagonal;  // query begin + i sees keys first_key + i + lowest to first_key + i + diagonal
     const float* bias;  // of the first query and key, or null; the next keys' stand behind it, the next queries' before
   };
+  // Of so many loaded keys those that one of the queries sees, in whole registers from the first on. The first key
+  // stands `distance` behind the first query.
+  Block BlockOf(int64_t begin, int64_t rows, int64_t distance, int64_t num_loaded) const;
   // Weights of a block, added to the queries' denominators.
   void Weigh(const Block& block, Workspace* work) const;
   void WeighGeneral(const Block& block, Workspace* work) const;
@@ -146,6 +162,7 @@ class ExactAttention {
   const MutableTensorView output_;
   AttentionReport* const report_;
   const bool causal_;
+  const int64_t reach_;  // how far from its query a key may be
   const int64_t num_queries_;
   const float multiplier_;
 };
@@ -185,37 +202,50 @@ absl::Status ExactAttention::LoadKeys(const Position& at, int64_t first_key, int
   return absl::OkStatus();
 }
 
+ExactAttention::Tiles ExactAttention::TilesOf(int64_t chain) const {
+  const int64_t first_query = inputs_.num_earlier_keys + At(chain).first_query, length = inputs_.keys.shape.length;
+  const int64_t behind = causal_ ? 0 : reach_;
+  return {std::clamp<int64_t>(first_query - reach_, 0, length) / kKeys,
+          CeilDiv(std::min(length, first_query + num_queries_ + behind), kKeys)};
+}
+
 absl::Status ExactAttention::AddKeyTile(int64_t chain, int64_t tile, Workspace* work) const {
   const Position at = At(chain);
   const int64_t first_key = tile * kKeys, num_queries = NumQueries(at);
   const int64_t count = std::clamp<int64_t>(inputs_.NumKeys(at.batch) - first_key, 0, kKeys);
-  if (count == 0 || num_queries == 0 ||
-      (causal_ && first_key >= inputs_.num_earlier_keys + at.first_query + num_queries)) {
-    return absl::OkStatus();
-  }
+  if (count == 0 || num_queries == 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(at, first_key, count, work); !status.ok()) return status;
   for (int64_t begin = 0; begin < num_queries; begin += kBlock) {
-    const int64_t rows = std::min(kBlock, num_queries - begin);
     const int64_t distance = first_key - inputs_.num_earlier_keys - at.first_query - begin;
-    const RelativeBias* bias = inputs_.relative_bias;
-    const Block block{begin, rows, count, causal_ ? -distance : kKeys,
-                      bias == nullptr ? nullptr : bias->At(at.head, distance)};
-    if (block.diagonal + rows <= 0) continue;
+    Block block = BlockOf(begin, std::min(kBlock, num_queries - begin), distance, count);
+    if (block.num_keys <= 0) continue;
+    if (const RelativeBias* bias = inputs_.relative_bias; bias != nullptr) {
+      block.bias = bias->At(at.head, distance + block.first_key);
+    }
     Weigh(block, work);
-    kernels::CompensatedMatMul({work->weights, kKeys, 1}, {work->values, work->value_stride},
+    kernels::CompensatedMatMul({work->weights, kKeys, 1},
+                               {work->values + block.first_key * work->value_stride, work->value_stride},
                                work->sums + begin * work->value_stride, work->compensation + begin * work->value_stride,
-                               work->value_stride, rows, count, work->value_stride);
+                               work->value_stride, block.rows, block.num_keys, work->value_stride);
   }
   return absl::OkStatus();
 }
 
+ExactAttention::Block ExactAttention::BlockOf(int64_t begin, int64_t rows, int64_t distance, int64_t num_loaded) const {
+  const int64_t lowest = -reach_ - distance, diagonal = (causal_ ? 0 : reach_) - distance;
+  const int64_t first_key = std::max<int64_t>(0, lowest) / kernels::kPad * kernels::kPad;
+  const int64_t num_keys = std::min(num_loaded, rows + diagonal) - first_key;
+  return {begin, rows, first_key, num_keys, lowest - first_key, diagonal - first_key, /*bias=*/nullptr};
+}
+
 void ExactAttention::Weigh(const Block& block, Workspace* work) const {
-  const auto& [begin, rows, num_keys, diagonal, bias] = block;
+  const int64_t begin = block.begin, rows = block.rows;
   const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
-  const bool masked = diagonal < num_keys - 1;
-  if (!masked && bias == nullptr &&
-      kernels::ProjectKeyWeights(queries.Slice(begin, rows), work->keys, kKeys, kernels::Padded(num_keys), work->zeros,
-                                 work->visible, work->maxima + begin, work->weights, work->row_sums)) {
+  const bool masked = block.diagonal < block.num_keys - 1 || block.lowest + rows - 1 > 0;
+  if (!masked && block.bias == nullptr &&
+      kernels::ProjectKeyWeights(queries.Slice(begin, rows), work->keys + block.first_key, kKeys,
+                                 kernels::Padded(block.num_keys), work->zeros, work->visible + block.first_key,
+                                 work->maxima + begin, work->weights, work->row_sums)) {
     kernels::AddCompensated(work->row_sums, rows, work->denominators + begin, work->denominator_compensation + begin);
     return;
   }
@@ -223,18 +253,22 @@ void ExactAttention::Weigh(const Block& block, Workspace* work) const {
 }
 
 void ExactAttention::WeighGeneral(const Block& block, Workspace* work) const {
-  const auto& [begin, rows, num_keys, diagonal, bias] = block;
+  const auto& [begin, rows, first_key, num_keys, lowest, diagonal, bias] = block;
   const kernels::Panels queries{work->queries, num_queries_, inputs_.queries.shape.dim};
-  kernels::Project(queries.Slice(begin, rows), work->keys, kKeys, kernels::Padded(num_keys), nullptr, work->weights);
+  const float* visible = work->visible + first_key;
+  kernels::Project(queries.Slice(begin, rows), work->keys + first_key, kKeys, kernels::Padded(num_keys), nullptr,
+                   work->weights);
   for (int64_t i = 0; i < rows && bias != nullptr; ++i) {
     kernels::AddTo(bias - i, kernels::Padded(num_keys), work->weights + i * kKeys);
   }
   for (int64_t i = 0; i < rows; ++i) {
-    const int64_t first_hidden = std::clamp<int64_t>(i + diagonal + 1, 0, num_keys);
-    std::fill(work->weights + i * kKeys + first_hidden, work->weights + i * kKeys + num_keys, kernels::kMaskedExponent);
+    float* weights = work->weights + i * kKeys;
+    std::fill_n(weights, std::clamp<int64_t>(i + lowest, 0, num_keys), kernels::kMaskedExponent);
+    std::fill(weights + std::clamp<int64_t>(i + diagonal + 1, 0, num_keys), weights + num_keys,
+              kernels::kMaskedExponent);
   }
   float* maxima = work->maxima + begin;
-  kernels::RaiseMaxima(work->weights, rows, kKeys, 0, num_keys, work->zeros, work->visible, kernels::kMaxRise, maxima,
+  kernels::RaiseMaxima(work->weights, rows, kKeys, 0, num_keys, work->zeros, visible, kernels::kMaxRise, maxima,
                        work->shift);
   for (int64_t i = 0; i < rows; ++i) {
     if (work->shift[i] == 0) continue;
@@ -245,7 +279,7 @@ void ExactAttention::WeighGeneral(const Block& block, Workspace* work) const {
     work->denominators[begin + i] = pair[0];
     work->denominator_compensation[begin + i] = pair[1];
   }
-  kernels::KeyWeights(work->weights, rows, kKeys, kernels::Padded(num_keys), work->zeros, work->visible, maxima,
+  kernels::KeyWeights(work->weights, rows, kKeys, kernels::Padded(num_keys), work->zeros, visible, maxima,
                       work->excess);
   kernels::AddRowSums(work->weights, rows, kKeys, 0, num_keys, work->denominators + begin,
                       work->denominator_compensation + begin);
@@ -268,7 +302,7 @@ struct ExactBatch {
       exact.emplace_back(spec, call, num_queries, report);
       first_chains.push_back(num_chains);
       num_chains += exact.back().num_chains();
-      key_tiles = std::max(key_tiles, exact.back().key_tiles());
+      most_tiles = std::max(most_tiles, exact.back().MostTiles());
     }
   }
 
@@ -303,7 +337,7 @@ struct ExactBatch {
   std::vector<ExactAttention> exact;
   std::vector<int64_t> first_chains;
   int64_t num_chains = 0;
-  int64_t key_tiles = 0;  // of the call that has most
+  int64_t most_tiles = 0;  // of keys, of any chain
 };
 
 }  // namespace
@@ -316,21 +350,22 @@ Job PlanExactAttention(const AttentionSpec& spec, absl::Span<const AttentionOper
   const int64_t tiles_per_step = std::max<int64_t>(1, kStepFlops / any.FlopsPerKeyTile());
   Phase phase;
   phase.num_chains = batch->num_chains;
-  phase.steps_per_chain = std::max<int64_t>(1, CeilDiv(batch->key_tiles, tiles_per_step));
+  phase.steps_per_chain = std::max<int64_t>(1, CeilDiv(batch->most_tiles, tiles_per_step));
   using Workspaces = ChainWorkspaces<Workspace>;
   auto workspaces = std::make_shared<Workspaces>(
       phase.num_chains, Workspaces::OfAnyChain([batch] { return batch->exact.front().MakeWorkspace(); }));
   phase.run_step = [=](int64_t chain, int64_t step) -> absl::Status {
     const auto [call, call_chain] = batch->At(chain);
-    const int64_t last_step = std::max<int64_t>(1, CeilDiv(call->key_tiles(), tiles_per_step)) - 1;
-    if (step > last_step) return absl::OkStatus();  // another call's keys are more
+    const auto [first_tile, end_tile] = call->TilesOf(call_chain);
+    const int64_t last_step = std::max<int64_t>(1, CeilDiv(end_tile - first_tile, tiles_per_step)) - 1;
+    if (step > last_step) return absl::OkStatus();  // another chain's keys are more
     absl::StatusOr<Workspace*> work = workspaces->Get(chain);
     if (!work.ok()) return work.status();
     if (step == 0) {
       if (absl::Status status = call->LoadQueries(call_chain, *work); !status.ok()) return status;
     }
-    const int64_t end = std::min(call->key_tiles(), (step + 1) * tiles_per_step);
-    for (int64_t tile = step * tiles_per_step; tile < end; ++tile) {
+    const int64_t first = first_tile + step * tiles_per_step, end = std::min(end_tile, first + tiles_per_step);
+    for (int64_t tile = first; tile < end; ++tile) {
       if (cancellation != nullptr) {
         if (absl::Status status = cancellation->Check(); !status.ok()) return status;
       }

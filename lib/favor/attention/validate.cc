@@ -98,6 +98,15 @@ absl::Status ValidateProjection(const AttentionSpec& spec, const AttentionInputs
       absl::StrCat("projection.num_matrices is ", matrices, ", must be 1 or keys.num_heads, which is ", key_heads));
 }
 
+absl::Status ValidateWindow(const AttentionSpec& spec) {
+  if (!spec.window) return absl::OkStatus();
+  if (spec.mode != AttentionMode::kExact) {
+    return absl::InvalidArgumentError("window is set, but only exact mode has one");
+  }
+  if (*spec.window >= 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat("window is ", *spec.window, ", must be >= 0"));
+}
+
 absl::Status ValidateRelativeBias(const AttentionSpec& spec, const AttentionInputs& inputs) {
   const RelativeBias* bias = inputs.relative_bias;
   if (bias == nullptr) return absl::OkStatus();
@@ -142,6 +151,7 @@ absl::Status ValidateAttention(const AttentionSpec& spec, const AttentionInputs&
            ValidateOutput(inputs, output.shape),
            ValidateProjection(spec, inputs),
            ValidateRelativeBias(spec, inputs),
+           ValidateWindow(spec),
            spec.scale.has_value() ? CheckScale(*spec.scale) : absl::OkStatus(),
        }) {
     if (!status.ok()) return status;
