@@ -30,6 +30,9 @@ struct Sigmoid {
     return hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(bounded))));
   }
 };
+struct Silu {
+  V operator()(D d, V t) const { return hn::Mul(t, Sigmoid()(d, t)); }
+};
 // t Phi(t) with Phi(t) = 1 - erfc(t / sqrt 2) / 2. erfc by Abramowitz & Stegun 7.1.26, |error| <= 1.5e-7.
 struct Gelu {
   V operator()(D d, V t) const {

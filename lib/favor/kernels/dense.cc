@@ -106,6 +106,8 @@ void Activate(Activation f, int64_t rows, int64_t cols, float* y) {
       return ActivateRows(Gelu(), rows, cols, y);
     case Activation::kGeluTanh:
       return ActivateRows(GeluTanh(), rows, cols, y);
+    case Activation::kSilu:
+      return ActivateRows(Silu(), rows, cols, y);
   }
 }
 

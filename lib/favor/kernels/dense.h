@@ -7,8 +7,8 @@
 
 namespace favor::kernels {
 
-// Errors: ReLU none; GELU t Phi(t) and its tanh form within 2e-7 |t|.
-enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh };
+// Errors: ReLU none; GELU t Phi(t), its tanh form and SiLU t / (1 + exp(-t)) within 2e-7 |t|.
+enum class Activation : uint8_t { kNone, kRelu, kGelu, kGeluTanh, kSilu };
 
 // A dense layer over num_tokens tokens, tile after tile of kTile, the last one maybe not full: in every tile
 //

@@ -33,9 +33,6 @@ struct EluPlusOne {
     return hn::IfThenElse(hn::Gt(t, hn::Zero(d)), hn::Add(t, hn::Set(d, 1.0f)), below);
   }
 };
-struct Silu {
-  V operator()(D d, V t) const { return hn::Mul(t, Sigmoid()(d, t)); }
-};
 // max(t, 0) + log(1 + exp(-|t|)): nothing overflows.
 struct Softplus {
   V operator()(D d, V t) const {

@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "favor/format/json_fields.h"
+#include "favor/model/activation_name.h"
 #include "favor/model/mpnet_bias.h"
 #include "favor/projection/projection.h"
 
@@ -23,15 +24,6 @@ struct Keys {
 constexpr Keys kBertKeys = {"hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
                             "hidden_act"};
 constexpr Keys kDistilbertKeys = {"dim", "n_layers", "n_heads", "hidden_dim", "activation"};
-
-kernels::Activation ParseActivation(const JsonFields& fields, const char* key) {
-  const std::string name = fields.String(key, "gelu");
-  if (name == "gelu" || name == "gelu_python") return kernels::Activation::kGelu;
-  if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return kernels::Activation::kGeluTanh;
-  if (name == "relu") return kernels::Activation::kRelu;
-  fields.FailValue(key, "must be gelu, gelu_python, gelu_new, gelu_pytorch_tanh, gelu_fast or relu");
-  return kernels::Activation::kNone;
-}
 
 // Of RoBERTa and what has its layers. MPNet's is 1 whatever config.json says.
 void ParsePaddingPositions(const JsonFields& fields, BertConfig* config) {
@@ -68,7 +60,7 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   config.num_heads = fields.RequiredInteger(keys.num_heads, 1, kMostUnits);
   config.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
   config.num_positions = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
-  config.activation = ParseActivation(fields, keys.activation);
+  config.activation = ReadActivation(fields, keys.activation);
   config.epsilon = 1e-12;
   if (!config.is_distilbert()) {
     if (!config.is_mpnet()) config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);

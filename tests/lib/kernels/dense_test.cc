@@ -19,6 +19,8 @@ double Exactly(Activation f, double t) {
       return 0.5 * t * std::erfc(-t * std::sqrt(0.5));
     case Activation::kGeluTanh:
       return 0.5 * t * (1 + std::tanh(std::sqrt(2 / M_PI) * (t + 0.044715 * t * t * t)));
+    case Activation::kSilu:
+      return t / (1 + std::exp(-t));
   }
   return NAN;
 }
@@ -67,7 +69,7 @@ FAVOR_ON_EVERY_TARGET(DenseTest);
 
 TEST_P(DenseTest, KeepsItsErrorBoundForAnyShape) {
   for (int i = 0; i < 30; ++i) {
-    Check(Integer(1, 130), Integer(1, 200), Integer(1, 3 * kTile), static_cast<Activation>(Integer(0, 3)), i % 2 == 0);
+    Check(Integer(1, 130), Integer(1, 200), Integer(1, 3 * kTile), static_cast<Activation>(Integer(0, 4)), i % 2 == 0);
   }
   Check(1, 1, 1, Activation::kNone, true);
   Check(6, 1536, 2 * kTile, Activation::kGelu, false);
