@@ -102,6 +102,13 @@ bool IsNonspacingMark(char32_t c) {
   return HasCategory(c, U_GC_MN_MASK);
 }
 
+bool IsMark(char32_t c) {
+  // These changed their category after Unicode 9.
+  if (c == 0x1CF2 || c == 0x1CF3) return true;
+  if (c == 0x111C9) return false;
+  return (U_GET_GC_MASK(static_cast<UChar32>(c)) & U_GC_M_MASK) != 0 && UnicodeOf(c) <= kUnicodeOfDecompositions;
+}
+
 int CombiningClass(char32_t c) {
   const int combining_class = c < 0x300 ? 0 : u_getCombiningClass(static_cast<UChar32>(c));
   return combining_class != 0 && UnicodeOf(c) <= kUnicodeOfDecompositions ? combining_class : 0;
@@ -114,6 +121,29 @@ ShortText CanonicalDecomposition(char32_t c) {
   const int length = U_FAILURE(error) ? -1 : unorm2_getDecomposition(nfd, static_cast<UChar32>(c), buffer, 16, &error);
   if (length < 0 || U_FAILURE(error) || UnicodeOf(c) > kUnicodeOfDecompositions) return {{c}, 1};
   return FromUtf16(buffer, length);
+}
+
+std::u32string CompatibilityDecomposition(char32_t c) {
+  UErrorCode error = U_ZERO_ERROR;
+  const UNormalizer2* const nfkd = unorm2_getNFKDInstance(&error);
+  UChar buffer[40];
+  const int length = U_FAILURE(error) ? -1 : unorm2_getDecomposition(nfkd, static_cast<UChar32>(c), buffer, 40, &error);
+  if (length < 0 || U_FAILURE(error) || UnicodeOf(c) > kUnicodeOfDecompositions) return {c};
+  std::u32string parts;
+  for (int i = 0; i < length;) {
+    UChar32 part;
+    U16_NEXT(buffer, i, length, part);
+    parts.push_back(static_cast<char32_t>(part));
+  }
+  return parts;
+}
+
+char32_t Composition(char32_t first, char32_t second) {
+  UErrorCode error = U_ZERO_ERROR;
+  const UNormalizer2* const nfc = unorm2_getNFCInstance(&error);
+  if (U_FAILURE(error)) return 0;
+  const UChar32 c = unorm2_composePair(nfc, static_cast<UChar32>(first), static_cast<UChar32>(second));
+  return c < 0 || UnicodeOf(static_cast<char32_t>(c)) > kUnicodeOfDecompositions ? 0 : static_cast<char32_t>(c);
 }
 
 ShortText LowerCase(char32_t c) {

@@ -33,6 +33,9 @@ bool IsChinese(char32_t c);
 // What strip_accents drops: nonspacing marks.
 bool IsNonspacingMark(char32_t c);
 
+// What StripAccents drops: marks of any kind.
+bool IsMark(char32_t c);
+
 // Canonical combining class, 0 for starters.
 int CombiningClass(char32_t c);
 
@@ -46,6 +49,12 @@ struct ShortText {
 
 // The full canonical decomposition; itself where there is none.
 ShortText CanonicalDecomposition(char32_t c);
+
+// The full compatibility decomposition, of up to 18 characters; itself where there is none.
+std::u32string CompatibilityDecomposition(char32_t c);
+
+// The character that is canonically equivalent to the two, which normal form C makes of them; 0 where there is none.
+char32_t Composition(char32_t first, char32_t second);
 
 // The lower case of a character by itself, without regard to its neighbours.
 ShortText LowerCase(char32_t c);

@@ -12,6 +12,7 @@
 #include "favor/tokenizer/metaspace.h"
 #include "favor/tokenizer/normalizer_sequence.h"
 #include "favor/tokenizer/precompiled_normalizer.h"
+#include "favor/tokenizer/unicode_normalizer.h"
 #include "favor/tokenizer/utf8.h"
 
 namespace favor {
@@ -50,12 +51,19 @@ std::unique_ptr<Normalizer> ReadNormalizerStep(const JsonFields& fields) {
   const std::string type = fields.RequiredString("type");
   if (type == "BertNormalizer") return ReadBertNormalizer(fields);
   if (type == "Lowercase") return MakeLowercase();
+  if (type == "NFC") return std::make_unique<UnicodeNormalizer>(NormalForm::kC);
+  if (type == "NFD") return std::make_unique<UnicodeNormalizer>(NormalForm::kD);
+  if (type == "NFKC") return std::make_unique<UnicodeNormalizer>(NormalForm::kKc);
+  if (type == "NFKD") return std::make_unique<UnicodeNormalizer>(NormalForm::kKd);
   if (type == "Precompiled") return ReadPrecompiled(fields);
   if (type == "Replace") return ReadReplace(fields);
+  if (type == "StripAccents") return std::make_unique<StripAccents>();
   if (type == "Strip") {
     return std::make_unique<StripSpaces>(fields.RequiredBool("strip_left"), fields.RequiredBool("strip_right"));
   }
-  NotImplemented(fields, "type", "BertNormalizer, Lowercase, Precompiled, Replace, Strip, Sequence of these");
+  NotImplemented(
+      fields, "type",
+      "BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Replace, Strip, StripAccents, Sequence of these");
   return nullptr;
 }
 

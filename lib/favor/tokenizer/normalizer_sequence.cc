@@ -1,5 +1,6 @@
 #include "favor/tokenizer/normalizer_sequence.h"
 
+#include "favor/tokenizer/bert_characters.h"
 #include "favor/tokenizer/bert_normalizer.h"
 #include "favor/tokenizer/utf8.h"
 #include "favor/tokenizer/white_space.h"
@@ -63,6 +64,14 @@ void StripSpaces::Normalize(absl::string_view text, uint32_t offset, NormalizedT
   const absl::string_view rest = text.substr(begin);
   const size_t end = right_ ? TrailingSpace(rest) : rest.size();
   AppendCharacters(rest.substr(0, end), offset + static_cast<uint32_t>(begin), normalized);
+}
+
+void StripAccents::Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const {
+  for (size_t i = 0; i < text.size();) {
+    const size_t begin = i;
+    if (IsMark(NextCharacter(text, &i))) continue;
+    AppendCharacters(text.substr(begin, i - begin), offset + static_cast<uint32_t>(begin), normalized);
+  }
 }
 
 std::unique_ptr<Normalizer> LowercaseBefore(std::unique_ptr<Normalizer> next) {

@@ -48,6 +48,12 @@ class StripSpaces : public Normalizer {
   bool right_;
 };
 
+// `StripAccents` of Hugging Face: drops marks, which a decomposition before it has set apart.
+class StripAccents : public Normalizer {
+ public:
+  void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+};
+
 }  // namespace favor
 
 #endif  // FAVOR_TOKENIZER_NORMALIZER_SEQUENCE_H_

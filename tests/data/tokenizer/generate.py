@@ -6,7 +6,7 @@
 
 bert_code_points.txt: what the reference's BertNormalizer and BertPreTokenizer do with every character by itself.
 regex_code_points.txt: the letters, numbers and spaces of its regular expressions.
-bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl: one configuration or case a line.
+bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl, normal_form_cases.jsonl: one configuration or case a line.
     {"config": NAME, "tokenizer": {...}}   a tokenizer.json, with the vocabulary left out
     {"case": NAME, "text": TEXT, "tokens": [id, begin, end, id, begin, end, ...]}   bytes of the text in UTF-8
 """
@@ -241,6 +241,31 @@ def bpe_configurations():
     }
 
 
+def normal_form_configurations():
+    """Normal forms of Unicode, every token a byte or a character; and ModernBERT's pipeline."""
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    vocab, merges = train_bpe(pre_tokenizers.ByteLevel(add_prefix_space=False), initial_alphabet=alphabet)
+
+    def make(normalizer, added=()):
+        tokenizer = Tokenizer(models.BPE({c: i for i, c in enumerate(sorted(alphabet))}, []))
+        tokenizer.normalizer = normalizer
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.add_tokens(list(added))
+        return tokenizer
+
+    modernbert = Tokenizer(models.BPE(vocab, merges))
+    modernbert.normalizer = normalizers.NFC()
+    modernbert.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    modernbert.add_tokens([AddedToken(" " * n, normalized=True) for n in (8, 4, 2)])
+    modernbert.add_special_tokens(["[CLS]", "[SEP]", AddedToken("[MASK]", lstrip=True, normalized=False)])
+    stripped = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    return {
+        "nfc": make(normalizers.NFC()), "nfd": make(normalizers.NFD()), "nfkc": make(normalizers.NFKC()),
+        "nfkd": make(normalizers.NFKD(), [AddedToken("ﬁ", normalized=True)]), "stripped": make(stripped),
+        "accents": make(normalizers.StripAccents()), "modernbert": modernbert,
+    }
+
+
 SCRIPTS = [
     "Hello, world! The unaffable naïve café's coöperation re-embedded 3.14159 tokens; isn't it?",
     "Dziękuję za żółtą łódkę. Příliš žluťoučký kůň úpěl ďábelské ódy. Größe, Straße, GROẞE.",
@@ -314,7 +339,7 @@ def write_cases(path, configs, num_random, seed, pieces=()):
                 described["model"]["vocab"] = {}
             file.write(json.dumps({"config": name, "tokenizer": described}, separators=(",", ":")) + "\n")
         for name, tokenizer in configs.items():
-            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta") else []
+            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta", "nfc", "nfkc", "modernbert") else []
             texts = texts + [random_text(rng, pieces) for _ in range(num_random)] + [""]
             file.writelines(case_line(name, tokenizer, text) + "\n" for text in texts)
 
@@ -324,16 +349,18 @@ def main():
     parser.add_argument("--cases", type=int, default=25, help="random texts per configuration")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", help="write only cases, to this file")
-    parser.add_argument("--model", choices=["bert", "unigram", "bpe"], default="bert", help="whose cases, to --output")
+    parser.add_argument("--model", choices=["bert", "unigram", "bpe", "normal_form"], default="bert", help="whose cases, to --output")
     args = parser.parse_args()
     if args.output:
-        configs = {"bert": configurations, "unigram": unigram_configurations, "bpe": bpe_configurations}[args.model]()
+        configs = {"bert": configurations, "unigram": unigram_configurations, "bpe": bpe_configurations,
+                   "normal_form": normal_form_configurations}[args.model]()
         return write_cases(args.output, configs, args.cases, args.seed, BPE_PIECES if args.model == "bpe" else ())
     write_code_points(HERE / "bert_code_points.txt")
     write_regex_code_points(HERE / "regex_code_points.txt")
     write_cases(HERE / "bert_cases.jsonl", configurations(), args.cases, args.seed)
     write_cases(HERE / "unigram_cases.jsonl", unigram_configurations(), args.cases, args.seed)
     write_cases(HERE / "bpe_cases.jsonl", bpe_configurations(), args.cases, args.seed, BPE_PIECES)
+    write_cases(HERE / "normal_form_cases.jsonl", normal_form_configurations(), args.cases, args.seed)
 
 
 if __name__ == "__main__":

@@ -42,6 +42,8 @@ TEST(UnigramTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("
 
 TEST(BytePairTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("bpe_cases.jsonl", 10, 270); }
 
+TEST(UnicodeNormalizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("normal_form_cases.jsonl", 7, 200); }
+
 // Two thousand texts of another recording, ids only, without added tokens.
 TEST(BertTokenizer, EqualsTheReferenceInIdsOfWordPieces) {
   const std::string vocabulary = ReadText(kFolder + "bert_uncased_vocab.txt");

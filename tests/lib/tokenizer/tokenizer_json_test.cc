@@ -49,9 +49,9 @@ TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
   EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Digits"})")),
             "tokenizer.json: pre_tokenizer.type is \"Digits\", which is not implemented; known: BertPreTokenizer, "
             "WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace, ByteLevel");
-  EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"NFKC"})")),
-            "tokenizer.json: normalizer.type is \"NFKC\", which is not implemented; known: BertNormalizer, "
-            "Lowercase, Precompiled, Replace, Strip, Sequence of these");
+  EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"Nmt"})")),
+            "tokenizer.json: normalizer.type is \"Nmt\", which is not implemented; known: BertNormalizer, "
+            "Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Replace, Strip, StripAccents, Sequence of these");
   EXPECT_EQ(ErrorOf(With(R"("post_processor":{"type":"GptProcessing"})")),
             "tokenizer.json: post_processor.type is \"GptProcessing\", which is not implemented; known: "
             "BertProcessing, RobertaProcessing, TemplateProcessing, ByteLevel, Sequence of these");
