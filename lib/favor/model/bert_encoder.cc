@@ -8,14 +8,11 @@
 #include "absl/strings/str_cat.h"
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/tile.h"
-#include "favor/model/block_stages.h"
-#include "favor/model/block_stream.h"
 #include "favor/model/dense_layer.h"
 #include "favor/model/mpnet_bias.h"
 #include "favor/model/norm.h"
-#include "favor/model/packed_heads.h"
-#include "favor/model/token_blocks.h"
 #include "favor/model/token_vectors.h"
+#include "favor/model/transformer_encoder.h"
 #include "favor/model/word_table.h"
 
 namespace favor {
@@ -58,66 +55,45 @@ struct Layer {
   Norm output_norm;
 };
 
-// What one call computes on. A token's row of attention is its number.
-struct Batch {
-  Batch(const PackedSequences& sequences, const TokenBlocks& blocks, int64_t hidden, float* vectors)
-      : sequences(sequences), blocks(blocks), vectors(vectors), stream(blocks, hidden) {}
+TransformerSizes SizesOf(const BertConfig& config) {
+  TransformerSizes sizes;
+  sizes.vocabulary_size = config.vocabulary_size;
+  sizes.hidden_size = config.hidden_size;
+  sizes.num_layers = config.num_layers;
+  sizes.num_heads = config.num_heads;
+  sizes.head_dim = config.hidden_size / config.num_heads;
+  sizes.intermediate_size = config.intermediate_size;
+  sizes.max_tokens = config.max_tokens();
+  return sizes;
+}
 
-  PackedSequences sequences;
-  TokenBlocks blocks;
-  float* vectors;
-  std::vector<int32_t> positions;  // of each token, its row in the table
-  BlockStream stream;
-  PackedHeads queries_keys_values;  // 3 num_heads
-  PackedHeads context;              // num_heads
-};
-
-class BertEncoder : public Encoder {
+class BertEncoder : public TransformerEncoder {
  public:
   BertEncoder(const BertConfig& config, Weights* weights);
 
-  int64_t dimensions() const override { return config_.hidden_size; }
-  int64_t vocabulary_size() const override { return config_.vocabulary_size; }
-  int64_t max_tokens() const override { return config_.max_tokens(); }
   int64_t num_parameters() const override { return num_parameters_; }
   int64_t memory_bytes() const override;
-  int64_t head_dim() const override { return config_.hidden_size / config_.num_heads; }
-  AttentionSpec attention() const override {
-    AttentionSpec spec;
-    spec.mode = AttentionMode::kExact;
-    return spec;
-  }
   absl::Status CheckAttention(const AttentionSpec& spec) const override;
-  absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
-                           const Cancellation* cancellation, float* vectors) const override;
-  int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
-                       int num_threads) const override;
+
+ protected:
+  int64_t ScratchFloats(int64_t tiles_per_block) const override;
+  const RelativeBias* bias() const override { return bias_ ? &*bias_ : nullptr; }
+  // Of each token its row in the table.
+  void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const override;
+
+  void EmbedTokens(Batch& batch, int64_t block, float* scratch) const override;
+  void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
 
  private:
-  TokenBlocks Blocks(int64_t num_tokens) const {
-    return TokenBlocks(num_tokens, 2 * config_.hidden_size * config_.intermediate_size);
-  }
-  // Floats that a chain of stages needs beside the batch's own buffers.
-  int64_t ScratchFloats(int64_t tiles_per_block) const;
-
   const TensorNames& names() const {
     return config_.is_distilbert() ? kDistilbertNames : config_.is_mpnet() ? kMpnetNames : kBertNames;
   }
   void ReadBias(const std::string& prefix, Weights* weights);
   void ReadPositions(const std::string& prefix, Weights* weights);
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
-  void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const;
-  std::vector<AttentionOperands> OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
-                                            const PackedHeads& context,
-                                            std::shared_ptr<const Projection> projection) const;
-
-  // Stages of a block.
-  void EmbedTokens(Batch& batch, int64_t block, float* scratch) const;
-  void ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
-  void AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
-  void FeedForwardUp(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
-  void FeedForwardDown(const Layer& layer, Batch& batch, int64_t block, float* scratch) const;
-  void StoreVectors(Batch& batch, int64_t block, float* scratch) const;
 
   BertConfig config_;
   WordTable words_;
@@ -129,23 +105,13 @@ class BertEncoder : public Encoder {
   int64_t num_parameters_ = 0;
 };
 
-// The prefix of the model around the encoder, or nothing.
-std::string Prefix(Weights* weights) {
+BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
+    : TransformerEncoder(SizesOf(config)), config_(config) {
   constexpr char kWords[] = "embeddings.word_embeddings.weight";
-  for (const char* prefix : {"", "bert.", "roberta.", "distilbert.", "electra.", "mpnet.", "model.", "0.auto_model."}) {
-    if (weights->Has(absl::StrCat(prefix, kWords))) return prefix;
-  }
-  if (const StoredTensor* other = weights->FindEnding(absl::StrCat(".", kWords)); other != nullptr) {
-    weights->Fail(absl::StrCat("there is no tensor ", kWords, ", which the model needs; the prefix of ", other->name,
-                               " is not known"));
-  }
-  return "";
-}
-
-BertEncoder::BertEncoder(const BertConfig& config, Weights* weights) : config_(config) {
-  const std::string prefix = Prefix(weights);
+  const std::string prefix =
+      weights->PrefixOf(kWords, {"bert.", "roberta.", "distilbert.", "electra.", "mpnet.", "model.", "0.auto_model."});
   const int64_t width = config.embedding_size;
-  words_ = WordTable::Load(prefix + "embeddings.word_embeddings.weight", config.vocabulary_size, width, weights);
+  words_ = WordTable::Load(prefix + kWords, config.vocabulary_size, width, weights);
   ReadPositions(prefix + "embeddings.", weights);
   embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", width, config.epsilon, weights);
   if (width != config.hidden_size) {
@@ -210,13 +176,11 @@ int64_t BertEncoder::memory_bytes() const {
 }
 
 absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
-  if (spec.causal) return absl::InvalidArgumentError("attention.causal is true, the model was trained without");
-  if (spec.scale) return absl::InvalidArgumentError("attention.scale is set, it is the model's own");
   if (bias_ && spec.mode != AttentionMode::kExact) {
     return absl::InvalidArgumentError(
         "attention.features is set, the model adds a bias of positions to its scores: its attention is exact only");
   }
-  return absl::OkStatus();
+  return TransformerEncoder::CheckAttention(spec);
 }
 
 int64_t BertEncoder::ScratchFloats(int64_t tiles_per_block) const {
@@ -243,58 +207,30 @@ void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const
   if (projects) embedding_projection_.Apply(embedded, Activation::kNone, /*add=*/false, stream);
 }
 
-void BertEncoder::ProjectInputs(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles projected{scratch, layer.queries_keys_values.padded_rows(), batch.blocks.Count(block)};
-  layer.queries_keys_values.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, projected);
+void BertEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles projected{scratch, layers_[layer].queries_keys_values.padded_rows(), batch.blocks.Count(block)};
+  layers_[layer].queries_keys_values.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, projected);
   batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 
-void BertEncoder::AddAttention(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
+void BertEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
   const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
   batch.context.Load(batch.blocks.First(block), context);
   const BlockTiles stream = batch.stream.Block(block);
-  layer.attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
-  layer.attention_norm.Apply(stream, stream);
+  layers_[layer].attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
+  layers_[layer].attention_norm.Apply(stream, stream);
 }
 
-void BertEncoder::FeedForwardUp(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
-  layer.up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, inner);
+void BertEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles inner{scratch, layers_[layer].up.padded_rows(), batch.blocks.Count(block)};
+  layers_[layer].up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, inner);
 }
 
-// Finds in `scratch` what FeedForwardUp left there.
-void BertEncoder::FeedForwardDown(const Layer& layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles inner{scratch, layer.up.padded_rows(), batch.blocks.Count(block)};
+void BertEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles inner{scratch, layers_[layer].up.padded_rows(), batch.blocks.Count(block)};
   const BlockTiles stream = batch.stream.Block(block);
-  layer.down.Apply(inner, Activation::kNone, /*add=*/true, stream);
-  layer.output_norm.Apply(stream, stream);
-}
-
-void BertEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) const {
-  const int64_t hidden = config_.hidden_size;
-  StoreTokenVectors(batch.stream.Block(block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
-}
-
-std::vector<AttentionOperands> BertEncoder::OperandsOf(const PackedSequences& sequences, const PackedHeads& inputs,
-                                                       const PackedHeads& context,
-                                                       std::shared_ptr<const Projection> projection) const {
-  std::vector<AttentionOperands> calls;
-  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
-    const int64_t first = sequences.offsets[s], length = sequences.offsets[s + 1] - first;
-    AttentionOperands call;
-    call.inputs.queries = inputs.View(0, config_.num_heads, first, length);
-    call.inputs.keys = inputs.View(config_.num_heads, config_.num_heads, first, length);
-    call.inputs.values = inputs.View(2 * config_.num_heads, config_.num_heads, first, length);
-    call.inputs.projection = projection;
-    call.inputs.relative_bias = bias_ ? &*bias_ : nullptr;
-    call.output = context.View(0, config_.num_heads, first, length);
-    calls.push_back(std::move(call));
-  }
-  // Long ones first, so that no thread is left alone with one of them at the end.
-  std::stable_sort(calls.begin(), calls.end(), [](const AttentionOperands& a, const AttentionOperands& b) {
-    return a.inputs.queries.shape.length > b.inputs.queries.shape.length;
-  });
-  return calls;
+  layers_[layer].down.Apply(inner, Activation::kNone, /*add=*/true, stream);
+  layers_[layer].output_norm.Apply(stream, stream);
 }
 
 void BertEncoder::AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const {
@@ -305,66 +241,6 @@ void BertEncoder::AppendPositions(const PackedSequences& sequences, std::vector<
       positions->push_back(static_cast<int32_t>(is_padding ? config_.first_position - 1 : next++));
     }
   }
-}
-
-absl::StatusOr<Job> BertEncoder::Plan(const PackedSequences& sequences, const EncoderAttention* attention,
-                                      const Cancellation* cancellation, float* vectors) const {
-  const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
-  if (sequences.num_tokens() == 0) return Job();
-  const int64_t num_tokens = sequences.num_tokens();
-  const TokenBlocks blocks = Blocks(num_tokens);
-  auto batch = std::make_shared<Batch>(sequences, blocks, config_.hidden_size, vectors);
-  auto inputs = PackedHeads::Allocate(num_tokens, 3 * config_.num_heads, head_dim());
-  auto context = PackedHeads::Allocate(num_tokens, config_.num_heads, head_dim());
-  for (const absl::Status& status : {batch->stream.Allocate(), inputs.status(), context.status()}) {
-    if (!status.ok()) return status;
-  }
-  batch->queries_keys_values = *std::move(inputs);
-  batch->context = *std::move(context);
-  AppendPositions(sequences, &batch->positions);
-
-  const std::vector<AttentionOperands> calls =
-      OperandsOf(sequences, batch->queries_keys_values, batch->context, chosen.projection);
-  const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks.tiles_per_block()), cancellation);
-  const auto stage = [this, batch](void (BertEncoder::*run)(const Layer&, Batch&, int64_t, float*) const,
-                                   const Layer& layer) {
-    return BlockStage{
-        [this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); }};
-  };
-  Job job;
-  std::vector<BlockStage> stages = {
-      {[this, batch](int64_t block, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
-  for (const Layer& layer : layers_) {
-    stages.push_back(stage(&BertEncoder::ProjectInputs, layer));
-    per_block.AppendTo(std::exchange(stages, {}), &job);
-    absl::StatusOr<Job> planned = PlanAttention(chosen.spec, calls, cancellation, /*report=*/nullptr);
-    if (!planned.ok()) return planned.status();
-    std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
-    stages.push_back(stage(&BertEncoder::AddAttention, layer));
-    stages.push_back(stage(&BertEncoder::FeedForwardUp, layer));
-    stages.push_back(stage(&BertEncoder::FeedForwardDown, layer));
-  }
-  stages.push_back({[this, batch](int64_t block, float* scratch) { StoreVectors(*batch, block, scratch); }});
-  per_block.AppendTo(std::move(stages), &job);
-  return job;
-}
-
-int64_t BertEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
-                                  int num_threads) const {
-  const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
-  const std::vector<int64_t> offsets = OffsetsOf(lengths);
-  const int64_t num_tokens = offsets.back();
-  const PackedHeads inputs(num_tokens, 3 * config_.num_heads, head_dim());
-  const PackedHeads context(num_tokens, config_.num_heads, head_dim());
-  const std::vector<AttentionOperands> calls = OperandsOf({{}, offsets}, inputs, context, chosen.projection);
-  const int64_t floats = BlockStream(Blocks(num_tokens), config_.hidden_size).MostFloats() + inputs.Floats() +
-                         context.Floats() + num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
-                         2 * num_tokens;  // positions, in a vector that grows
-  // What a layer's features are fitted with is there until the job ends.
-  const bool keeps = chosen.spec.mode == AttentionMode::kFeatures && UsesStatistics(chosen.spec.features);
-  const int64_t of_a_layer = AttentionScratchBytes(chosen.spec, calls, num_threads);
-  return floats * static_cast<int64_t>(sizeof(float)) + of_a_layer * (keeps ? config_.num_layers : 1) +
-         kPlanBytes * static_cast<int64_t>(lengths.size()) * config_.num_layers;
 }
 
 }  // namespace

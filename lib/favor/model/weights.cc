@@ -61,11 +61,17 @@ bool Weights::HasPrefix(absl::string_view prefix) const {
   return first != by_name_.end() && absl::StartsWith(first->first, prefix);
 }
 
-const StoredTensor* Weights::FindEnding(absl::string_view suffix) const {
-  for (const auto& [name, entry] : by_name_) {
-    if (absl::EndsWith(name, suffix)) return entry.tensor;
+std::string Weights::PrefixOf(absl::string_view name, absl::Span<const char* const> prefixes) {
+  if (Has(name)) return "";
+  for (const char* prefix : prefixes) {
+    if (Has(absl::StrCat(prefix, name))) return prefix;
   }
-  return nullptr;
+  const std::string suffix = absl::StrCat(".", name);
+  for (const auto& [other, entry] : by_name_) {
+    if (!absl::EndsWith(other, suffix)) continue;
+    Fail(absl::StrCat("there is no tensor ", name, ", which the model needs; the prefix of ", other, " is not known"));
+  }
+  return "";
 }
 
 absl::Span<const int64_t> Weights::ShapeOf(absl::string_view name) const {

@@ -41,8 +41,8 @@ class Weights {
   const StoredTensor* ReadStored(absl::string_view name, absl::Span<const int64_t> shape);
   // Null when absent.
   const StoredTensor* Find(absl::string_view name) const;
-  // A tensor whose name ends so.
-  const StoredTensor* FindEnding(absl::string_view suffix) const;
+  // What stands before this name in the file: nothing, or one of these. Records an error where another prefix does.
+  std::string PrefixOf(absl::string_view name, absl::Span<const char* const> prefixes);
 
   // Records an error of the file (of shards: the index), unless there is one already.
   void Fail(absl::string_view what);

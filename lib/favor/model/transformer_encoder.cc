@@ -1,0 +1,152 @@
+#include "favor/model/transformer_encoder.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "favor/model/block_stages.h"
+#include "favor/model/token_vectors.h"
+
+namespace favor {
+
+AttentionSpec TransformerEncoder::attention() const {
+  AttentionSpec spec;
+  spec.mode = AttentionMode::kExact;
+  return spec;
+}
+
+absl::Status TransformerEncoder::CheckAttention(const AttentionSpec& spec) const {
+  if (spec.causal) return absl::InvalidArgumentError("attention.causal is true, the model was trained without");
+  if (spec.scale) return absl::InvalidArgumentError("attention.scale is set, it is the model's own");
+  return absl::OkStatus();
+}
+
+void TransformerEncoder::AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const {
+  for (int64_t s = 0; s < sequences.num_sequences(); ++s) {
+    const int64_t length = sequences.offsets[s + 1] - sequences.offsets[s];
+    for (int64_t t = 0; t < length; ++t) positions->push_back(static_cast<int32_t>(t));
+  }
+}
+
+void TransformerEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) const {
+  const int64_t hidden = sizes_.hidden_size;
+  StoreTokenVectors(batch.stream.Block(block), hidden, scratch, batch.vectors + batch.blocks.First(block) * hidden);
+}
+
+TransformerEncoder::Batch TransformerEncoder::MakeBatch(const PackedSequences& sequences, float* vectors) const {
+  const int64_t num_tokens = sequences.offsets.back();
+  const TokenBlocks blocks = Blocks(num_tokens);
+  return {sequences,
+          blocks,
+          vectors,
+          {},
+          BlockStream(blocks, sizes_.hidden_size),
+          BlockStream(blocks, num_angles()),
+          PackedHeads(num_tokens, 3 * sizes_.num_heads, sizes_.head_dim),
+          PackedHeads(num_tokens, sizes_.num_heads, sizes_.head_dim)};
+}
+
+absl::Status TransformerEncoder::Allocate(Batch* batch) const {
+  const int64_t num_tokens = batch->blocks.num_tokens();
+  auto inputs = PackedHeads::Allocate(num_tokens, 3 * sizes_.num_heads, sizes_.head_dim);
+  auto context = PackedHeads::Allocate(num_tokens, sizes_.num_heads, sizes_.head_dim);
+  for (const absl::Status& status :
+       {batch->stream.Allocate(), batch->angles.Allocate(), inputs.status(), context.status()}) {
+    if (!status.ok()) return status;
+  }
+  batch->queries_keys_values = *std::move(inputs);
+  batch->context = *std::move(context);
+  AppendPositions(batch->sequences, &batch->positions);
+  return absl::OkStatus();
+}
+
+EncoderAttention TransformerEncoder::AttentionOf(bool is_local, const EncoderAttention& chosen) const {
+  if (!is_local) return chosen;
+  EncoderAttention local{attention(), nullptr};
+  local.spec.window = sizes_.window;
+  return local;
+}
+
+std::vector<AttentionOperands> TransformerEncoder::OperandsOf(const Batch& batch,
+                                                              const EncoderAttention& attention) const {
+  const PackedHeads& inputs = batch.queries_keys_values;
+  const absl::Span<const int64_t> offsets = batch.sequences.offsets;
+  const int64_t num_heads = sizes_.num_heads;
+  std::vector<AttentionOperands> calls;
+  for (int64_t s = 0; s < batch.sequences.num_sequences(); ++s) {
+    const int64_t first = offsets[s], length = offsets[s + 1] - first;
+    AttentionOperands call;
+    call.inputs.queries = inputs.View(0, num_heads, first, length);
+    call.inputs.keys = inputs.View(num_heads, num_heads, first, length);
+    call.inputs.values = inputs.View(2 * num_heads, num_heads, first, length);
+    call.inputs.projection = attention.projection;
+    call.inputs.relative_bias = bias();
+    call.output = batch.context.View(0, num_heads, first, length);
+    calls.push_back(std::move(call));
+  }
+  // Long ones first, so that no thread is left alone with one of them at the end.
+  std::stable_sort(calls.begin(), calls.end(), [](const AttentionOperands& a, const AttentionOperands& b) {
+    return a.inputs.queries.shape.length > b.inputs.queries.shape.length;
+  });
+  return calls;
+}
+
+absl::StatusOr<Job> TransformerEncoder::Plan(const PackedSequences& sequences, const EncoderAttention* attention,
+                                             const Cancellation* cancellation, float* vectors) const {
+  if (sequences.num_tokens() == 0) return Job();
+  const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
+  const auto batch = std::make_shared<Batch>(MakeBatch(sequences, vectors));
+  if (absl::Status status = Allocate(batch.get()); !status.ok()) return status;
+
+  const TokenBlocks& blocks = batch->blocks;
+  const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks.tiles_per_block()), cancellation);
+  using LayerStage = void (TransformerEncoder::*)(int64_t, Batch&, int64_t, float*) const;
+  const auto stage = [this, batch](LayerStage run, int64_t layer) {
+    return BlockStage{
+        [this, batch, run, layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); }};
+  };
+  Job job;
+  std::vector<BlockStage> stages = {
+      {[this, batch](int64_t block, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
+  for (int64_t layer = 0; layer < sizes_.num_layers; ++layer) {
+    stages.push_back(stage(&TransformerEncoder::ProjectInputs, layer));
+    per_block.AppendTo(std::exchange(stages, {}), &job);
+    const EncoderAttention of_layer = AttentionOf(!sizes_.is_local.empty() && sizes_.is_local[layer], chosen);
+    absl::StatusOr<Job> planned =
+        PlanAttention(of_layer.spec, OperandsOf(*batch, of_layer), cancellation, /*report=*/nullptr);
+    if (!planned.ok()) return planned.status();
+    std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
+    stages.push_back(stage(&TransformerEncoder::AddAttention, layer));
+    stages.push_back(stage(&TransformerEncoder::FeedForwardUp, layer));
+    stages.push_back(stage(&TransformerEncoder::FeedForwardDown, layer));
+  }
+  stages.push_back({[this, batch](int64_t block, float* scratch) { StoreVectors(*batch, block, scratch); }});
+  per_block.AppendTo(std::move(stages), &job);
+  return job;
+}
+
+int64_t TransformerEncoder::AttentionBytes(const Batch& batch, const EncoderAttention& chosen, int num_threads) const {
+  const auto of_a_layer = [&](bool is_local) {
+    const EncoderAttention attention = AttentionOf(is_local, chosen);
+    return AttentionScratchBytes(attention.spec, OperandsOf(batch, attention), num_threads);
+  };
+  const int64_t num_local = std::count(sizes_.is_local.begin(), sizes_.is_local.end(), true);
+  const int64_t num_global = sizes_.num_layers - num_local;
+  const int64_t local = num_local == 0 ? 0 : of_a_layer(true), global = num_global == 0 ? 0 : of_a_layer(false);
+  // What a layer's features are fitted with is there until the job ends.
+  const bool keeps = chosen.spec.mode == AttentionMode::kFeatures && UsesStatistics(chosen.spec.features);
+  return keeps ? local + num_global * global : std::max(local, global);
+}
+
+int64_t TransformerEncoder::ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
+                                         int num_threads) const {
+  const EncoderAttention chosen = attention == nullptr ? EncoderAttention{this->attention(), nullptr} : *attention;
+  const std::vector<int64_t> offsets = OffsetsOf(lengths);
+  const Batch batch = MakeBatch({{}, offsets}, nullptr);
+  const int64_t floats = batch.stream.MostFloats() + batch.angles.MostFloats() + batch.queries_keys_values.Floats() +
+                         batch.context.Floats() + num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
+                         2 * offsets.back();  // positions, in a vector that grows
+  return floats * static_cast<int64_t>(sizeof(float)) + AttentionBytes(batch, chosen, num_threads) +
+         kPlanBytes * static_cast<int64_t>(lengths.size()) * sizes_.num_layers;
+}
+
+}  // namespace favor

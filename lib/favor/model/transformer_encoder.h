@@ -1,0 +1,102 @@
+#ifndef FAVOR_MODEL_TRANSFORMER_ENCODER_H_
+#define FAVOR_MODEL_TRANSFORMER_ENCODER_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "favor/attention/relative_bias.h"
+#include "favor/model/block_stream.h"
+#include "favor/model/encoder.h"
+#include "favor/model/packed_heads.h"
+#include "favor/model/token_blocks.h"
+
+namespace favor {
+
+struct TransformerSizes {
+  int64_t vocabulary_size = 0;
+  int64_t hidden_size = 0;
+  int64_t num_layers = 0;
+  int64_t num_heads = 0;
+  int64_t head_dim = 0;
+  int64_t intermediate_size = 0;
+  int64_t max_tokens = 0;
+  // Layers whose tokens see others at most `window` away, exactly, whatever attention is asked for; empty: none.
+  std::vector<bool> is_local;
+  int64_t window = 0;
+};
+
+// An encoder (Vaswani et al. 2017) without what one architecture does otherwise than another: bidirectional
+// self-attention in every layer, exact or by features on request, and stages before and behind it that look at one
+// token at a time. Its batch, its plan and their memory.
+class TransformerEncoder : public Encoder {
+ public:
+  int64_t dimensions() const override { return sizes_.hidden_size; }
+  int64_t vocabulary_size() const override { return sizes_.vocabulary_size; }
+  int64_t max_tokens() const override { return sizes_.max_tokens; }
+  int64_t head_dim() const override { return sizes_.head_dim; }
+  AttentionSpec attention() const override;
+  absl::Status CheckAttention(const AttentionSpec& spec) const override;
+  absl::StatusOr<Job> Plan(const PackedSequences& sequences, const EncoderAttention* attention,
+                           const Cancellation* cancellation, float* vectors) const override;
+  int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
+                       int num_threads) const override;
+
+ protected:
+  // What one call computes on. A token's row of attention is its number.
+  struct Batch {
+    PackedSequences sequences;
+    TokenBlocks blocks;
+    float* vectors;
+    std::vector<int32_t> positions;   // of each token
+    BlockStream stream;               // between layers
+    BlockStream angles;               // what a token's place makes of it in every layer
+    PackedHeads queries_keys_values;  // 3 num_heads
+    PackedHeads context;              // num_heads
+  };
+
+  explicit TransformerEncoder(TransformerSizes sizes) : sizes_(std::move(sizes)) {}
+
+  const TransformerSizes& sizes() const { return sizes_; }
+  int64_t width() const { return sizes_.num_heads * sizes_.head_dim; }  // of all heads
+
+  // Floats that a chain of stages needs beside the batch's own buffers; TokenVectorScratch(hidden_size) at least.
+  virtual int64_t ScratchFloats(int64_t tiles_per_block) const = 0;
+  // Rows of a tile of Batch::angles.
+  virtual int64_t num_angles() const { return 0; }
+  // What is added to the scores of all layers; null: nothing.
+  virtual const RelativeBias* bias() const { return nullptr; }
+  // Of each token where it stands in its sequence.
+  virtual void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const;
+
+  // Stages of a block, in their order. The first fills the stream, those of each layer go on from it: what
+  // ProjectInputs leaves in queries_keys_values becomes context, FeedForwardDown finds in `scratch` what FeedForwardUp
+  // left there.
+  virtual void EmbedTokens(Batch& batch, int64_t block, float* scratch) const = 0;
+  virtual void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+  virtual void AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+  virtual void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+  virtual void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+  virtual void StoreVectors(Batch& batch, int64_t block, float* scratch) const;
+
+ private:
+  TokenBlocks Blocks(int64_t num_tokens) const {
+    return TokenBlocks(num_tokens, 2 * sizes_.hidden_size * sizes_.intermediate_size);
+  }
+  // Sizes alone, without memory.
+  Batch MakeBatch(const PackedSequences& sequences, float* vectors) const;
+  absl::Status Allocate(Batch* batch) const;
+  // The attention of one layer.
+  EncoderAttention AttentionOf(bool is_local, const EncoderAttention& chosen) const;
+  std::vector<AttentionOperands> OperandsOf(const Batch& batch, const EncoderAttention& attention) const;
+  int64_t AttentionBytes(const Batch& batch, const EncoderAttention& chosen, int num_threads) const;
+
+  TransformerSizes sizes_;
+};
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_TRANSFORMER_ENCODER_H_
