@@ -66,8 +66,8 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden,
-                         ::testing::Values("bge", "dense", "distilbert", "flagged", "gte", "joined", "lowered", "mpnet",
-                                           "multilingual_e5", "roberta"),
+                         ::testing::Values("bge", "dense", "distilbert", "flagged", "gte", "gte_long", "joined",
+                                           "lowered", "modernbert", "mpnet", "multilingual_e5", "nomic", "roberta"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

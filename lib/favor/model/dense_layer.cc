@@ -62,13 +62,14 @@ DenseLayer DenseLayer::Read(absl::Span<const std::string> names, int64_t rows, i
 }
 
 std::vector<DenseLayer> DenseLayer::ReadStack(const std::string& name, int64_t num_layers, int64_t rows, int64_t depth,
-                                              Weights* weights) {
+                                              bool has_bias, Weights* weights) {
   const AlignedBuffer<float> matrix = weights->Read(name + ".weight", {num_layers * rows, depth});
-  const AlignedBuffer<float> bias = weights->Read(name + ".bias", {num_layers * rows});
+  std::vector<float> bias;
+  AppendBias(name, num_layers * rows, has_bias, weights, &bias);
   std::vector<DenseLayer> layers(num_layers);
   for (int64_t i = 0; i < num_layers && weights->status().ok(); ++i) {
-    layers[i] = CreateOrFail(matrix.span().subspan(i * rows * depth, rows * depth), bias.span().subspan(i * rows, rows),
-                             rows, depth, weights);
+    layers[i] = CreateOrFail(matrix.span().subspan(i * rows * depth, rows * depth),
+                             absl::MakeConstSpan(bias).subspan(i * rows, rows), rows, depth, weights);
   }
   return layers;
 }

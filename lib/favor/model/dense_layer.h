@@ -29,9 +29,10 @@ class DenseLayer {
   // [rows]. Weights and bias are multiplied by `factor`. Errors go to the weights' status.
   static DenseLayer Read(absl::Span<const std::string> names, int64_t rows, int64_t depth, bool has_bias,
                          Weights* weights, float factor = 1);
-  // The other way round: name.weight [num_layers * rows][depth] and name.bias hold layers one below the other.
+  // The other way round: name.weight [num_layers * rows][depth] and, if there is one, name.bias hold layers one below
+  // the other.
   static std::vector<DenseLayer> ReadStack(const std::string& name, int64_t num_layers, int64_t rows, int64_t depth,
-                                           Weights* weights);
+                                           bool has_bias, Weights* weights);
 
   int64_t rows() const { return rows_; }
   int64_t depth() const { return depth_; }

@@ -17,6 +17,8 @@
 #include "favor/model/config_file.h"
 #include "favor/model/performer_config.h"
 #include "favor/model/performer_encoder.h"
+#include "favor/model/rotary_config.h"
+#include "favor/model/rotary_encoder.h"
 #include "favor/model/sentence_config.h"
 #include "favor/model/weight_files.h"
 #include "favor/model/weights.h"
@@ -26,7 +28,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using EncoderConfig = std::variant<BertConfig, PerformerConfig>;
+using EncoderConfig = std::variant<BertConfig, RotaryConfig, PerformerConfig>;
 
 template <typename Config>
 absl::StatusOr<EncoderConfig> AnyConfig(absl::StatusOr<Config> config) {
@@ -43,14 +45,19 @@ absl::StatusOr<EncoderConfig> ParseEncoderConfig(const JsonValue& config) {
   for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"}) {
     if (name == bert) return AnyConfig(ParseBertConfig(config));
   }
+  for (const char* rotary : {"modernbert", "nomic_bert", "gte", "new"}) {
+    if (name == rotary) return AnyConfig(ParseRotaryConfig(config));
+  }
   if (name == "performer-pytorch") return AnyConfig(ParsePerformerConfig(config));
-  return absl::InvalidArgumentError(
-      absl::StrCat("config.json: model_type is ", type->Description(),
-                   ", must be bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet or performer-pytorch"));
+  return absl::InvalidArgumentError(absl::StrCat(
+      "config.json: model_type is ", type->Description(),
+      ", must be bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, nomic_bert, gte, "
+      "new (GTE's own) or performer-pytorch"));
 }
 
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& config, Weights* weights) {
   if (const auto* bert = std::get_if<BertConfig>(&config)) return LoadBertEncoder(*bert, weights);
+  if (const auto* rotary = std::get_if<RotaryConfig>(&config)) return LoadRotaryEncoder(*rotary, weights);
   return LoadPerformerEncoder(std::get<PerformerConfig>(config), weights);
 }
 

@@ -1,12 +1,14 @@
 #include "favor/model/norm.h"
 
 #include <algorithm>
+#include <utility>
 
+#include "absl/status/statusor.h"
 #include "favor/kernels/normalise.h"
 
 namespace favor {
 
-Norm Norm::ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights) {
+Norm Norm::ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights, bool has_bias) {
   // Checkpoints converted from TensorFlow call them gamma and beta.
   const bool old = weights->Has(name + ".gamma");
   Norm norm;
@@ -14,7 +16,13 @@ Norm Norm::ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, W
   norm.dim_ = dim;
   norm.epsilon_ = static_cast<float>(epsilon);
   norm.gain_ = weights->Read(name + (old ? ".gamma" : ".weight"), {dim});
-  norm.bias_ = weights->Read(name + (old ? ".beta" : ".bias"), {dim});
+  if (has_bias) {
+    norm.bias_ = weights->Read(name + (old ? ".beta" : ".bias"), {dim});
+  } else if (weights->status().ok()) {  // else `dim` is no more than a claim
+    absl::StatusOr<AlignedBuffer<float>> zeros = AlignedBuffer<float>::AllocateZeroed(dim);
+    if (!zeros.ok()) weights->Fail(zeros.status().message());
+    if (zeros.ok()) norm.bias_ = *std::move(zeros);
+  }
   return norm;
 }
 

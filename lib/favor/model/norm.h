@@ -15,8 +15,9 @@ class Norm {
  public:
   Norm() = default;  // none: vectors stay as they are
 
-  // name.weight and name.bias, or name.gamma and name.beta; errors go to the weights' status.
-  static Norm ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights);
+  // name.weight and, if it has one, name.bias, or name.gamma and name.beta; errors go to the weights' status.
+  static Norm ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights,
+                            bool has_bias = true);
   // The one number `name`.
   static Norm ReadScaleNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights);
 

@@ -15,6 +15,7 @@
 #include "favor/model/performer_positions.h"
 #include "favor/model/token_shift.h"
 #include "favor/model/token_vectors.h"
+#include "favor/model/turn_planes.h"
 #include "favor/model/word_table.h"
 
 namespace favor {
@@ -174,27 +175,11 @@ void PerformerEncoder::ProjectInputs(const PerformerLayer& layer, PerformerBatch
   batch.queries_keys_values.Store(batch.rows.row_of_token.data() + batch.blocks.First(block), projected);
 }
 
-// Turns the planes of all heads [first, end) of a tile of queries or keys, plane j being rows first_row(j) and
-// second_row(j) of the head.
-template <typename Rows>
-void TurnPlanes(float* tile, int64_t head_dim, int64_t first, int64_t end, const float* sines, const float* cosines,
-                Rows rows) {
-  for (int64_t head = first; head < end; ++head) {
-    float* at = tile + head * head_dim * kTile;
-    for (int64_t j = 0; j < head_dim / 2; ++j) {
-      const auto [a, b] = rows(j);
-      kernels::Rotate(cosines + j * kTile, sines + j * kTile, at + a * kTile, at + b * kTile);
-    }
-  }
-}
-
 void PerformerEncoder::TurnHeads(const PerformerLayer& layer, const PerformerBatch& batch, int64_t block,
                                  const BlockTiles& projected, float* scratch) const {
   const int64_t half = config_.head_dim / 2, num_global = config_.num_heads - layer.num_local_heads;
   float* sines = scratch;
   float* cosines = scratch + half * kTile;
-  const auto global_rows = [](int64_t j) { return std::pair(2 * j, 2 * j + 1); };
-  const auto local_rows = [half](int64_t j) { return std::pair(j, j + half); };
   for (int64_t i = 0; i < projected.num_tiles(); ++i) {
     const int64_t* positions = batch.rows.position_of_token.data() + batch.blocks.First(block) + i * kTile;
     float* queries = projected.Tile(i);
@@ -209,7 +194,7 @@ void PerformerEncoder::TurnHeads(const PerformerLayer& layer, const PerformerBat
         }
       }
       for (float* tile : {queries, keys}) {
-        TurnPlanes(tile, config_.head_dim, 0, num_global, sines, cosines, global_rows);
+        TurnPlanes(tile, config_.head_dim, num_global, Planes::kOfNeighbours, cosines, sines);
       }
     }
     if (layer.num_local_heads == 0) continue;
@@ -222,7 +207,8 @@ void PerformerEncoder::TurnHeads(const PerformerLayer& layer, const PerformerBat
           cosines[j * kTile + t] = static_cast<float>(std::cos(angle));
         }
       }
-      TurnPlanes(tile, config_.head_dim, num_global, config_.num_heads, sines, cosines, local_rows);
+      TurnPlanes(tile + num_global * config_.head_dim * kTile, config_.head_dim, layer.num_local_heads,
+                 Planes::kOfHalves, cosines, sines);
     }
   }
 }

@@ -75,7 +75,8 @@ void ReadFeedForward(const PerformerConfig& config, const std::string& name, Wei
   const std::string inner = wrapper.inner + "fn.";  // feed-forward stands in a Chunk
   const int64_t rows = config.inner_dim;
   layer->feed_forward_norm = std::move(wrapper.norm);
-  std::vector<DenseLayer> first = DenseLayer::ReadStack(inner + "w1", config.gated ? 2 : 1, rows, config.dim, weights);
+  std::vector<DenseLayer> first =
+      DenseLayer::ReadStack(inner + "w1", config.gated ? 2 : 1, rows, config.dim, true, weights);
   layer->up = std::move(first.back());
   if (config.gated) layer->gate = std::move(first.front());
   layer->down = DenseLayer::Read({inner + "w2"}, config.dim, rows, true, weights, wrapper.factor);

@@ -8,6 +8,8 @@
 #include "favor/model/bert_encoder.h"
 #include "favor/model/performer_config.h"
 #include "favor/model/performer_encoder.h"
+#include "favor/model/rotary_config.h"
+#include "favor/model/rotary_encoder.h"
 #include "favor/model/token_blocks.h"
 #include "favor/model/weights.h"
 #include "gtest/gtest.h"
@@ -23,6 +25,11 @@ std::vector<std::shared_ptr<const Encoder>> Encoders() {
     const auto golden = testing::ReadModelGolden(folder + "bert/" + name + ".safetensors", "config");
     Weights weights = Weights::Open(golden.path).value();
     encoders.push_back(LoadBertEncoder(ParseBertConfig(golden.config).value(), &weights).value());
+  }
+  for (const char* name : {"modernbert", "gte"}) {
+    const auto golden = testing::ReadModelGolden(folder + "rotary/" + name + ".safetensors", "config");
+    Weights weights = Weights::Open(golden.path).value();
+    encoders.push_back(LoadRotaryEncoder(ParseRotaryConfig(golden.config).value(), &weights).value());
   }
   for (const char* name : {"rotary", "reversible", "causal", "no_projection", "local"}) {
     const auto golden = testing::ReadModelGolden(folder + "performer/" + name + ".safetensors", "kwargs");

@@ -22,8 +22,14 @@ from transformers import (
     BertModel,
     DistilBertConfig,
     DistilBertModel,
+    GteConfig,
+    GteModel,
+    ModernBertConfig,
+    ModernBertModel,
     MPNetConfig,
     MPNetModel,
+    NomicBertConfig,
+    NomicBertModel,
     PreTrainedTokenizerFast,
     RobertaConfig,
     RobertaModel,
@@ -86,6 +92,19 @@ def byte_pair_tokenizer() -> Tokenizer:
     return tokenizer
 
 
+def modernbert_tokenizer() -> Tokenizer:
+    tokenizer = Tokenizer(token_models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=310, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=special))
+    tokenizer.add_tokens([AddedToken(" " * spaces, normalized=True) for spaces in (4, 3, 2)])
+    tokenizer.add_special_tokens([AddedToken("[MASK]", lstrip=True, normalized=False)])
+    tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return tokenizer
+
+
 def unigram_tokenizer(cases: Path) -> Tokenizer:
     """The one that was trained for the tokenizer's tests, with the normaliser of multilingual E5 and its first ids."""
     for line in cases.open(encoding="utf-8"):
@@ -108,7 +127,7 @@ def unigram_tokenizer(cases: Path) -> Tokenizer:
 def make_everything_count(model: torch.nn.Module) -> None:
     for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
         scale = 0.3 if parameter.dim() == 1 else 0.25
-        is_gain = "LayerNorm.weight" in name or "layer_norm.weight" in name
+        is_gain = "norm" in name.lower() and name.endswith("weight")
         parameter.data = is_gain + scale * torch.randn_like(parameter)
 
 
@@ -191,9 +210,20 @@ def main() -> None:
         return model_class(config_class(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=66,
                                         layer_norm_eps=1e-5, **ids, **more, **(LAYOUT | small)))
 
+    def rotary(model_class, config_class, seed: str, tokenizer: Tokenizer, **more):
+        torch.manual_seed(zlib.crc32(seed.encode()))
+        ids = {"pad_token_id": 0, "bos_token_id": None, "eos_token_id": None}
+        return model_class(config_class(vocab_size=tokenizer.get_vocab_size(), max_position_embeddings=128,
+                                        **(LAYOUT | ids | {"intermediate_size": 24} | more)))
+
+    def modernbert(seed: str, tokenizer: Tokenizer):
+        return rotary(ModernBertModel, ModernBertConfig, seed, tokenizer, cls_token_id=2, sep_token_id=3,
+                      local_attention=10, num_hidden_layers=4)
+
     uncased, cased, unigram = bert_tokenizer(), bert_tokenizer(cased=True), unigram_tokenizer(unigram_cases)
     query = {"query": "Represent this sentence for searching relevant passages: "}
-    mpnet, byte_pair = mpnet_tokenizer(), byte_pair_tokenizer()
+    mpnet, byte_pair, modern = mpnet_tokenizer(), byte_pair_tokenizer(), modernbert_tokenizer()
+    search = {"query": "search_query: ", "document": "search_document: "}
     makers = {
         "mpnet": lambda to: save_folder(to, padded(MPNetModel, MPNetConfig, "mpnet", mpnet), mpnet,
                                         roberta_names | {"unk_token": "[UNK]"}, "mean", True, 40, {}, None, half=True,
@@ -216,6 +246,12 @@ def main() -> None:
                                             {"in_features": 48, "out_features": 20},
                                             {"in_features": 20, "out_features": 16, "bias": False,
                                              "activation_function": torch.nn.Identity()}]),
+        "modernbert": lambda to: save_folder(to, modernbert("modernbert", modern), modern, bert_names, "cls", True, 100, {}, None,
+                                             half=True),
+        "nomic": lambda to: save_folder(to, rotary(NomicBertModel, NomicBertConfig, "nomic", uncased), uncased, bert_names,
+                                        "mean", True, 100, search, None, half=True),
+        "gte_long": lambda to: save_folder(to, rotary(GteModel, GteConfig, "gte_long", uncased), uncased, bert_names, "cls",
+                                           False, 100, {}, None, half=True),
         "distilbert": lambda to: save_folder(to, distilbert("distilbert", uncased), uncased, bert_names, "mean", True, 40, {}, None,
                                              half=True),
     }

@@ -1,0 +1,206 @@
+#include "favor/model/rotary_config.h"
+
+#include <cmath>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "favor/format/json_fields.h"
+#include "favor/model/activation_name.h"
+#include "favor/projection/projection.h"
+
+namespace favor {
+namespace {
+
+using kernels::Activation;
+using Angles = RotaryConfig::Angles;
+
+constexpr int64_t kMostRows = int64_t{1} << 24;  // of tables, and tokens; 2^24 ids
+constexpr int64_t kMostUnits = 1 << 16;          // of a layer
+constexpr double kMostTheta = 1e15;
+
+void Refuse(const JsonFields& fields, const char* key) { fields.FailValue(key, "which is not supported"); }
+
+// What is not supported unless it has this value, or is not there.
+void CheckFlag(const JsonFields& fields, const char* key, bool value) {
+  if (fields.Bool(key, value) != value) fields.FailValue(key, value ? "must be true" : "must be false");
+}
+void CheckName(const JsonFields& fields, const char* key, const std::string& value) {
+  if (fields.String(key, value) != value) fields.FailValue(key, absl::StrCat("must be ", value));
+}
+
+// What transformers 5 writes of the angles of one kind of layers.
+double ReadTheta(const JsonFields& parameters, double fallback) {
+  CheckName(parameters, "rope_type", "default");
+  if (parameters.Number("partial_rotary_factor", 1, 0, 1) != 1) {
+    parameters.FailValue("partial_rotary_factor", "must be 1");
+  }
+  return parameters.Number("rope_theta", fallback, 1, kMostTheta);
+}
+Angles ReadAngles(const JsonFields& fields, double fallback) {
+  if (fields.Has("rope_scaling")) Refuse(fields, "rope_scaling");
+  const double theta = fields.Number("rope_theta", fallback, 1, kMostTheta);  // of earlier versions
+  return {ReadTheta(fields.Object("rope_parameters"), theta), 1};
+}
+
+void ReadSizes(const JsonFields& fields, RotaryConfig* config) {
+  config->vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
+  config->hidden_size = fields.RequiredInteger("hidden_size", 1, kMostUnits);
+  config->num_layers = fields.RequiredInteger(config->num_layers_key, 1, 1000);
+  config->num_heads = fields.RequiredInteger("num_attention_heads", 1, kMostUnits);
+  config->intermediate_size = fields.RequiredInteger("intermediate_size", 1, kMostUnits);
+  config->max_tokens = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
+}
+
+void ReadLayerTypes(const JsonFields& fields, RotaryConfig* config) {
+  if (fields.Has("layer_types")) {
+    for (const std::string& type : fields.Strings("layer_types")) {
+      if (type != "full_attention" && type != "sliding_attention") {
+        fields.Fail("layer_types", absl::StrCat("holds ", type, ", must be full_attention or sliding_attention"));
+      }
+      config->is_local.push_back(type == "sliding_attention");
+    }
+    const auto count = static_cast<int64_t>(config->is_local.size());
+    if (count != config->num_layers) {
+      fields.Fail("layer_types", absl::StrCat("has ", count, " entries, num_hidden_layers is ", config->num_layers));
+    }
+    return;
+  }
+  const int64_t every = fields.Integer("global_attn_every_n_layers", 3, 1, 1000);
+  for (int64_t i = 0; i < config->num_layers; ++i) config->is_local.push_back(i % every != 0);
+}
+
+void ReadModernbert(const JsonFields& fields, RotaryConfig* config) {
+  ReadSizes(fields, config);
+  config->epsilon = fields.Number("norm_eps", 1e-5, 0, 1);
+  config->activation = ReadActivation(fields, "hidden_activation");
+  config->norm_bias = fields.Bool("norm_bias", false);
+  config->input_bias = config->output_bias = fields.Bool("attention_bias", false);
+  config->up_bias = config->down_bias = fields.Bool("mlp_bias", false);
+  ReadLayerTypes(fields, config);
+  config->window = fields.Integer("local_attention", 128, 1, kMostRows) / 2;
+  // Earlier versions have a key for each kind of layers, and null there stands for the other one's.
+  const double global = fields.Number("global_rope_theta", 160000, 1, kMostTheta);
+  const JsonValue* local = fields.object().Find("local_rope_theta");
+  const bool is_null = local != nullptr && local->is_null();
+  const JsonFields angles = fields.Object("rope_parameters");
+  config->angles.theta = ReadTheta(angles.Object("full_attention"), global);
+  config->local_angles.theta = ReadTheta(angles.Object("sliding_attention"),
+                                         is_null ? global : fields.Number("local_rope_theta", 10000, 1, kMostTheta));
+  if (fields.Has("rope_scaling")) Refuse(fields, "rope_scaling");
+}
+
+// Nomic's own configuration has them.
+bool HasNamesOfGpt2(const JsonFields& fields) { return fields.Has("n_embd") || fields.Has("n_layer"); }
+
+void ReadNomicOwn(const JsonFields& fields, RotaryConfig* config) {
+  config->vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
+  config->hidden_size = fields.RequiredInteger("n_embd", 1, kMostUnits);
+  config->num_layers_key = "n_layer";
+  config->num_layers = fields.RequiredInteger(config->num_layers_key, 1, 1000);
+  config->num_heads = fields.RequiredInteger("n_head", 1, kMostUnits);
+  config->intermediate_size = fields.Integer("n_inner", 4 * config->hidden_size, 1, kMostUnits);
+  config->max_tokens = fields.RequiredInteger("n_positions", 1, kMostRows);
+  config->epsilon = fields.Number("layer_norm_epsilon", 1e-5, 0, 1);
+  const std::string activation = fields.String("activation_function", "gelu");
+  if (activation == "swiglu") {
+    config->activation = Activation::kSilu;
+  } else if (activation != "geglu") {
+    fields.FailValue("activation_function", "must be swiglu or geglu");
+  }
+  config->input_bias = config->output_bias = fields.Bool("qkv_proj_bias", true);
+  config->up_bias = fields.Bool("mlp_fc1_bias", true);
+  config->down_bias = fields.Bool("mlp_fc2_bias", true);
+  config->angles.theta = fields.Number("rotary_emb_base", 10000, 1, kMostTheta);
+  if (fields.Number("rotary_emb_fraction", 0) != 1) fields.FailValue("rotary_emb_fraction", "must be 1");
+  for (const char* key : {"prenorm", "parallel_block", "use_rms_norm", "causal", "rotary_emb_interleaved"}) {
+    CheckFlag(fields, key, false);
+  }
+  CheckFlag(fields, "scale_attn_weights", true);
+  for (const char* key : {"rotary_scaling_factor", "rotary_emb_scale_base"}) {
+    if (fields.Has(key)) Refuse(fields, key);
+  }
+  if (fields.Integer("num_experts", 0) != 0) fields.FailValue("num_experts", "must be 0");
+}
+
+void ReadNomic(const JsonFields& fields, RotaryConfig* config) {
+  if (HasNamesOfGpt2(fields)) {
+    ReadNomicOwn(fields, config);
+  } else {
+    ReadSizes(fields, config);
+    config->epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
+    config->activation = fields.Has("hidden_act") ? ReadActivation(fields, "hidden_act") : Activation::kSilu;
+    config->angles = ReadAngles(fields, 1000);
+    config->head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
+  }
+  config->num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
+}
+
+// GTE's authors stretch angles as https://kexue.fm/archives/9706 has it: theta times the factor, and each frequency
+// less by its 2 / head_dim-th power.
+void ReadNtkScaling(const JsonFields& fields, const RotaryConfig& sizes, Angles* angles) {
+  if (!fields.Has("rope_scaling")) return;
+  const JsonFields scaling = fields.Object("rope_scaling");
+  CheckName(scaling, "type", "ntk");
+  if (scaling.Has("mixed_b")) Refuse(scaling, "mixed_b");
+  const double factor = scaling.RequiredNumber("factor", 1, 1e6);
+  if (!fields.ok()) return;
+  angles->theta *= factor;
+  angles->shrink = std::pow(factor, 2.0 * static_cast<double>(sizes.num_heads) / sizes.hidden_size);
+}
+
+void ReadGte(const JsonFields& fields, RotaryConfig* config) {
+  ReadSizes(fields, config);
+  config->epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
+  config->activation = ReadActivation(fields, "hidden_act");
+  config->input_bias = config->output_bias = config->down_bias = true;
+  config->num_token_types = fields.Integer("type_vocab_size", 1, 0, kMostUnits);
+  if (config->model_type == "gte") {
+    config->angles = ReadAngles(fields, 160000);
+    return;
+  }
+  config->angles.theta = fields.Number("rope_theta", 10000, 1, kMostTheta);
+  ReadNtkScaling(fields, *config, &config->angles);
+  CheckName(fields, "position_embedding_type", "rope");
+  CheckName(fields, "layer_norm_type", "layer_norm");
+  CheckFlag(fields, "pack_qkv", true);
+  CheckFlag(fields, "logn_attention_scale", false);
+}
+
+void CheckHeads(const JsonFields& fields, RotaryConfig* config) {
+  if (!fields.ok()) return;
+  const char* key = HasNamesOfGpt2(fields) ? "n_embd" : "hidden_size";
+  if (config->head_dim == 0) {
+    if (config->hidden_size % config->num_heads != 0) {
+      return fields.FailValue(key, absl::StrCat("must be a multiple of the number of heads, ", config->num_heads));
+    }
+    config->head_dim = config->hidden_size / config->num_heads;
+  }
+  if (config->head_dim > kMaxHeadDim) {
+    fields.FailValue(key, absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
+  } else if (config->head_dim % 2 != 0) {
+    fields.FailValue(key, absl::StrCat("makes heads of ", config->head_dim, " dimensions, which must be even"));
+  } else if (config->head_dim * config->num_heads > kMostUnits) {
+    fields.Fail("head_dim", absl::StrCat("and the number of heads make more than ", kMostUnits, " units"));
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<RotaryConfig> ParseRotaryConfig(const JsonValue& json) {
+  absl::Status status;
+  const JsonFields fields(json, "config.json", &status);
+  RotaryConfig config;
+  config.model_type = fields.RequiredString("model_type");
+  if (config.is_modernbert()) {
+    ReadModernbert(fields, &config);
+  } else if (config.model_type == "nomic_bert") {
+    ReadNomic(fields, &config);
+  } else {
+    ReadGte(fields, &config);
+  }
+  CheckHeads(fields, &config);
+  if (!status.ok()) return status;
+  return config;
+}
+
+}  // namespace favor

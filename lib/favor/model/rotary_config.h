@@ -1,0 +1,57 @@
+#ifndef FAVOR_MODEL_ROTARY_CONFIG_H_
+#define FAVOR_MODEL_ROTARY_CONFIG_H_
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "favor/format/json.h"
+#include "favor/kernels/dense.h"
+
+namespace favor {
+
+// The sizes of encoders for long texts, which turn queries and keys by their places (Su et al. 2021) and gate what is
+// between the products of their feed-forward nets (Shazeer 2020): ModernBERT (Warner et al. 2024), Nomic BERT (Nussbaum
+// et al. 2024) and GTE (Zhang et al. 2024).
+struct RotaryConfig {
+  // The frequencies theta^(-2 j / head_dim) / shrink of planes j.
+  struct Angles {
+    double theta = 10000;
+    double shrink = 1;
+  };
+
+  std::string model_type;  // "modernbert", "nomic_bert", "gte", or "new", which is what GTE's authors call it
+  int64_t vocabulary_size = 0;
+  int64_t hidden_size = 0;
+  int64_t num_layers = 0;
+  const char* num_layers_key = "num_hidden_layers";  // in config.json
+  int64_t num_heads = 0;
+  int64_t head_dim = 0;
+  int64_t intermediate_size = 0;
+  int64_t max_tokens = 0;
+  int64_t num_token_types = 0;  // 0: none
+  double epsilon = 0;           // of the layer norms
+  kernels::Activation activation = kernels::Activation::kGelu;
+  // Which products have a bias: of queries, keys and values; behind attention; the two gated ones; the last one.
+  bool input_bias = false, output_bias = false, up_bias = false, down_bias = false;
+  bool norm_bias = true;
+  Angles angles;
+  // ModernBERT's layers that see no farther than `window` to either side, and their angles.
+  std::vector<bool> is_local;  // empty: none
+  int64_t window = 0;
+  Angles local_angles;
+
+  bool is_modernbert() const { return model_type == "modernbert"; }
+  // Whether norms stand in front of the sublayers, and one behind the last layer; else behind the residuals.
+  bool norms_first() const { return is_modernbert(); }
+};
+
+// Reads a config.json of Hugging Face, Nomic's own in the style of GPT-2 and GTE's own included. InvalidArgumentError,
+// naming the key, for what is missing, out of bounds or not supported: other scalings of angles than GTE's "ntk",
+// activations that are not of DenseLayer.
+absl::StatusOr<RotaryConfig> ParseRotaryConfig(const JsonValue& config);
+
+}  // namespace favor
+
+#endif  // FAVOR_MODEL_ROTARY_CONFIG_H_

@@ -1,0 +1,225 @@
+#include "favor/model/rotary_encoder.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "favor/kernels/elementwise.h"
+#include "favor/kernels/panels.h"
+#include "favor/kernels/tile.h"
+#include "favor/model/rotary_layer.h"
+#include "favor/model/token_vectors.h"
+#include "favor/model/transformer_encoder.h"
+#include "favor/model/turn_planes.h"
+#include "favor/model/word_table.h"
+
+namespace favor {
+namespace {
+
+using kernels::Activation;
+using kernels::kTile;
+
+TransformerSizes SizesOf(const RotaryConfig& config) {
+  TransformerSizes sizes;
+  sizes.vocabulary_size = config.vocabulary_size;
+  sizes.hidden_size = config.hidden_size;
+  sizes.num_layers = config.num_layers;
+  sizes.num_heads = config.num_heads;
+  sizes.head_dim = config.head_dim;
+  sizes.intermediate_size = config.intermediate_size;
+  sizes.max_tokens = config.max_tokens;
+  sizes.is_local = config.is_local;
+  sizes.window = config.window;
+  return sizes;
+}
+
+// Of every plane, float32 as in the published code: far behind in a text the rounding of a frequency shows.
+std::vector<float> Frequencies(const RotaryConfig::Angles& angles, int64_t head_dim) {
+  std::vector<float> frequencies(head_dim / 2);
+  for (int64_t j = 0; j < head_dim / 2; ++j) {
+    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(head_dim);
+    frequencies[j] = static_cast<float>(1 / (std::pow(angles.theta, exponent) * angles.shrink));
+  }
+  return frequencies;
+}
+
+class RotaryEncoder : public TransformerEncoder {
+ public:
+  RotaryEncoder(const RotaryConfig& config, Weights* weights);
+
+  int64_t num_parameters() const override { return num_parameters_; }
+  int64_t memory_bytes() const override;
+
+ protected:
+  int64_t ScratchFloats(int64_t tiles_per_block) const override;
+  // Cosines before sines [head_dim / 2] of global layers, then those of local ones.
+  int64_t num_angles() const override { return config_.head_dim * static_cast<int64_t>(frequencies_.size()); }
+
+  void EmbedTokens(Batch& batch, int64_t block, float* scratch) const override;
+  void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void StoreVectors(Batch& batch, int64_t block, float* scratch) const override;
+
+ private:
+  void ReadTypes(const std::string& name, Weights* weights);
+  void WriteAngles(Batch& batch, int64_t block) const;
+  // What a sublayer reads: the stream or, in `to`, its norm.
+  BlockTiles Normed(const Norm& norm, const BlockTiles& stream, const BlockTiles& to) const;
+  // The first rows of a block's scratch, where norms go.
+  BlockTiles NormedTiles(const Batch& batch, int64_t block, float* scratch) const {
+    return {scratch, config_.norms_first() ? config_.hidden_size : 0, batch.blocks.Count(block)};
+  }
+
+  RotaryConfig config_;
+  std::vector<std::vector<float>> frequencies_;  // of global layers, and of local ones if there are any
+  WordTable words_;
+  AlignedBuffer<float> type_;  // [hidden_size], the vector of token type 0, or of no elements
+  Norm embedding_norm_;
+  std::vector<RotaryLayer> layers_;
+  Norm last_norm_;
+  int64_t num_parameters_ = 0;
+};
+
+RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
+    : TransformerEncoder(SizesOf(config)), config_(config) {
+  const int64_t hidden = config.hidden_size;
+  frequencies_.push_back(Frequencies(config.angles, config.head_dim));
+  if (!config.is_local.empty()) frequencies_.push_back(Frequencies(config.local_angles, config.head_dim));
+  std::string prefix;
+  const RotaryNames& names = NamesOf(config, weights, &prefix);
+  words_ = WordTable::Load(prefix + names.words, config.vocabulary_size, hidden, weights);
+  if (config.num_token_types > 0) ReadTypes(prefix + names.token_types, weights);
+  const auto norm = [&](const char* name) {
+    return Norm::ReadLayerNorm(prefix + name, hidden, config.epsilon, weights, config.norm_bias);
+  };
+  embedding_norm_ = norm(names.embedding_norm);
+  for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
+    layers_.push_back(RotaryLayer::Read(config, names, prefix, i, weights));
+  }
+  if (const std::string next = absl::StrCat(prefix, names.layers, config.num_layers, "."); weights->HasPrefix(next)) {
+    weights->Fail(absl::StrCat("there are tensors ", next, "*, ", config.num_layers_key, " of config.json is ",
+                               config.num_layers));
+  }
+  if (config.norms_first()) last_norm_ = norm(names.last_norm);
+  num_parameters_ = weights->num_read();
+}
+
+void RotaryEncoder::ReadTypes(const std::string& name, Weights* weights) {
+  type_ = weights->Read(name, {config_.num_token_types, config_.hidden_size});
+}
+
+int64_t RotaryEncoder::memory_bytes() const {
+  int64_t bytes = words_.num_bytes() + type_.size() * static_cast<int64_t>(sizeof(float));
+  for (const RotaryLayer& layer : layers_) bytes += layer.num_bytes();
+  return bytes;
+}
+
+int64_t RotaryEncoder::ScratchFloats(int64_t tiles_per_block) const {
+  const int64_t inner = kernels::PanelRowCount(config_.intermediate_size);
+  const int64_t widest = std::max(kernels::PanelRowCount(3 * width()), 2 * inner);
+  const int64_t normed = config_.norms_first() ? config_.hidden_size : 0;
+  return std::max(TokenVectorScratch(config_.hidden_size), tiles_per_block * kTile * (normed + widest));
+}
+
+void RotaryEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
+  const int64_t hidden = config_.hidden_size, first = batch.blocks.First(block);
+  const BlockTiles stream = batch.stream.Block(block);
+  const auto write_vector = [&](int64_t t, float* row) {
+    words_.Read(batch.sequences.ids[first + t], row);
+    if (type_.empty()) return;
+    for (int64_t l = 0; l < hidden; ++l) row[l] += type_[l];
+  };
+  LoadTokenVectors(stream, hidden, write_vector, scratch);
+  embedding_norm_.Apply(stream, stream);
+  WriteAngles(batch, block);
+}
+
+void RotaryEncoder::WriteAngles(Batch& batch, int64_t block) const {
+  const int64_t half = config_.head_dim / 2;
+  const BlockTiles angles = batch.angles.Block(block);
+  std::fill_n(angles.data, angles.Floats(), 0.0f);  // of tokens that fill a tile up, too
+  for (int64_t i = 0; i < angles.num_tiles(); ++i) {
+    const int32_t* positions = batch.positions.data() + batch.blocks.First(block) + i * kTile;
+    float* cosines = angles.Tile(i);
+    for (const std::vector<float>& frequencies : frequencies_) {
+      float* sines = cosines + half * kTile;
+      for (int64_t j = 0; j < half; ++j) {
+        for (int64_t t = 0; t < angles.Count(i); ++t) {
+          const float angle = static_cast<float>(positions[t]) * frequencies[j];
+          cosines[j * kTile + t] = std::cos(angle);
+          sines[j * kTile + t] = std::sin(angle);
+        }
+      }
+      cosines = sines + half * kTile;
+    }
+  }
+}
+
+BlockTiles RotaryEncoder::Normed(const Norm& norm, const BlockTiles& stream, const BlockTiles& to) const {
+  if (!config_.norms_first() || norm.is_none()) return stream;
+  norm.Apply(stream, to);
+  return to;
+}
+
+void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const RotaryLayer& weights = layers_[layer];
+  const BlockTiles normed = NormedTiles(batch, block, scratch);
+  const BlockTiles projected = normed.Next(weights.queries_keys_values.padded_rows());
+  const BlockTiles input = Normed(weights.attention_norm, batch.stream.Block(block), normed);
+  weights.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
+  const bool is_local = !config_.is_local.empty() && config_.is_local[layer];
+  const BlockTiles angles = batch.angles.Block(block);
+  for (int64_t i = 0; i < projected.num_tiles(); ++i) {
+    const float* cosines = angles.Tile(i) + (is_local ? config_.head_dim * kTile : 0);
+    // Queries and the keys behind them.
+    TurnPlanes(projected.Tile(i), config_.head_dim, 2 * config_.num_heads, Planes::kOfHalves, cosines,
+               cosines + config_.head_dim / 2 * kTile);
+  }
+  batch.queries_keys_values.Store(batch.blocks.First(block), projected);
+}
+
+void RotaryEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles context{scratch, width(), batch.blocks.Count(block)};
+  batch.context.Load(batch.blocks.First(block), context);
+  const BlockTiles stream = batch.stream.Block(block);
+  layers_[layer].attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
+  if (!config_.norms_first()) layers_[layer].attention_norm.Apply(stream, stream);
+}
+
+void RotaryEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const RotaryLayer& weights = layers_[layer];
+  const BlockTiles normed = NormedTiles(batch, block, scratch);
+  const BlockTiles inner = normed.Next(weights.up.padded_rows()), gate = inner.Next(weights.gate.padded_rows());
+  const BlockTiles input = Normed(weights.feed_forward_norm, batch.stream.Block(block), normed);
+  weights.up.Apply(input, Activation::kNone, /*add=*/false, inner);
+  weights.gate.Apply(input, config_.activation, /*add=*/false, gate);
+  kernels::MultiplyBy(gate.data, inner.Floats(), inner.data);
+}
+
+void RotaryEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const RotaryLayer& weights = layers_[layer];
+  const BlockTiles stream = batch.stream.Block(block);
+  const BlockTiles inner = NormedTiles(batch, block, scratch).Next(weights.up.padded_rows());
+  weights.down.Apply(inner, Activation::kNone, /*add=*/true, stream);
+  if (!config_.norms_first()) weights.feed_forward_norm.Apply(stream, stream);
+}
+
+void RotaryEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) const {
+  last_norm_.Apply(batch.stream.Block(block), batch.stream.Block(block));
+  TransformerEncoder::StoreVectors(batch, block, scratch);
+}
+
+}  // namespace
+
+absl::StatusOr<std::shared_ptr<const Encoder>> LoadRotaryEncoder(const RotaryConfig& config, Weights* weights) {
+  auto encoder = std::make_shared<RotaryEncoder>(config, weights);
+  if (!weights->status().ok()) return weights->status();
+  return encoder;
+}
+
+}  // namespace favor

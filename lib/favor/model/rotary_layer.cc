@@ -1,0 +1,130 @@
+#include "favor/model/rotary_layer.h"
+
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+
+namespace favor {
+namespace {
+
+constexpr RotaryNames kModernbert = {"embeddings.tok_embeddings.weight",
+                                     nullptr,
+                                     "embeddings.norm",
+                                     "final_norm",
+                                     "layers.",
+                                     "attn.Wqkv",
+                                     nullptr,
+                                     nullptr,
+                                     "attn.Wo",
+                                     "attn_norm",
+                                     "mlp.Wi",
+                                     nullptr,
+                                     /*gate_first=*/true,
+                                     "mlp.Wo",
+                                     "mlp_norm"};
+
+// Of Nomic BERT and GTE in transformers.
+constexpr RotaryNames kTransformers = {"embeddings.word_embeddings.weight",
+                                       "embeddings.token_type_embeddings.weight",
+                                       "embeddings.LayerNorm",
+                                       nullptr,
+                                       "layers.",
+                                       "self_attn.q_proj",
+                                       "self_attn.k_proj",
+                                       "self_attn.v_proj",
+                                       "self_attn.o_proj",
+                                       "post_attention_layernorm",
+                                       "mlp.gate_proj",
+                                       "mlp.up_proj",
+                                       /*gate_first=*/true,
+                                       "mlp.down_proj",
+                                       "post_mlp_layernorm"};
+
+constexpr RotaryNames kNomicOwn = {"embeddings.word_embeddings.weight",
+                                   "embeddings.token_type_embeddings.weight",
+                                   "emb_ln",
+                                   nullptr,
+                                   "encoder.layers.",
+                                   "attn.Wqkv",
+                                   nullptr,
+                                   nullptr,
+                                   "attn.out_proj",
+                                   "norm1",
+                                   "mlp.fc12",
+                                   "mlp.fc11",
+                                   /*gate_first=*/true,
+                                   "mlp.fc2",
+                                   "norm2"};
+
+constexpr RotaryNames kGteOwn = {"embeddings.word_embeddings.weight",
+                                 "embeddings.token_type_embeddings.weight",
+                                 "embeddings.LayerNorm",
+                                 nullptr,
+                                 "encoder.layer.",
+                                 "attention.qkv_proj",
+                                 nullptr,
+                                 nullptr,
+                                 "attention.o_proj",
+                                 "attn_ln",
+                                 "mlp.up_gate_proj",
+                                 nullptr,
+                                 /*gate_first=*/false,
+                                 "mlp.down_proj",
+                                 "mlp_ln"};
+
+}  // namespace
+
+const RotaryNames& NamesOf(const RotaryConfig& config, Weights* weights, std::string* prefix) {
+  if (config.is_modernbert()) {
+    *prefix = weights->PrefixOf(kModernbert.words, {"model.", "modernbert.", "0.auto_model."});
+    return kModernbert;
+  }
+  *prefix = weights->PrefixOf(kTransformers.words, {"nomic_bert.", "gte.", "new.", "bert.", "model.", "0.auto_model."});
+  for (const RotaryNames* own : {&kNomicOwn, &kGteOwn}) {
+    if (weights->HasPrefix(*prefix + own->layers)) return *own;
+  }
+  return kTransformers;
+}
+
+RotaryLayer RotaryLayer::Read(const RotaryConfig& config, const RotaryNames& names, const std::string& prefix,
+                              int64_t index, Weights* weights) {
+  const std::string layer_prefix = absl::StrCat(prefix, names.layers, index, ".");
+  const auto name = [&](const char* of) { return layer_prefix + of; };
+  const int64_t hidden = config.hidden_size, width = config.num_heads * config.head_dim;
+  const int64_t inner = config.intermediate_size;
+  const auto norm = [&](const char* of) {
+    return Norm::ReadLayerNorm(name(of), hidden, config.epsilon, weights, config.norm_bias);
+  };
+  RotaryLayer layer;
+  // In front of the first layer stands the norm of the embeddings.
+  if (!config.norms_first() || index > 0) layer.attention_norm = norm(names.attention_norm);
+  if (names.keys == nullptr) {
+    layer.queries_keys_values = DenseLayer::Read({name(names.queries)}, 3 * width, hidden, config.input_bias, weights);
+  } else {
+    layer.queries_keys_values = DenseLayer::Read({name(names.queries), name(names.keys), name(names.values)}, width,
+                                                 hidden, config.input_bias, weights);
+  }
+  layer.attention_output = DenseLayer::Read({name(names.attention_output)}, hidden, width, config.output_bias, weights);
+  layer.feed_forward_norm = norm(names.feed_forward_norm);
+  if (names.up == nullptr) {
+    std::vector<DenseLayer> both = DenseLayer::ReadStack(name(names.gate), 2, inner, hidden, config.up_bias, weights);
+    layer.gate = std::move(both[names.gate_first ? 0 : 1]);
+    layer.up = std::move(both[names.gate_first ? 1 : 0]);
+  } else {
+    layer.gate = DenseLayer::Read({name(names.gate)}, inner, hidden, config.up_bias, weights);
+    layer.up = DenseLayer::Read({name(names.up)}, inner, hidden, config.up_bias, weights);
+  }
+  layer.down = DenseLayer::Read({name(names.down)}, hidden, inner, config.down_bias, weights);
+  return layer;
+}
+
+int64_t RotaryLayer::num_bytes() const {
+  int64_t bytes = 0;
+  for (const DenseLayer* dense : {&queries_keys_values, &attention_output, &gate, &up, &down}) {
+    bytes += dense->num_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace favor
