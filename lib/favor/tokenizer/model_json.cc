@@ -116,6 +116,9 @@ void ReadBytePair(const JsonFields& fields, Pipeline* pipeline) {
   options.whole_words = fields.Bool("ignore_merges", false);
   options.continuing_prefix = fields.String("continuing_subword_prefix", "");
   options.end_suffix = fields.String("end_of_word_suffix", "");
+  if (options.byte_fallback && !(options.continuing_prefix.empty() && options.end_suffix.empty())) {
+    NotImplemented(fields, "byte_fallback", "true without continuing_subword_prefix and end_of_word_suffix");
+  }
   if (fields.Number("dropout", 0) != 0) NotImplemented(fields, "dropout", "null, 0");
   if (!fields.ok()) return;
   auto byte_pair = std::make_unique<BytePair>(pipeline->vocabulary.get(), std::move(options));

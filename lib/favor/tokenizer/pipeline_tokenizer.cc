@@ -36,6 +36,24 @@ std::vector<AddedToken> TokensOfKind(const Pipeline& pipeline, bool normalized) 
   return tokens;
 }
 
+// White space, or what ByteLevel makes of a space.
+bool IsSpace(absl::string_view text, size_t at) {
+  const char32_t c = NextCharacter(text, &at);
+  return c == kVisibleSpace || IsWhitespace(c);
+}
+
+int64_t CountLeadingSpaces(absl::string_view text) {
+  int64_t count = 0;
+  for (size_t i = 0; i < text.size() && IsSpace(text, i); ++count) NextCharacter(text, &i);
+  return count;
+}
+
+int64_t CountTrailingSpaces(absl::string_view text) {
+  int64_t count = 0;
+  for (; !text.empty() && IsSpace(text, LastCharacter(text)); ++count) text = text.substr(0, LastCharacter(text));
+  return count;
+}
+
 NormalizedText Slice(const NormalizedText& text, TextRange range) {
   return {text.text.substr(range.begin, range.end - range.begin),
           {text.sources.begin() + range.begin, text.sources.begin() + range.end},
@@ -85,7 +103,8 @@ class PipelineTokenizer::Run : public Tokenization {
   size_t EncodePiece(std::vector<Token>* tokens) {
     const AddedTokens::Part& part = parts_[part_];
     if (part.id != AddedTokens::kText) {
-      const TextRange kept = tokenizer_.Trim(text_, part.range, part.range.begin == 0);
+      const absl::string_view spelling = text_.substr(part.range.begin, part.range.end - part.range.begin);
+      const TextRange kept = tokenizer_.Trim(text_, part.range, spelling, part.range.begin == 0);
       tokens->push_back({part.id, kept.begin, kept.end});
       ++part_;
       return part.range.end - part.range.begin;
@@ -135,6 +154,7 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
       normalized.FillSources({offset + static_cast<uint32_t>(begin), offset + static_cast<uint32_t>(i)});
     }
   }
+  if (!normalized.text.empty()) normalized.begin = normalized.sources.front().begin;
   if (normalized_tokens_.empty()) return EncodeNormalized(&normalized, scratch, tokens);
   scratch->parts.clear();
   normalized_tokens_.Split(normalized.text, &scratch->parts);
@@ -143,7 +163,9 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
       NormalizedText slice = Slice(normalized, part.range);
       EncodeNormalized(&slice, scratch, tokens);
     } else {
-      const TextRange source = SourceOf(normalized, part.range);
+      const absl::string_view spelling =
+          absl::string_view(normalized.text).substr(part.range.begin, part.range.end - part.range.begin);
+      const TextRange source = SourceOf(normalized, part.range, spelling);
       tokens->push_back({part.id, source.begin, source.end});
     }
   }
@@ -161,37 +183,36 @@ void PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch,
     scratch->word_parts.clear();
     pipeline_.model->Encode(bytes.substr(word.begin, word.end - word.begin), &scratch->word_parts);
     for (const WordPart& part : scratch->word_parts) {
-      const TextRange source = SourceOf(*text, {word.begin + part.range.begin, word.begin + part.range.end});
+      const TextRange source = SourceOf(*text, {word.begin + part.range.begin, word.begin + part.range.end},
+                                        pipeline_.vocabulary->Piece(part.id));
       tokens->push_back({part.id, source.begin, source.end});
     }
   }
 }
 
-TextRange PipelineTokenizer::SourceOf(const NormalizedText& text, TextRange token) const {
+TextRange PipelineTokenizer::SourceOf(const NormalizedText& text, TextRange token, absl::string_view spelling) const {
   const TextRange source = text.Source(token.begin, token.end);
   if (pipeline_.trim == SpaceTrim::kNone) return source;
-  const TextRange kept = Trim(text.text, token, source.begin == 0);
+  const TextRange kept = Trim(text.text, token, spelling, source.begin == 0);
   const uint32_t begin = kept.begin < token.end ? text.sources[kept.begin].begin : source.end;
   return {begin, kept.begin < kept.end ? text.sources[kept.end - 1].end : begin};
 }
 
-TextRange PipelineTokenizer::Trim(absl::string_view text, TextRange token, bool first) const {
+TextRange PipelineTokenizer::Trim(absl::string_view text, TextRange token, absl::string_view spelling,
+                                  bool first) const {
   if (pipeline_.trim == SpaceTrim::kNone) return token;
-  const auto is_space = [&](size_t at) {
-    const char32_t c = NextCharacter(text, &at);
-    return c == kVisibleSpace || IsWhitespace(c);
-  };
-  const auto last = [&](uint32_t end) { return static_cast<uint32_t>(LastCharacter(text.substr(0, end))); };
+  // A token that begins or ends within a character is spelled otherwise there: as a byte.
+  int64_t leading = CountLeadingSpaces(spelling), trailing = CountTrailingSpaces(spelling);
+  if (first && leading > 0 && pipeline_.trim == SpaceTrim::kAllButFirst) --leading;
   TextRange kept = token;
-  size_t next = kept.begin;
-  while (kept.begin < kept.end && is_space(kept.begin)) {
+  for (size_t next = kept.begin; leading > 0 && kept.begin < kept.end; --leading) {
     NextCharacter(text, &next);
     kept.begin = static_cast<uint32_t>(next);
   }
-  while (kept.begin < kept.end && is_space(last(kept.end))) kept.end = last(kept.end);
-  if (kept.begin == token.begin || !first || pipeline_.trim != SpaceTrim::kAllButFirst) return kept;
-  const uint32_t begin = last(kept.begin);
-  return {begin, kept.begin < kept.end ? kept.end : begin};
+  for (; trailing > 0 && kept.begin < kept.end; --trailing) {
+    kept.end = static_cast<uint32_t>(LastCharacter(text.substr(0, kept.end)));
+  }
+  return kept;
 }
 
 std::string PipelineTokenizer::Piece(int32_t id) const {

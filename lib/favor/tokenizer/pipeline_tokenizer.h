@@ -61,10 +61,12 @@ class PipelineTokenizer : public Tokenizer {
 
   void EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch, std::vector<Token>* tokens) const;
   void EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const;
-  // The original bytes that a token stands for, which is a range of `text` and not empty.
-  TextRange SourceOf(const NormalizedText& text, TextRange token) const;
-  // A token, a range of `text`, without what pipeline_.trim takes off it. first: at the start of the original text.
-  TextRange Trim(absl::string_view text, TextRange token, bool first) const;
+  // The original bytes that a token stands for, which is a range of `text` and not empty. spelling: what it is in the
+  // vocabulary.
+  TextRange SourceOf(const NormalizedText& text, TextRange token, absl::string_view spelling) const;
+  // A token, a range of `text`, without what pipeline_.trim takes off it: as many characters as its spelling begins and
+  // ends with white space. first: at the start of the original text.
+  TextRange Trim(absl::string_view text, TextRange token, absl::string_view spelling, bool first) const;
 
   Pipeline pipeline_;
   AddedTokens raw_tokens_;

@@ -1,5 +1,7 @@
 #include "favor/tokenizer/tokenizer_json.h"
 
+#include <algorithm>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,6 +24,8 @@ constexpr char kFile[] = "tokenizer.json";
 void ReadAddedTokens(const JsonFields& root, Pipeline* pipeline) {
   absl::flat_hash_set<std::string> contents;
   absl::flat_hash_set<int32_t> ids;
+  const int64_t num_pieces = pipeline->vocabulary->num_pieces();
+  int64_t last_id = -1;
   for (const JsonFields& fields : root.Objects("added_tokens")) {
     AddedToken token;
     token.content = fields.RequiredString("content");
@@ -44,6 +48,12 @@ void ReadAddedTokens(const JsonFields& root, Pipeline* pipeline) {
     if (token.content.empty()) continue;  // the reference ignores them
     if (!ids.insert(token.id).second) return fields.FailValue("id", "which is there twice");
     if (!contents.insert(token.content).second) return fields.FailValue("content", "which is there twice");
+    // The reference does not look at the id, but counts on.
+    const int64_t next_id = last_id >= num_pieces ? last_id + 1 : num_pieces;
+    if (known_id == Vocabulary::kNone && token.id != next_id) {
+      return fields.FailValue("id", absl::StrCat("the token's is ", next_id, ": the next one behind those before it"));
+    }
+    last_id = std::max<int64_t>(last_id, token.id);
     pipeline->added_tokens.push_back(std::move(token));
   }
 }

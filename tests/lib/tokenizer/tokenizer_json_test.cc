@@ -91,6 +91,15 @@ TEST(BytePairJson, TheLeftOneOfTwoEqualMergesGoesFirst) {
   EXPECT_EQ(Show(*tokenizer->Encode("aaaaa")), "1[0,2) 1[2,4) 0[4,5)");
 }
 
+TEST(BytePairJson, BytesOfAffixesAreRefused) {
+  for (const char* affix : {"continuing_subword_prefix", "end_of_word_suffix"}) {
+    EXPECT_EQ(ErrorOf(absl::StrCat(R"({"model":{"type":"BPE","byte_fallback":true,"vocab":{"a":0},"merges":[],")",
+                                   affix, R"(":"##"}})")),
+              "tokenizer.json: model.byte_fallback is true, which is not implemented; known: true without "
+              "continuing_subword_prefix and end_of_word_suffix");
+  }
+}
+
 TEST(BytePairJson, ErrorsNameTheMerge) {
   EXPECT_EQ(ErrorOf(BytePairOf(R"("merges":["a b","a c"])")),
             "tokenizer.json: model.merges[1] names \"c\", which is not in model.vocab");
@@ -171,22 +180,55 @@ TEST(TokenizerJson, MalformedAddedTokensAreRefused) {
             "tokenizer.json: added_tokens[0].id is 2, in model.vocab the token has 1");
   EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":2,"content":"n"}])")),
             "tokenizer.json: added_tokens[0].id is 2, which another token of model.vocab has");
-  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":8,"content":"n"},{"id":8,"content":"m"}])")),
-            "tokenizer.json: added_tokens[1].id is 8, which is there twice");
-  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":8,"content":"n"},{"id":9,"content":"n"}])")),
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":4,"content":"n"},{"id":4,"content":"m"}])")),
+            "tokenizer.json: added_tokens[1].id is 4, which is there twice");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":4,"content":"n"},{"id":5,"content":"n"}])")),
             "tokenizer.json: added_tokens[1].content is \"n\", which is there twice");
   EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":-1,"content":"n"}])")),
             "tokenizer.json: added_tokens[0].id is -1, not an integer from 0 to 16777215");
   EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"content":"n"}])")), "tokenizer.json: added_tokens[0].id is missing");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":8,"content":"n"}])")),
+            "tokenizer.json: added_tokens[0].id is 8, the token's is 4: the next one behind those before it");
+  EXPECT_EQ(ErrorOf(With(R"("added_tokens":[{"id":4,"content":"n"},{"id":1,"content":"a"},{"id":6,"content":"m"}])")),
+            "tokenizer.json: added_tokens[2].id is 6, the token's is 5: the next one behind those before it");
   EXPECT_EQ(ErrorOf(With(R"("added_tokens":[3])")), "tokenizer.json: added_tokens[0] is 3, not an object");
 }
 
 TEST(TokenizerJson, AddedTokensBeyondTheVocabularyCount) {
-  const auto tokenizer = Load(With(R"("added_tokens":[{"id":8,"content":"<new>","special":true}])"));
-  EXPECT_EQ(Show(*tokenizer->Encode("a<new>")), "1[0,1) 8[1,6)");
-  EXPECT_EQ(tokenizer->vocabulary_size(), 9);
-  EXPECT_EQ(tokenizer->Piece(8), "<new>");
-  EXPECT_EQ(tokenizer->Piece(7), "");
+  const auto tokenizer = Load(With(R"("added_tokens":[{"id":4,"content":"<new>","special":true}])"));
+  EXPECT_EQ(Show(*tokenizer->Encode("a<new>")), "1[0,1) 4[1,6)");
+  EXPECT_EQ(tokenizer->vocabulary_size(), 5);
+  EXPECT_EQ(tokenizer->Piece(4), "<new>");
+  EXPECT_EQ(tokenizer->Piece(5), "");
+}
+
+// Bytes stand within characters, where there is no white space to trim. Recorded from the reference.
+TEST(TokenizerJson, OffsetsOfBytesAreNotTrimmed) {
+  for (const char* post_processor :
+       {R"({"type":"ByteLevel","trim_offsets":true})", R"({"type":"RobertaProcessing","cls":["a",1],"sep":["a",1]})"}) {
+    const auto tokenizer =
+        Load(absl::StrCat(R"({"post_processor":)", post_processor, R"(,"model":{"type":"BPE","byte_fallback":true,)",
+                          R"("merges":[["<0x20>","<0xE2>"],["<0x83>","a"]],"vocab":{"<0xC3>":0,"a":1,"<0xA9>":2,)",
+                          R"("<0xE2>":3,"<0x98>":4,"<0x83>":5,"<0x20>":6,"<0x20><0xE2>":7,"<0x83>a":8}}})"));
+    EXPECT_EQ(Show(*tokenizer->Encode("\xC3\xA9")), "0[0,2) 2[0,2)");
+    EXPECT_EQ(Show(*tokenizer->Encode("a \xE2\x98\x83")), "1[0,1) 7[1,5) 4[2,5) 5[2,5)");
+    EXPECT_EQ(Show(*tokenizer->Encode(" \xE2\x98\x83 a")), "7[0,4) 4[1,4) 5[1,4) 6[4,5) 1[5,6)");
+    EXPECT_EQ(Show(*tokenizer->Encode("\xE2\x98\x83"
+                                      "a")),
+              "3[0,3) 4[0,3) 8[0,4)");
+  }
+}
+
+// What a normalizer drops at the start of a text is no start of it, as in the reference.
+TEST(TokenizerJson, MetaspaceInFrontOfTheFirstWordNeedsTheStartOfTheText) {
+  for (const char* added : {"[]", R"([{"id":3,"content":"<x>","normalized":true}])"}) {
+    const auto tokenizer =
+        Load(absl::StrCat(R"({"normalizer":{"type":"Strip","strip_left":true,"strip_right":false},"added_tokens":)",
+                          added, R"(,"pre_tokenizer":{"type":"Metaspace","replacement":"_","prepend_scheme":"first"},)",
+                          R"("model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0,"a":1,"_a":2}}})"));
+    EXPECT_EQ(Show(*tokenizer->Encode("a a")), "2[0,1) 2[1,3)");
+    EXPECT_EQ(Show(*tokenizer->Encode(" a a")), "1[1,2) 2[2,4)");
+  }
 }
 
 TEST(TokenizerJson, EveryBeginningOfAFileIsAnError) {
