@@ -65,6 +65,7 @@ class FakeTokenizer : public Tokenizer {
   const std::vector<int32_t>& suffix() const override { return suffix_; }
   int64_t vocabulary_size() const override { return vocabulary_size_; }
   std::string Piece(int32_t id) const override;
+  int64_t num_bytes() const override { return 0; }
 
  private:
   const int64_t vocabulary_size_;

@@ -101,7 +101,7 @@ int64_t Model::num_parameters() const {
 }
 
 int64_t Model::memory_bytes() const {
-  int64_t sum = encoder->memory_bytes();
+  int64_t sum = encoder->memory_bytes() + (tokenizer == nullptr ? 0 : tokenizer->num_bytes());
   for (const auto& module : dense) sum += module->num_bytes();
   return sum;
 }

@@ -32,7 +32,7 @@ struct Model {
   std::shared_ptr<const Encoder> encoder;
 
   int64_t num_parameters() const;
-  int64_t memory_bytes() const;  // of all weights, as they are kept
+  int64_t memory_bytes() const;  // of all weights, as they are kept, and of the vocabulary
 };
 
 // Loads a folder in the layout of Hugging Face and sentence-transformers: config.json, model.safetensors or its shards

@@ -36,6 +36,9 @@ class BytePair : public WordModel {
   absl::Status AddMerge(absl::string_view left, absl::string_view right);
 
   void Encode(absl::string_view word, std::vector<WordPart>* parts) const override;
+  int64_t num_bytes() const override {
+    return static_cast<int64_t>(merges_.capacity() * (sizeof(std::pair<std::pair<int32_t, int32_t>, Merge>) + 1));
+  }
 
  private:
   struct Merge {

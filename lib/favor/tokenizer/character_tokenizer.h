@@ -28,6 +28,7 @@ class ByteTokenizer : public Tokenizer {
   int64_t vocabulary_size() const override { return 256; }
   // A byte that is no character of its own in UTF-8 as "<0xC3>".
   std::string Piece(int32_t id) const override;
+  int64_t num_bytes() const override { return 0; }
 
  private:
   std::vector<int32_t> none_;
@@ -51,6 +52,7 @@ class CharacterTokenizer : public Tokenizer {
   const std::vector<int32_t>& suffix() const override { return options_.suffix; }
   int64_t vocabulary_size() const override { return options_.vocabulary.size(); }
   std::string Piece(int32_t id) const override { return options_.vocabulary.Piece(id); }
+  int64_t num_bytes() const override { return options_.vocabulary.num_bytes(); }
 
  private:
   class Run;

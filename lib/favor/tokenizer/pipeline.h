@@ -42,6 +42,9 @@ class WordModel {
 
   // Appends the tokens of a word, which is not empty.
   virtual void Encode(absl::string_view word, std::vector<WordPart>* parts) const = 0;
+
+  // Of what it keeps besides a vocabulary that it does not own.
+  virtual int64_t num_bytes() const = 0;
 };
 
 }  // namespace favor

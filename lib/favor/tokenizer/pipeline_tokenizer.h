@@ -47,6 +47,7 @@ class PipelineTokenizer : public Tokenizer {
   const std::vector<int32_t>& suffix() const override { return pipeline_.suffix; }
   int64_t vocabulary_size() const override { return vocabulary_size_; }
   std::string Piece(int32_t id) const override;
+  int64_t num_bytes() const override { return pipeline_.vocabulary->num_bytes() + pipeline_.model->num_bytes(); }
 
  private:
   class Run;

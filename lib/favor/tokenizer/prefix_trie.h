@@ -31,6 +31,11 @@ class PrefixTrie {
   // The value of the key that ends at this node, kNone if none does.
   int32_t Value(uint32_t node) const { return values_[node]; }
 
+  int64_t num_bytes() const {
+    return static_cast<int64_t>(first_child_.capacity() * sizeof(uint32_t) + labels_.capacity() +
+                                values_.capacity() * sizeof(int32_t));
+  }
+
   struct Match {
     int32_t value = kNone;
     size_t length = 0;

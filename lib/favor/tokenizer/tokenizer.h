@@ -60,6 +60,9 @@ class Tokenizer {
 
   // The text of a token as the vocabulary has it ("##ing"); empty for an id without one.
   virtual std::string Piece(int32_t id) const = 0;
+
+  // Memory that its vocabulary takes, near enough to count with.
+  virtual int64_t num_bytes() const = 0;
 };
 
 // The tokenizer of a model folder. Null when the folder holds none. InvalidArgumentError, naming file and component,
@@ -67,9 +70,10 @@ class Tokenizer {
 // counts:
 //
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
-//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, Precompiled, Strip, Replace of
-//                          spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace, ByteLevel;
-//                          WordPiece, WordLevel, Unigram, BPE; TemplateProcessing, BertProcessing,
+//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, NFC to NFKD, StripAccents,
+//   Precompiled,
+//                          Strip, Replace of spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace,
+//                          ByteLevel; WordPiece, WordLevel, Unigram, BPE; TemplateProcessing, BertProcessing,
 //                          RobertaProcessing, ByteLevel; added tokens. What cuts, pads and decodes (truncation,
 //                          padding, decoder) is not looked at. The files beside it must not contradict it
 //                          (tokenizer_agreement.h).

@@ -23,6 +23,9 @@ class Unigram : public WordModel {
   Unigram(const Vocabulary& vocabulary, std::vector<double> scores, int32_t unknown_id, bool byte_fallback);
 
   void Encode(absl::string_view word, std::vector<WordPart>* parts) const override;
+  int64_t num_bytes() const override {
+    return trie_.num_bytes() + static_cast<int64_t>(scores_.capacity() * sizeof(double));
+  }
 
  private:
   void AddUnknown(absl::string_view word, TextRange range, std::vector<WordPart>* parts) const;

@@ -51,6 +51,16 @@ int32_t Vocabulary::Find(absl::string_view piece) const {
   return found == ids_.end() ? kNone : found->second;
 }
 
+int64_t Vocabulary::num_bytes() const {
+  // Both maps keep a byte beside each of their places; short texts stand in them.
+  const int64_t of_a_place = sizeof(std::pair<const std::string, int32_t>) + 1;
+  int64_t bytes = static_cast<int64_t>(ids_.capacity() + pieces_.capacity()) * of_a_place;
+  for (const auto& [piece, id] : ids_) {
+    if (piece.size() > std::string().capacity()) bytes += 2 * static_cast<int64_t>(piece.size() + 16);
+  }
+  return bytes;
+}
+
 PrefixTrie Vocabulary::MakeTrie() const {
   std::vector<std::pair<absl::string_view, int32_t>> entries;
   entries.reserve(ids_.size());

@@ -42,6 +42,8 @@ class Vocabulary {
   int64_t num_pieces() const { return static_cast<int64_t>(ids_.size()); }
   const absl::flat_hash_map<std::string, int32_t>& ids() const { return ids_; }
 
+  int64_t num_bytes() const;
+
   // The tokens with their ids as values.
   PrefixTrie MakeTrie() const;
 

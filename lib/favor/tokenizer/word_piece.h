@@ -21,6 +21,7 @@ class WordPiece : public WordModel {
             int64_t max_characters);
 
   void Encode(absl::string_view word, std::vector<WordPart>* parts) const override;
+  int64_t num_bytes() const override { return trie_.num_bytes(); }
 
  private:
   PrefixTrie trie_;
@@ -36,6 +37,7 @@ class WordLevel : public WordModel {
   WordLevel(const Vocabulary* vocabulary, int32_t unknown_id) : vocabulary_(vocabulary), unknown_id_(unknown_id) {}
 
   void Encode(absl::string_view word, std::vector<WordPart>* parts) const override;
+  int64_t num_bytes() const override { return 0; }
 
  private:
   const Vocabulary* vocabulary_;
