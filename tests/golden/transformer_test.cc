@@ -98,7 +98,8 @@ INSTANTIATE_TEST_SUITE_P(Bert, TransformerGolden,
 
 INSTANTIATE_TEST_SUITE_P(Rotary, TransformerGolden,
                          ::testing::Values("rotary/modernbert", "rotary/modernbert_biased", "rotary/nomic_bert",
-                                           "rotary/nomic_bert_masked_lm", "rotary/nomic_bert_own", "rotary/gte",
+                                           "rotary/nomic_bert_masked_lm", "rotary/nomic_bert_own",
+                                           "rotary/nomic_bert_dynamic", "rotary/nomic_bert_dynamic_own", "rotary/gte",
                                            "rotary/gte_own"),
                          [](const auto& info) {
                            return absl::StrReplaceAll(info.param, {{"/", "_"}});

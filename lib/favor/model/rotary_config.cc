@@ -1,5 +1,6 @@
 #include "favor/model/rotary_config.h"
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 
@@ -17,6 +18,7 @@ using Angles = RotaryConfig::Angles;
 constexpr int64_t kMostRows = int64_t{1} << 24;  // of tables, and tokens; 2^24 ids
 constexpr int64_t kMostUnits = 1 << 16;          // of a layer
 constexpr double kMostTheta = 1e15;
+constexpr double kMostFactor = 1e6;  // by which angles are stretched
 
 void Refuse(const JsonFields& fields, const char* key) { fields.FailValue(key, "which is not supported"); }
 
@@ -28,18 +30,31 @@ void CheckName(const JsonFields& fields, const char* key, const std::string& val
   if (fields.String(key, value) != value) fields.FailValue(key, absl::StrCat("must be ", value));
 }
 
-// What transformers 5 writes of the angles of one kind of layers.
-double ReadTheta(const JsonFields& parameters, double fallback) {
-  CheckName(parameters, "rope_type", "default");
+// What transformers 5 writes of the angles of one kind of layers. max_tokens: what the model was trained for, and where
+// angles are stretched becomes what it takes; null: they cannot be.
+Angles ReadParameters(const JsonFields& parameters, double theta, int64_t* max_tokens) {
+  Angles angles;
+  const std::string type = parameters.String("rope_type", "default");
+  if (type == "linear") {
+    angles.shrink = parameters.RequiredNumber("factor", 1, kMostFactor);
+  } else if (type == "dynamic" && max_tokens != nullptr) {
+    angles.stretch = parameters.RequiredNumber("factor", 1, kMostFactor);
+    angles.trained_length = *max_tokens;
+    *max_tokens = std::min<int64_t>(kMostRows, static_cast<int64_t>(angles.stretch * static_cast<double>(*max_tokens)));
+  } else if (type != "default") {
+    parameters.FailValue("rope_type",
+                         max_tokens == nullptr ? "must be default or linear" : "must be default, linear or dynamic");
+  }
   if (parameters.Number("partial_rotary_factor", 1, 0, 1) != 1) {
     parameters.FailValue("partial_rotary_factor", "must be 1");
   }
-  return parameters.Number("rope_theta", fallback, 1, kMostTheta);
+  angles.theta = parameters.Number("rope_theta", theta, 1, kMostTheta);
+  return angles;
 }
-Angles ReadAngles(const JsonFields& fields, double fallback) {
+void ReadAngles(const JsonFields& fields, double fallback, RotaryConfig* config) {
   if (fields.Has("rope_scaling")) Refuse(fields, "rope_scaling");
   const double theta = fields.Number("rope_theta", fallback, 1, kMostTheta);  // of earlier versions
-  return {ReadTheta(fields.Object("rope_parameters"), theta), 1};
+  config->angles = ReadParameters(fields.Object("rope_parameters"), theta, &config->max_tokens);
 }
 
 void ReadSizes(const JsonFields& fields, RotaryConfig* config) {
@@ -83,9 +98,9 @@ void ReadModernbert(const JsonFields& fields, RotaryConfig* config) {
   const JsonValue* local = fields.object().Find("local_rope_theta");
   const bool is_null = local != nullptr && local->is_null();
   const JsonFields angles = fields.Object("rope_parameters");
-  config->angles.theta = ReadTheta(angles.Object("full_attention"), global);
-  config->local_angles.theta = ReadTheta(angles.Object("sliding_attention"),
-                                         is_null ? global : fields.Number("local_rope_theta", 10000, 1, kMostTheta));
+  const double theta = is_null ? global : fields.Number("local_rope_theta", 10000, 1, kMostTheta);
+  config->angles = ReadParameters(angles.Object("full_attention"), global, nullptr);
+  config->local_angles = ReadParameters(angles.Object("sliding_attention"), theta, nullptr);
   if (fields.Has("rope_scaling")) Refuse(fields, "rope_scaling");
 }
 
@@ -116,8 +131,10 @@ void ReadNomicOwn(const JsonFields& fields, RotaryConfig* config) {
     CheckFlag(fields, key, false);
   }
   CheckFlag(fields, "scale_attn_weights", true);
-  for (const char* key : {"rotary_scaling_factor", "rotary_emb_scale_base"}) {
-    if (fields.Has(key)) Refuse(fields, key);
+  if (fields.Has("rotary_emb_scale_base")) Refuse(fields, "rotary_emb_scale_base");
+  if (fields.Has("rotary_scaling_factor")) {
+    config->angles.stretch = fields.Number("rotary_scaling_factor", 1, 1, kMostFactor);
+    config->angles.trained_length = fields.RequiredInteger("max_trained_positions", 1, kMostRows);
   }
   if (fields.Integer("num_experts", 0) != 0) fields.FailValue("num_experts", "must be 0");
 }
@@ -129,7 +146,7 @@ void ReadNomic(const JsonFields& fields, RotaryConfig* config) {
     ReadSizes(fields, config);
     config->epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
     config->activation = fields.Has("hidden_act") ? ReadActivation(fields, "hidden_act") : Activation::kSilu;
-    config->angles = ReadAngles(fields, 1000);
+    ReadAngles(fields, 1000, config);
     config->head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
   }
   config->num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
@@ -142,7 +159,7 @@ void ReadNtkScaling(const JsonFields& fields, const RotaryConfig& sizes, Angles*
   const JsonFields scaling = fields.Object("rope_scaling");
   CheckName(scaling, "type", "ntk");
   if (scaling.Has("mixed_b")) Refuse(scaling, "mixed_b");
-  const double factor = scaling.RequiredNumber("factor", 1, 1e6);
+  const double factor = scaling.RequiredNumber("factor", 1, kMostFactor);
   if (!fields.ok()) return;
   angles->theta *= factor;
   angles->shrink = std::pow(factor, 2.0 * static_cast<double>(sizes.num_heads) / sizes.hidden_size);
@@ -155,7 +172,7 @@ void ReadGte(const JsonFields& fields, RotaryConfig* config) {
   config->input_bias = config->output_bias = config->down_bias = true;
   config->num_token_types = fields.Integer("type_vocab_size", 1, 0, kMostUnits);
   if (config->model_type == "gte") {
-    config->angles = ReadAngles(fields, 160000);
+    ReadAngles(fields, 160000, config);
     return;
   }
   config->angles.theta = fields.Number("rope_theta", 10000, 1, kMostTheta);
@@ -179,6 +196,8 @@ void CheckHeads(const JsonFields& fields, RotaryConfig* config) {
     fields.FailValue(key, absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
   } else if (config->head_dim % 2 != 0) {
     fields.FailValue(key, absl::StrCat("makes heads of ", config->head_dim, " dimensions, which must be even"));
+  } else if (config->head_dim == 2 && config->angles.trained_length > 0) {
+    fields.FailValue(key, "makes heads of 2 dimensions, whose angles cannot be stretched");
   } else if (config->head_dim * config->num_heads > kMostUnits) {
     fields.Fail("head_dim", absl::StrCat("and the number of heads make more than ", kMostUnits, " units"));
   }

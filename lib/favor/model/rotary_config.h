@@ -15,10 +15,13 @@ namespace favor {
 // between the products of their feed-forward nets (Shazeer 2020): ModernBERT (Warner et al. 2024), Nomic BERT (Nussbaum
 // et al. 2024) and GTE (Zhang et al. 2024).
 struct RotaryConfig {
-  // The frequencies theta^(-2 j / head_dim) / shrink of planes j.
+  // The frequencies theta^(-2 j / head_dim) / shrink of planes j. In a text of n > trained_length tokens, unless that
+  // is 0, theta is greater by ((n / trained_length - 1) stretch + 1)^(head_dim / (head_dim - 2)): dynamic NTK scaling.
   struct Angles {
     double theta = 10000;
     double shrink = 1;
+    double stretch = 1;
+    int64_t trained_length = 0;
   };
 
   std::string model_type;  // "modernbert", "nomic_bert", "gte", or "new", which is what GTE's authors call it
@@ -48,8 +51,8 @@ struct RotaryConfig {
 };
 
 // Reads a config.json of Hugging Face, Nomic's own in the style of GPT-2 and GTE's own included. InvalidArgumentError,
-// naming the key, for what is missing, out of bounds or not supported: other scalings of angles than GTE's "ntk",
-// activations that are not of DenseLayer.
+// naming the key, for what is missing, out of bounds or not supported: other scalings of angles than "linear",
+// "dynamic" and GTE's "ntk", activations that are not of DenseLayer.
 absl::StatusOr<RotaryConfig> ParseRotaryConfig(const JsonValue& config);
 
 }  // namespace favor

@@ -36,14 +36,30 @@ TransformerSizes SizesOf(const RotaryConfig& config) {
   return sizes;
 }
 
-// Of every plane, float32 as in the published code: far behind in a text the rounding of a frequency shows.
-std::vector<float> Frequencies(const RotaryConfig::Angles& angles, int64_t head_dim) {
+// Of every plane in a text of so many tokens, float32 as in the published code: far behind in a text the rounding of a
+// frequency shows.
+std::vector<float> Frequencies(const RotaryConfig::Angles& angles, int64_t head_dim, int64_t length) {
+  const auto dim = static_cast<double>(head_dim);
+  double theta = angles.theta;
+  if (angles.trained_length > 0 && length > angles.trained_length) {
+    const double ratio = static_cast<double>(length) / static_cast<double>(angles.trained_length);
+    theta *= std::pow(angles.stretch * ratio - (angles.stretch - 1), dim / (dim - 2));
+  }
   std::vector<float> frequencies(head_dim / 2);
   for (int64_t j = 0; j < head_dim / 2; ++j) {
-    const double exponent = 2.0 * static_cast<double>(j) / static_cast<double>(head_dim);
-    frequencies[j] = static_cast<float>(1 / (std::pow(angles.theta, exponent) * angles.shrink));
+    frequencies[j] = static_cast<float>(1 / (std::pow(theta, 2.0 * static_cast<double>(j) / dim) * angles.shrink));
   }
   return frequencies;
+}
+
+// Cosines and then sines of a token's angles down a column of a tile.
+void WriteToken(const std::vector<float>& frequencies, int64_t position, float* column) {
+  float* sines = column + frequencies.size() * kTile;
+  for (size_t j = 0; j < frequencies.size(); ++j) {
+    const float angle = static_cast<float>(position) * frequencies[j];
+    column[j * kTile] = std::cos(angle);
+    sines[j * kTile] = std::sin(angle);
+  }
 }
 
 class RotaryEncoder : public TransformerEncoder {
@@ -56,7 +72,7 @@ class RotaryEncoder : public TransformerEncoder {
  protected:
   int64_t ScratchFloats(int64_t tiles_per_block) const override;
   // Cosines before sines [head_dim / 2] of global layers, then those of local ones.
-  int64_t num_angles() const override { return config_.head_dim * static_cast<int64_t>(frequencies_.size()); }
+  int64_t num_angles() const override { return config_.head_dim * (config_.is_local.empty() ? 1 : 2); }
 
   void EmbedTokens(Batch& batch, int64_t block, float* scratch) const override;
   void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
@@ -76,7 +92,6 @@ class RotaryEncoder : public TransformerEncoder {
   }
 
   RotaryConfig config_;
-  std::vector<std::vector<float>> frequencies_;  // of global layers, and of local ones if there are any
   WordTable words_;
   AlignedBuffer<float> type_;  // [hidden_size], the vector of token type 0, or of no elements
   Norm embedding_norm_;
@@ -88,8 +103,6 @@ class RotaryEncoder : public TransformerEncoder {
 RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
     : TransformerEncoder(SizesOf(config)), config_(config) {
   const int64_t hidden = config.hidden_size;
-  frequencies_.push_back(Frequencies(config.angles, config.head_dim));
-  if (!config.is_local.empty()) frequencies_.push_back(Frequencies(config.local_angles, config.head_dim));
   std::string prefix;
   const RotaryNames& names = NamesOf(config, weights, &prefix);
   words_ = WordTable::Load(prefix + names.words, config.vocabulary_size, hidden, weights);
@@ -140,23 +153,23 @@ void RotaryEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) con
 }
 
 void RotaryEncoder::WriteAngles(Batch& batch, int64_t block) const {
-  const int64_t half = config_.head_dim / 2;
   const BlockTiles angles = batch.angles.Block(block);
   std::fill_n(angles.data, angles.Floats(), 0.0f);  // of tokens that fill a tile up, too
-  for (int64_t i = 0; i < angles.num_tiles(); ++i) {
-    const int32_t* positions = batch.positions.data() + batch.blocks.First(block) + i * kTile;
-    float* cosines = angles.Tile(i);
-    for (const std::vector<float>& frequencies : frequencies_) {
-      float* sines = cosines + half * kTile;
-      for (int64_t j = 0; j < half; ++j) {
-        for (int64_t t = 0; t < angles.Count(i); ++t) {
-          const float angle = static_cast<float>(positions[t]) * frequencies[j];
-          cosines[j * kTile + t] = std::cos(angle);
-          sines[j * kTile + t] = std::sin(angle);
-        }
+  const absl::Span<const int64_t> offsets = batch.sequences.offsets;
+  const int64_t first = batch.blocks.First(block), end = first + angles.num_tokens;
+  // Of every sequence that has tokens in the block.
+  auto next = std::upper_bound(offsets.begin(), offsets.end(), first);
+  for (int64_t from = first; from < end; from = *next++) {
+    const int64_t to = std::min(end, *next), length = *next - *(next - 1);
+    const auto write = [&](const RotaryConfig::Angles& of, int64_t row) {
+      const std::vector<float> frequencies = Frequencies(of, config_.head_dim, length);
+      for (int64_t t = from; t < to; ++t) {
+        float* column = angles.Tile((t - first) / kTile) + row * kTile + (t - first) % kTile;
+        WriteToken(frequencies, batch.positions[t], column);
       }
-      cosines = sines + half * kTile;
-    }
+    };
+    write(config_.angles, 0);
+    if (!config_.is_local.empty()) write(config_.local_angles, config_.head_dim);
   }
 }
 

@@ -13,8 +13,8 @@ namespace favor {
 
 // How the token vectors of a model become an embedding, as the files of sentence-transformers say beside the model:
 // modules.json (Transformer, Pooling, any number of Dense, and Normalize are known), 1_Pooling/config.json,
-// config_sentence_transformers.json, and those of transformer_module.h. 1_Pooling counts where there is no modules.json,
-// too, which sentence-transformers takes for a model without it. A folder without them: the mean, not
+// config_sentence_transformers.json, and those of transformer_module.h. 1_Pooling counts where there is no
+// modules.json, too, which sentence-transformers takes for a model without it. A folder without them: the mean, not
 // normalised.
 struct SentenceConfig {
   std::string transformer;  // the path of configuration, weights and tokenizer in the folder; empty: the folder itself

@@ -64,7 +64,9 @@ CASES = [
     Case("nomic_bert", "NomicBert", {"head_dim": 6}),
     Case("nomic_bert_masked_lm", "NomicBert", {"hidden_act": "gelu", "rope_parameters": {"rope_type": "default", "rope_theta": 70.0}}, masked_lm=True),
     Case("nomic_bert_own", "NomicBert", own="nomic"),
-    Case("gte", "Gte", {"layer_norm_eps": 1e-3}),
+    Case("nomic_bert_dynamic", "NomicBert", {"max_position_embeddings": 40, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000.0, "factor": 2.5}}),
+    Case("nomic_bert_dynamic_own", "NomicBert", {"max_position_embeddings": 40, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000.0, "factor": 2.0}}, own="nomic"),
+    Case("gte", "Gte", {"layer_norm_eps": 1e-3, "rope_parameters": {"rope_type": "linear", "rope_theta": 160000.0, "factor": 3.0}}),
     Case("gte_own", "Gte", {"type_vocab_size": 0, "rope_parameters": {"rope_type": "default", "rope_theta": 200.0}}, own="gte", masked_lm=True, ntk_factor=4.0),
 ]  # fmt: skip
 
@@ -113,10 +115,12 @@ def own_config(config: transformers.PretrainedConfig, case: Case) -> dict:
         return {
             "model_type": "nomic_bert", "vocab_size": config.vocab_size, "n_embd": config.hidden_size,
             "n_head": config.num_attention_heads, "n_layer": config.num_hidden_layers,
-            "n_inner": config.intermediate_size, "n_positions": config.max_position_embeddings,
+            "n_inner": config.intermediate_size, "n_positions": 300,
+            "max_trained_positions": config.max_position_embeddings,
+            "rotary_scaling_factor": config.rope_parameters.get("factor"),
             "layer_norm_epsilon": config.layer_norm_eps, "activation_function": "swiglu", "qkv_proj_bias": False,
             "mlp_fc1_bias": False, "mlp_fc2_bias": False, "rotary_emb_base": 1000, "rotary_emb_fraction": 1.0,
-            "rotary_emb_interleaved": False, "rotary_emb_scale_base": None, "rotary_scaling_factor": None,
+            "rotary_emb_interleaved": False, "rotary_emb_scale_base": None,
             "prenorm": False, "parallel_block": False, "use_rms_norm": False, "causal": False,
             "scale_attn_weights": True, "type_vocab_size": config.type_vocab_size,
         }  # fmt: skip
