@@ -43,6 +43,10 @@ std::unique_ptr<Normalizer> ReadPrecompiled(const JsonFields& fields) {
 
 std::unique_ptr<Normalizer> ReadReplace(const JsonFields& fields) {
   const JsonFields pattern = fields.RequiredObject("pattern");
+  if (pattern.Has("String")) {
+    if (pattern.String("String", "").empty()) pattern.FailValue("String", "must not be empty");
+    return std::make_unique<ReplaceText>(pattern.String("String", ""), fields.RequiredString("content"));
+  }
   if (pattern.RequiredString("Regex") != " {2,}") NotImplemented(pattern, "Regex", "\" {2,}\"");
   return std::make_unique<ReplaceSpaces>(fields.RequiredString("content"));
 }

@@ -1,5 +1,7 @@
 #include "favor/tokenizer/normalizer_sequence.h"
 
+#include <algorithm>
+
 #include "favor/tokenizer/bert_characters.h"
 #include "favor/tokenizer/bert_normalizer.h"
 #include "favor/tokenizer/utf8.h"
@@ -56,6 +58,19 @@ void ReplaceSpaces::Normalize(absl::string_view text, uint32_t offset, Normalize
       AppendCharacters(text.substr(i, end - i), offset + static_cast<uint32_t>(i), normalized);
     }
     i = end;
+  }
+}
+
+void ReplaceText::Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const {
+  for (size_t i = 0; i < text.size();) {
+    const size_t found = std::min(text.find(pattern_, i), text.size());
+    AppendCharacters(text.substr(i, found - i), offset + static_cast<uint32_t>(i), normalized);
+    if (found == text.size()) return;
+    i = found + pattern_.size();
+    normalized->text += content_;
+    // As in the reference, the last of its characters.
+    const size_t last = found + LastCharacter(text.substr(found, pattern_.size()));
+    normalized->FillSources({static_cast<uint32_t>(offset + last), static_cast<uint32_t>(offset + i)});
   }
 }
 

@@ -36,6 +36,18 @@ class ReplaceSpaces : public Normalizer {
   std::string content_;
 };
 
+// `Replace` of Hugging Face with a text, which is not empty: from left to right, whatever overlaps one before it stays.
+class ReplaceText : public Normalizer {
+ public:
+  ReplaceText(std::string pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
+
+  void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+
+ private:
+  std::string pattern_;
+  std::string content_;
+};
+
 // `Strip` of Hugging Face: drops the white space around a text.
 class StripSpaces : public Normalizer {
  public:

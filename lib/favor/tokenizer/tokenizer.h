@@ -72,10 +72,10 @@ class Tokenizer {
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
 //   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, NFC to NFKD, StripAccents,
 //   Precompiled,
-//                          Strip, Replace of spaces; BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace,
-//                          ByteLevel; WordPiece, WordLevel, Unigram, BPE; TemplateProcessing, BertProcessing,
-//                          RobertaProcessing, ByteLevel; added tokens. What cuts, pads and decodes (truncation,
-//                          padding, decoder) is not looked at. The files beside it must not contradict it
+//                          Strip, Replace of texts and spaces; BertPreTokenizer, WhitespaceSplit, Split by characters,
+//                          Metaspace, ByteLevel; WordPiece, WordLevel, Unigram, BPE; TemplateProcessing,
+//                          BertProcessing, RobertaProcessing, ByteLevel; added tokens. What cuts, pads and decodes
+//                          (truncation, padding, decoder) is not looked at. The files beside it must not contradict it
 //                          (tokenizer_agreement.h).
 //   vocab.txt              the older layout of BERT models, with tokenizer_config.json and its like (vocab_txt.h)
 //

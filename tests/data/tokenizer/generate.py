@@ -259,8 +259,10 @@ def normal_form_configurations():
     modernbert.add_tokens([AddedToken(" " * n, normalized=True) for n in (8, 4, 2)])
     modernbert.add_special_tokens(["[CLS]", "[SEP]", AddedToken("[MASK]", lstrip=True, normalized=False)])
     stripped = normalizers.Sequence([normalizers.NFKD(), normalizers.StripAccents(), normalizers.Lowercase()])
+    albert = normalizers.Sequence([normalizers.Replace("``", '"'), normalizers.Replace("e", "ü"), normalizers.Replace("a ", ""),
+                                   normalizers.NFKD(), normalizers.StripAccents(), normalizers.Replace("sch", "sh")])
     return {
-        "nfc": make(normalizers.NFC()), "nfd": make(normalizers.NFD()), "nfkc": make(normalizers.NFKC()),
+        "replaced": make(albert), "nfc": make(normalizers.NFC()), "nfd": make(normalizers.NFD()), "nfkc": make(normalizers.NFKC()),
         "nfkd": make(normalizers.NFKD(), [AddedToken("ﬁ", normalized=True)]), "stripped": make(stripped),
         "accents": make(normalizers.StripAccents()), "modernbert": modernbert,
     }
