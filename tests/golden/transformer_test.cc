@@ -91,7 +91,8 @@ INSTANTIATE_TEST_SUITE_P(Bert, TransformerGolden,
                          ::testing::Values("bert/gelu", "bert/gelu_new", "bert/gelu_pytorch_tanh", "bert/relu",
                                            "bert/masked_lm", "bert/roberta", "bert/distilbert",
                                            "bert/distilbert_masked_lm", "bert/electra", "bert/electra_discriminator",
-                                           "bert/mpnet", "bert/mpnet_masked_lm"),
+                                           "bert/mpnet", "bert/mpnet_masked_lm", "bert/albert",
+                                           "bert/albert_masked_lm"),
                          [](const auto& info) {
                            return absl::StrReplaceAll(info.param, {{"/", "_"}});
                          });

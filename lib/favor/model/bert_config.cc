@@ -35,6 +35,15 @@ void ParsePaddingPositions(const JsonFields& fields, BertConfig* config) {
   }
 }
 
+void ParseGroups(const JsonFields& fields, BertConfig* config) {
+  config->num_groups = fields.Integer("num_hidden_groups", 1, 1, 1000);
+  config->layers_per_group = fields.Integer("inner_group_num", 1, 1, 100);
+  if (config->num_groups > config->num_layers) {
+    fields.FailValue("num_hidden_groups", absl::StrCat("more than num_hidden_layers, ", config->num_layers));
+  }
+  config->num_layers *= config->layers_per_group;
+}
+
 void CheckHeads(const JsonFields& fields, const Keys& keys, const BertConfig& config) {
   if (config.num_heads <= 0) return;  // an error already
   if (config.hidden_size % config.num_heads != 0) {
@@ -55,17 +64,21 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   config.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
   config.hidden_size = fields.RequiredInteger(keys.hidden_size, 1, kMostUnits);
   config.embedding_size = config.hidden_size;
-  if (config.model_type == "electra") config.embedding_size = fields.Integer("embedding_size", 128, 1, kMostUnits);
+  if (config.model_type == "electra" || config.is_albert())
+    config.embedding_size = fields.Integer("embedding_size", 128, 1, kMostUnits);
   config.num_layers = fields.RequiredInteger(keys.num_layers, 1, 1000);
   config.num_heads = fields.RequiredInteger(keys.num_heads, 1, kMostUnits);
   config.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
   config.num_positions = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
-  config.activation = ReadActivation(fields, keys.activation);
+  if (config.is_albert()) ParseGroups(fields, &config);
+  config.activation = config.is_albert() && !fields.Has("hidden_act") ? kernels::Activation::kGeluTanh
+                                                                      : ReadActivation(fields, keys.activation);
   config.epsilon = 1e-12;
   if (!config.is_distilbert()) {
     if (!config.is_mpnet()) config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
     config.epsilon = fields.Number("layer_norm_eps", config.epsilon, 0, 1);
-    if (config.model_type != "bert" && config.model_type != "electra") ParsePaddingPositions(fields, &config);
+    const bool counts_from_0 = config.model_type == "bert" || config.model_type == "electra" || config.is_albert();
+    if (!counts_from_0) ParsePaddingPositions(fields, &config);
   }
   if (config.is_mpnet() && fields.Integer("relative_attention_num_buckets", kMpnetBuckets) != kMpnetBuckets) {
     fields.FailValue("relative_attention_num_buckets", absl::StrCat("must be ", kMpnetBuckets));

@@ -11,13 +11,17 @@
 namespace favor {
 
 // The sizes of a BERT (Devlin et al. 2018) and of its relatives with the same layers: RoBERTa, XLM-RoBERTa, CamemBERT,
-// DistilBERT, ELECTRA and MPNet (Song et al. 2020).
+// DistilBERT, ELECTRA, MPNet (Song et al. 2020) and ALBERT (Lan et al. 2020).
 struct BertConfig {
-  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"
+  std::string model_type;  // "bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet", "albert"
   int64_t vocabulary_size = 0;
   int64_t hidden_size = 0;
-  int64_t embedding_size = 0;  // of the tables' rows; ELECTRA's may differ from hidden_size
+  int64_t embedding_size = 0;  // of the tables' rows; ELECTRA's and ALBERT's may differ from hidden_size
   int64_t num_layers = 0;
+  // ALBERT's layers come from fewer trained ones: `num_groups` groups of `layers_per_group`, each group applied as
+  // often as the others, num_layers / layers_per_group times in all.
+  int64_t num_groups = 0;
+  int64_t layers_per_group = 1;
   int64_t num_heads = 0;
   int64_t intermediate_size = 0;
   int64_t num_positions = 0;   // rows of the table of positions
@@ -30,6 +34,7 @@ struct BertConfig {
 
   bool is_distilbert() const { return model_type == "distilbert"; }
   bool is_mpnet() const { return model_type == "mpnet"; }
+  bool is_albert() const { return model_type == "albert"; }
   int64_t max_tokens() const { return num_positions - first_position; }
 };
 

@@ -47,6 +47,12 @@ constexpr TensorNames kMpnetNames = {
     "encoder.layer.",      "attention.attn.q",   "attention.attn.k", "attention.attn.v", "attention.attn.o",
     "attention.LayerNorm", "intermediate.dense", "output.dense",     "output.LayerNorm", "num_hidden_layers"};
 
+// Below encoder.albert_layer_groups.0.
+constexpr TensorNames kAlbertNames = {
+    "albert_layers.",        "attention.query",     "attention.key", "attention.value",
+    "attention.dense",       "attention.LayerNorm", "ffn",           "ffn_output",
+    "full_layer_layer_norm", "inner_group_num"};
+
 struct Layer {
   DenseLayer queries_keys_values;  // one below the other
   DenseLayer attention_output;
@@ -89,8 +95,13 @@ class BertEncoder : public TransformerEncoder {
 
  private:
   const TensorNames& names() const {
+    if (config_.is_albert()) return kAlbertNames;
     return config_.is_distilbert() ? kDistilbertNames : config_.is_mpnet() ? kMpnetNames : kBertNames;
   }
+  // The trained layers whose names begin with `prefix`, `count` of them.
+  void ReadLayers(const std::string& prefix, int64_t count, Weights* weights);
+  // The trained layer that is applied as this one.
+  const Layer& LayerAt(int64_t layer) const;
   void ReadBias(const std::string& prefix, Weights* weights);
   void ReadPositions(const std::string& prefix, Weights* weights);
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
@@ -99,7 +110,7 @@ class BertEncoder : public TransformerEncoder {
   WordTable words_;
   AlignedBuffer<float> positions_;  // [num_positions][embedding_size], with the vector of token type 0, if there is one
   Norm embedding_norm_;
-  DenseLayer embedding_projection_;   // where embedding_size is not hidden_size
+  DenseLayer embedding_projection_;   // of no rows where embeddings are what the first layer reads
   std::optional<RelativeBias> bias_;  // of MPNet's attention
   std::vector<Layer> layers_;
   int64_t num_parameters_ = 0;
@@ -108,25 +119,44 @@ class BertEncoder : public TransformerEncoder {
 BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
     : TransformerEncoder(SizesOf(config)), config_(config) {
   constexpr char kWords[] = "embeddings.word_embeddings.weight";
-  const std::string prefix =
-      weights->PrefixOf(kWords, {"bert.", "roberta.", "distilbert.", "electra.", "mpnet.", "model.", "0.auto_model."});
+  const std::string prefix = weights->PrefixOf(
+      kWords, {"bert.", "roberta.", "distilbert.", "electra.", "mpnet.", "albert.", "model.", "0.auto_model."});
   const int64_t width = config.embedding_size;
   words_ = WordTable::Load(prefix + kWords, config.vocabulary_size, width, weights);
   ReadPositions(prefix + "embeddings.", weights);
   embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", width, config.epsilon, weights);
-  if (width != config.hidden_size) {
-    embedding_projection_ = DenseLayer::Read({prefix + "embeddings_project"}, config.hidden_size, width, true, weights);
+  if (width != config.hidden_size || config.is_albert()) {
+    const char* name = config.is_albert() ? "encoder.embedding_hidden_mapping_in" : "embeddings_project";
+    embedding_projection_ = DenseLayer::Read({prefix + name}, config.hidden_size, width, true, weights);
   }
   if (config.is_mpnet()) ReadBias(prefix, weights);
-  for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
-    layers_.push_back(ReadLayer(absl::StrCat(prefix, names().layers, i, "."), weights));
+  if (!config.is_albert()) ReadLayers(prefix + names().layers, config.num_layers, weights);
+  for (int64_t group = 0; group < config.num_groups && weights->status().ok(); ++group) {
+    const std::string of_group = absl::StrCat(prefix, "encoder.albert_layer_groups.", group, ".");
+    ReadLayers(of_group + names().layers, config.layers_per_group, weights);
   }
-  const std::string next = absl::StrCat(prefix, names().layers, config.num_layers, ".");
-  if (weights->HasPrefix(next)) {
+  if (const std::string next = absl::StrCat(prefix, "encoder.albert_layer_groups.", config.num_groups, ".");
+      weights->HasPrefix(next)) {
     weights->Fail(
-        absl::StrCat("there are tensors ", next, "*, ", names().num_layers, " of config.json is ", config.num_layers));
+        absl::StrCat("there are tensors ", next, "*, num_hidden_groups of config.json is ", config.num_groups));
   }
   num_parameters_ = weights->num_read();
+}
+
+void BertEncoder::ReadLayers(const std::string& prefix, int64_t count, Weights* weights) {
+  for (int64_t i = 0; i < count && weights->status().ok(); ++i) {
+    layers_.push_back(ReadLayer(absl::StrCat(prefix, i, "."), weights));
+  }
+  if (const std::string next = absl::StrCat(prefix, count, "."); weights->HasPrefix(next)) {
+    weights->Fail(absl::StrCat("there are tensors ", next, "*, ", names().num_layers, " of config.json is ", count));
+  }
+}
+
+const Layer& BertEncoder::LayerAt(int64_t layer) const {
+  if (!config_.is_albert()) return layers_[layer];
+  const int64_t per_group = config_.layers_per_group, num_applied = config_.num_layers / per_group;
+  const int64_t group = layer / per_group * config_.num_groups / num_applied;
+  return layers_[group * per_group + layer % per_group];
 }
 
 void BertEncoder::ReadPositions(const std::string& prefix, Weights* weights) {
@@ -194,7 +224,7 @@ int64_t BertEncoder::ScratchFloats(int64_t tiles_per_block) const {
 void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
   const int64_t width = config_.embedding_size, first = batch.blocks.First(block);
   const BlockTiles stream = batch.stream.Block(block);
-  const bool projects = width != config_.hidden_size;
+  const bool projects = embedding_projection_.rows() > 0;
   const BlockTiles embedded =
       projects ? BlockTiles{scratch + TokenVectorScratch(width), width, batch.blocks.Count(block)} : stream;
   const auto write_vector = [&](int64_t t, float* row) {
@@ -208,8 +238,8 @@ void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const
 }
 
 void BertEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles projected{scratch, layers_[layer].queries_keys_values.padded_rows(), batch.blocks.Count(block)};
-  layers_[layer].queries_keys_values.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, projected);
+  const BlockTiles projected{scratch, LayerAt(layer).queries_keys_values.padded_rows(), batch.blocks.Count(block)};
+  LayerAt(layer).queries_keys_values.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, projected);
   batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 
@@ -217,20 +247,20 @@ void BertEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float
   const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
   batch.context.Load(batch.blocks.First(block), context);
   const BlockTiles stream = batch.stream.Block(block);
-  layers_[layer].attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
-  layers_[layer].attention_norm.Apply(stream, stream);
+  LayerAt(layer).attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
+  LayerAt(layer).attention_norm.Apply(stream, stream);
 }
 
 void BertEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles inner{scratch, layers_[layer].up.padded_rows(), batch.blocks.Count(block)};
-  layers_[layer].up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, inner);
+  const BlockTiles inner{scratch, LayerAt(layer).up.padded_rows(), batch.blocks.Count(block)};
+  LayerAt(layer).up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, inner);
 }
 
 void BertEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles inner{scratch, layers_[layer].up.padded_rows(), batch.blocks.Count(block)};
+  const BlockTiles inner{scratch, LayerAt(layer).up.padded_rows(), batch.blocks.Count(block)};
   const BlockTiles stream = batch.stream.Block(block);
-  layers_[layer].down.Apply(inner, Activation::kNone, /*add=*/true, stream);
-  layers_[layer].output_norm.Apply(stream, stream);
+  LayerAt(layer).down.Apply(inner, Activation::kNone, /*add=*/true, stream);
+  LayerAt(layer).output_norm.Apply(stream, stream);
 }
 
 void BertEncoder::AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const {

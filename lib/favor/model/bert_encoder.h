@@ -17,8 +17,8 @@ namespace favor {
 //
 // where row is a token's place; in RoBERTa and MPNet, first_position more than the number of tokens before it that are
 // not padding, and for padding itself first_position - 1. DistilBERT and MPNet have no types; where ELECTRA's tables
-// have another width, a dense layer makes x of them; MPNet adds a bias of distances to its scores (mpnet_bias.h).
-// Padding is attended to as any token is: no input is padded here.
+// have another width, and in ALBERT, a dense layer makes x of them; MPNet adds a bias of distances to its scores
+// (mpnet_bias.h). Padding is attended to as any token is: no input is padded here.
 //
 // Attention is exact; FAVOR+ on request approximates it, but not MPNet's. Tensors have the names of Hugging Face's
 // BertModel, DistilBertModel or MPNetModel, with or without the prefix of the model around it ("bert.", "roberta.").

@@ -42,17 +42,17 @@ absl::StatusOr<EncoderConfig> ParseEncoderConfig(const JsonValue& config) {
     return absl::InvalidArgumentError("config.json: model_type is missing, it names the architecture");
   }
   const std::string& name = *type->string();
-  for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet"}) {
+  for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet", "albert"}) {
     if (name == bert) return AnyConfig(ParseBertConfig(config));
   }
   for (const char* rotary : {"modernbert", "nomic_bert", "gte", "new"}) {
     if (name == rotary) return AnyConfig(ParseRotaryConfig(config));
   }
   if (name == "performer-pytorch") return AnyConfig(ParsePerformerConfig(config));
-  return absl::InvalidArgumentError(absl::StrCat(
-      "config.json: model_type is ", type->Description(),
-      ", must be bert, roberta, xlm-roberta, camembert, distilbert, electra, mpnet, modernbert, nomic_bert, gte, "
-      "new (GTE's own) or performer-pytorch"));
+  return absl::InvalidArgumentError(absl::StrCat("config.json: model_type is ", type->Description(),
+                                                 ", must be bert, roberta, xlm-roberta, camembert, distilbert, "
+                                                 "electra, mpnet, albert, modernbert, nomic_bert, gte, "
+                                                 "new (GTE's own) or performer-pytorch"));
 }
 
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& config, Weights* weights) {

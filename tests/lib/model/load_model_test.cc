@@ -177,6 +177,20 @@ TEST_P(LoadedGolden, ALayerThatTheConfigurationDoesNotCountIsRefused) {
                                     HasSubstr(absl::StrCat(key, " of config.json is ", num_layers))));
 }
 
+// It has fewer than layers.
+TEST(LoadModel, GroupsOfAnAlbertThatTheConfigurationDoesNotCountAreRefused) {
+  for (const char* key : {"num_hidden_groups", "inner_group_num"}) {
+    GoldenModelFolder folder("bert/albert");
+    folder.config[key] = 1;
+    folder.WriteConfig();
+    EXPECT_THAT(folder.Error(), HasSubstr(absl::StrCat(key, " of config.json is 1")));
+  }
+  GoldenModelFolder folder("bert/albert");
+  folder.config["num_hidden_layers"] = 1;
+  folder.WriteConfig();
+  EXPECT_THAT(folder.Error(), HasSubstr("num_hidden_groups is 2, more than num_hidden_layers, 1"));
+}
+
 TEST(LoadModel, ADoubleBeyondFloat32IsRefused) {
   GoldenModelFolder folder("bert/relu");
   OwnedTensor& bias = folder.tensor("embeddings.LayerNorm.bias");
@@ -214,12 +228,12 @@ TEST(LoadModel, WeightsInAnotherFormAreNamed) {
 // Whoever mends a tokenizer's file is not told afterwards that the model cannot be served at all.
 TEST(LoadModel, AnUnknownArchitectureIsToldFirst) {
   GoldenModelFolder folder("bert/relu");
-  folder.config["model_type"] = "albert";
+  folder.config["model_type"] = "deberta-v2";
   folder.WriteConfig();
   folder.Write("tokenizer.json", "{}");
   folder.Write("modules.json", "{}");
   fs::remove(folder.path("model.safetensors"));
-  EXPECT_THAT(folder.Error(), HasSubstr("config.json: model_type is \"albert\", must be bert"));
+  EXPECT_THAT(folder.Error(), HasSubstr("config.json: model_type is \"deberta-v2\", must be bert"));
 }
 
 // As sentence-transformers wrote folders until 2021.

@@ -19,6 +19,9 @@ from pathlib import Path
 import torch
 from safetensors_file import save
 from transformers import (
+    AlbertConfig,
+    AlbertForMaskedLM,
+    AlbertModel,
     BertConfig,
     BertForMaskedLM,
     BertModel,
@@ -49,6 +52,7 @@ class Case:
     is_distilbert: bool = False
     electra_width: int = 0  # of an ELECTRA's tables
     is_mpnet: bool = False
+    albert: tuple[int, ...] = ()  # width of the tables, groups, layers of each
     with_prefix: bool = False  # names as a masked language model has them: bert.embeddings..., cls.predictions...
     sinusoidal: bool = False  # positions of DistilBERT
 
@@ -65,6 +69,8 @@ CASES = [
     Case("electra_discriminator", "gelu", electra_width=24, with_prefix=True),
     Case("mpnet", "gelu", length=180, num_hidden_layers=2, layer_norm_eps=1e-5, is_mpnet=True),
     Case("mpnet_masked_lm", "relu", is_mpnet=True, with_prefix=True),
+    Case("albert", "gelu_new", num_hidden_layers=5, albert=(16, 2, 2)),
+    Case("albert_masked_lm", "relu", num_hidden_layers=2, albert=(24, 1, 1), with_prefix=True),
     Case("distilbert_masked_lm", "relu", is_distilbert=True, with_prefix=True, sinusoidal=True),
 ]
 
@@ -75,6 +81,14 @@ def config_of(case: Case) -> PretrainedConfig:
             vocab_size=50, dim=24, n_heads=3, n_layers=case.num_hidden_layers, hidden_dim=40, max_position_embeddings=60,
             activation=case.hidden_act, sinusoidal_pos_embds=case.sinusoidal, attn_implementation="eager",
             architectures=["DistilBertForMaskedLM" if case.with_prefix else "DistilBertModel"],
+        )
+    if case.albert:
+        width, groups, layers = case.albert
+        return AlbertConfig(
+            vocab_size=50, hidden_size=24, embedding_size=width, num_attention_heads=3, intermediate_size=40,
+            num_hidden_layers=case.num_hidden_layers, num_hidden_groups=groups, inner_group_num=layers,
+            max_position_embeddings=60, hidden_act=case.hidden_act, attn_implementation="eager",
+            architectures=["AlbertForMaskedLM" if case.with_prefix else "AlbertModel"],
         )
     if case.is_mpnet:
         return MPNetConfig(
@@ -112,6 +126,8 @@ def make(case: Case, folder: Path) -> int:
     config = config_of(case)
     if case.is_distilbert:
         model_class = DistilBertForMaskedLM if case.with_prefix else DistilBertModel
+    elif case.albert:
+        model_class = AlbertForMaskedLM if case.with_prefix else AlbertModel
     elif case.is_mpnet:
         model_class = MPNetForMaskedLM if case.with_prefix else MPNetModel
     elif case.electra_width:
