@@ -48,6 +48,9 @@ stopped_early, elapsed_seconds, calls_per_second, megabytes_per_second, latency_
 round_trip_seconds {mean, p50, p90, p99, p999, max}; attend also queries_per_second, queue_seconds,
 compute_seconds and beside_compute_seconds.
 
+Counted are calls that were due after the warm-up. Throughput is what was answered in the counted time,
+whenever it was due: of a call that is under way when that time begins or ends, the part inside.
+
 Exit code: 0 all calls succeeded, 1 a call failed or no server was reached, 2 the command line makes no sense.
 )";
 

@@ -53,6 +53,9 @@ megabytes_per_second, num_tokens, tokens_per_second, inputs_per_second, and late
 round_trip_seconds, queue_seconds, compute_seconds and beside_compute_seconds {mean, p50, p90, p99, p999,
 max}. A call with an input that the server refuses has failed.
 
+Counted are calls that were due after the warm-up. Throughput is what was answered in the counted time,
+whenever it was due: of a call that is under way when that time begins or ends, the part inside.
+
 Exit code: 0 all calls succeeded, 1 a call failed or no server was reached, 2 the command line makes no sense.
 )";
 

@@ -20,8 +20,6 @@ double BenchEmbedReport::InputsPerSecond() const {
   return embed.CallsPerSecond() * static_cast<double>(inputs_per_call);
 }
 
-double BenchEmbedReport::TokensPerSecond() const { return embed.PerSecond(static_cast<double>(embed.num_tokens)); }
-
 Json ToJson(const BenchEmbedReport& report) {
   Json json = {{"load", PlanToJson(report.plan, report.connections)},
                {"endpoint", report.endpoint},
@@ -37,7 +35,7 @@ Json ToJson(const BenchEmbedReport& report) {
                {"embed", ToJson(report.embed)}};
   Json& embed = json["embed"];
   embed["num_tokens"] = report.embed.num_tokens;
-  embed["tokens_per_second"] = report.TokensPerSecond();
+  embed["tokens_per_second"] = report.embed.TokensPerSecond();
   embed["inputs_per_second"] = report.InputsPerSecond();
   embed["queue_seconds"] = ToJson(report.embed.queue);
   embed["compute_seconds"] = ToJson(report.embed.compute);
@@ -57,8 +55,7 @@ void PrintText(const BenchEmbedReport& report, std::ostream& out) {
                                      report.endpoint))
       << "embed\n";
   PrintCalls(embed,
-             absl::StrFormat(", %.1f inputs/s, %.0f tokens/s", report.InputsPerSecond(), report.TokensPerSecond()),
-             out);
+             absl::StrFormat(", %.1f inputs/s, %.0f tokens/s", report.InputsPerSecond(), embed.TokensPerSecond()), out);
   PrintHeadings(out);
   out << TimesLine("latency", embed.latency) << TimesLine("round trip", embed.round_trip)
       << TimesLine("queue", embed.queue) << TimesLine("compute", embed.compute)

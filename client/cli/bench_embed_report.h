@@ -25,7 +25,6 @@ struct BenchEmbedReport {
   load::LoadResult embed;
 
   double InputsPerSecond() const;
-  double TokensPerSecond() const;
 };
 
 // Stable: gains fields and loses none. `favor bench-embed --help` describes it.

@@ -21,7 +21,7 @@ struct LoadPlan {
   double rate = 10;      // open: calls per second, > 0
   int concurrency = 16;  // closed: callers; open: calls in flight at most
   absl::Duration warm_up = absl::Seconds(1);
-  absl::Duration duration = absl::Seconds(10);  // after the warm-up, whose calls are not counted
+  absl::Duration duration = absl::Seconds(10);  // after the warm-up, whose arrivals are not counted
   uint64_t seed = 0;                            // of the gaps
 };
 

@@ -15,8 +15,9 @@ void LoadResult::Merge(const LoadResult& other) {
   }
   stopped_early = stopped_early || other.stopped_early;
   elapsed += other.elapsed;
-  request_bytes += other.request_bytes;
-  response_bytes += other.response_bytes;
+  work.calls += other.work.calls;
+  work.bytes += other.work.bytes;
+  work.tokens += other.work.tokens;
   num_tokens += other.num_tokens;
   latency.Merge(other.latency);
   round_trip.Merge(other.round_trip);

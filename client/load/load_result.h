@@ -22,8 +22,8 @@ struct CallOutcome {
   int64_t num_tokens = 0;  // that were embedded
 };
 
-// What a load found out, warm-up left out. Every call that was planned was either sent or dropped, and every call that
-// was sent succeeded or failed. Times are those of the calls that succeeded.
+// What a load found out: counted are the arrivals after the warm-up. Every call that was planned was either sent or
+// dropped, and every call that was sent succeeded or failed. Times are those of the calls that succeeded.
 struct LoadResult {
   struct Failures {
     int64_t count = 0;
@@ -41,10 +41,17 @@ struct LoadResult {
   // The server had gone: the load ended before its time.
   bool stopped_early = false;
 
-  absl::Duration elapsed = absl::ZeroDuration();  // from the end of the warm-up to the last answer
-  int64_t request_bytes = 0;                      // of all calls that succeeded
-  int64_t response_bytes = 0;
-  int64_t num_tokens = 0;
+  // The counted time: from the end of the warm-up to that of the load.
+  absl::Duration elapsed = absl::ZeroDuration();
+  // What the server did in that time, for arrivals of the warm-up too. A call that is under way at one of its ends
+  // counts by the part of its round trip that lies inside.
+  struct Work {
+    double calls = 0;
+    double bytes = 0;
+    double tokens = 0;
+  };
+  Work work;
+  int64_t num_tokens = 0;            // of the calls that succeeded
   DurationHistogram latency;         // from the planned arrival to the answer
   DurationHistogram round_trip;      // from sending to the answer
   DurationHistogram queue;           // in the server, before its threads took the work up
@@ -54,15 +61,18 @@ struct LoadResult {
   static constexpr absl::Duration kLate = absl::Milliseconds(1);
 
   int64_t failed() const { return sent - succeeded; }
+  double CallsPerSecond() const { return PerSecond(work.calls); }
+  double BytesPerSecond() const { return PerSecond(work.bytes); }
+  double TokensPerSecond() const { return PerSecond(work.tokens); }
+
+  // Adds a load that ran after this one.
+  void Merge(const LoadResult& other);
+
+ private:
   double PerSecond(double amount) const {
     const double seconds = absl::ToDoubleSeconds(elapsed);
     return seconds > 0 ? amount / seconds : 0;
   }
-  double CallsPerSecond() const { return PerSecond(static_cast<double>(succeeded)); }
-  double BytesPerSecond() const { return PerSecond(static_cast<double>(request_bytes + response_bytes)); }
-
-  // Adds a load that ran after this one.
-  void Merge(const LoadResult& other);
 };
 
 }  // namespace favor::load

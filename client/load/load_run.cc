@@ -47,9 +47,7 @@ class Load {
 
   LoadResult Finish() {
     const absl::MutexLock lock(&mutex_);
-    // A load without trouble lasts as long as planned even when its last call was answered before that.
-    const absl::Duration until = result_.stopped_early ? last_answer_ : std::max(last_answer_, end_);
-    result_.elapsed = until - counted_from_;
+    result_.elapsed = (result_.stopped_early ? std::min(last_answer_, end_) : end_) - counted_from_;
     return std::move(result_);
   }
 
@@ -66,6 +64,7 @@ class Load {
     unavailable_in_a_row_ = absl::IsUnavailable(outcome.status) ? unavailable_in_a_row_ + 1 : 0;
     if (unavailable_in_a_row_ >= kGoneAfter) result_.stopped_early = true;
     last_answer_ = std::max(last_answer_, answered);
+    if (outcome.status.ok()) RecordWork(CountedShare(sent, answered), outcome);
     if (arrival < counted_from_) return;
     ++result_.planned;
     ++result_.sent;
@@ -73,14 +72,25 @@ class Load {
     if (!outcome.status.ok()) return RecordFailure(outcome.status);
     ++result_.succeeded;
     if (progress_ != nullptr) ++progress_->succeeded;
-    result_.request_bytes += outcome.request_bytes;
-    result_.response_bytes += outcome.response_bytes;
     result_.num_tokens += outcome.num_tokens;
     result_.latency.Record(answered - arrival);
     result_.round_trip.Record(answered - sent);
     result_.queue.Record(outcome.queue_time);
     result_.compute.Record(outcome.compute_time);
     result_.beside_compute.Record(answered - sent - outcome.compute_time);
+  }
+
+  // The part of a round trip that lies in the counted time.
+  double CountedShare(absl::Duration sent, absl::Duration answered) const {
+    if (answered <= sent) return sent >= counted_from_ && sent < end_ ? 1 : 0;  // too short for the clock
+    const absl::Duration counted = std::min(answered, end_) - std::max(sent, counted_from_);
+    return std::max(0.0, absl::FDivDuration(counted, answered - sent));
+  }
+
+  void RecordWork(double share, const CallOutcome& outcome) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    result_.work.calls += share;
+    result_.work.bytes += share * static_cast<double>(outcome.request_bytes + outcome.response_bytes);
+    result_.work.tokens += share * static_cast<double>(outcome.num_tokens);
   }
 
   void RecordFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {

@@ -163,8 +163,7 @@ BenchReport Report() {
   attend.succeeded = 4;
   attend.failures[absl::StatusCode::kDeadlineExceeded] = {1, "slow"};
   attend.elapsed = absl::Seconds(2);
-  attend.request_bytes = 4 * report.request_bytes;
-  attend.response_bytes = 4 * report.response_bytes;
+  attend.work = {.calls = 4, .bytes = 4.0 * static_cast<double>(report.request_bytes + report.response_bytes)};
   for (int i = 1; i <= 4; ++i) {
     attend.latency.Record(i * absl::Milliseconds(20));
     attend.round_trip.Record(i * absl::Milliseconds(20));

@@ -108,7 +108,7 @@ TEST(BenchEmbedReport, TextHasTheFiguresAndTheirUnits) {
   report.server.cpu_target = "AVX3";
   report.embed.sent = report.embed.succeeded = 8;
   report.embed.elapsed = absl::Seconds(2);
-  report.embed.num_tokens = 1088;
+  report.embed.work = {.calls = 8, .tokens = 1088};
   report.embed.latency.Record(absl::Milliseconds(20));
   std::ostringstream out;
   PrintText(report, out);

@@ -84,6 +84,16 @@ TEST(OpenLoop, SendsWhenTheClockSaysSo) {
   EXPECT_EQ(result.elapsed, absl::Seconds(1.1));
 }
 
+TEST(OpenLoop, CallsTooShortForTheClockAreThroughput) {
+  FakeClock clock;
+  LoadPlan plan = Plan(Loop::kOpen, 4, absl::Seconds(2));
+  plan.warm_up = absl::Seconds(1.1);
+  const LoadResult result = RunLoad(
+      plan, [](int) { return CallOutcome{}; }, &clock);
+  EXPECT_EQ(result.succeeded, 8);
+  EXPECT_DOUBLE_EQ(result.CallsPerSecond(), 4);
+}
+
 // One call stalls for half a second in which 50 others were due. Whoever counts from sending sees one slow call.
 TEST(OpenLoop, AStallIsChargedForEveryCallItKeptWaiting) {
   FakeClock clock;
@@ -115,6 +125,24 @@ TEST(OpenLoop, WhatNeverFoundASlotIsDroppedAndCounted) {
   EXPECT_EQ(result.late, 9);
 }
 
+// All the counted time goes into what the warm-up left behind: none of its own calls is sent.
+TEST(OpenLoop, AnswersToTheBacklogOfTheWarmUpAreThroughput) {
+  FakeClock clock;
+  const auto call = [&](int) {
+    clock.Work(100 * kMillisecond);
+    return CallOutcome{.status = absl::OkStatus(), .request_bytes = 3, .response_bytes = 1, .num_tokens = 5};
+  };
+  LoadPlan plan = Plan(Loop::kOpen, 100, absl::Seconds(1));
+  plan.warm_up = absl::Seconds(2);
+  const LoadResult result = RunLoad(plan, call, &clock);
+  EXPECT_EQ(result.dropped, result.planned);
+  EXPECT_EQ(result.latency.count(), 0);
+  EXPECT_EQ(result.elapsed, absl::Seconds(1));
+  EXPECT_NEAR(result.CallsPerSecond(), 10, 1e-9);
+  EXPECT_NEAR(result.BytesPerSecond(), 40, 1e-9);
+  EXPECT_NEAR(result.TokensPerSecond(), 50, 1e-9);
+}
+
 TEST(OpenLoop, WarmUpIsNotCounted) {
   FakeClock clock;
   int calls = 0;
@@ -143,6 +171,22 @@ TEST(ClosedLoop, SendsTheNextCallWhenTheLastIsAnswered) {
   EXPECT_DOUBLE_EQ(result.CallsPerSecond(), 100);
   EXPECT_DOUBLE_EQ(result.BytesPerSecond(), 400);
   EXPECT_EQ(result.latency.max(), 10 * kMillisecond);
+}
+
+// Of calls that are long against the counted time, those under way at its ends decide.
+TEST(ClosedLoop, TheThroughputOfOneCallerIsThatOfItsRoundTrips) {
+  FakeClock clock;
+  const auto call = [&](int) {
+    clock.Work(700 * kMillisecond);
+    return CallOutcome{};
+  };
+  LoadPlan plan = Plan(Loop::kClosed, 1, absl::Seconds(1));
+  for (const int warm_up_ms : {0, 100, 700, 1000, 2000}) {
+    plan.warm_up = warm_up_ms * kMillisecond;
+    const LoadResult result = RunLoad(plan, call, &clock);
+    EXPECT_NEAR(result.CallsPerSecond(), 1 / 0.7, 1e-9) << warm_up_ms;
+    EXPECT_EQ(result.elapsed, absl::Seconds(1)) << warm_up_ms;
+  }
 }
 
 TEST(ClosedLoop, NothingIsLateOrDroppedHoweverSlowThisMachineIs) {
@@ -262,8 +306,8 @@ TEST(LoadResult, MergeAddsALaterLoad) {
   result.Merge(RunLoad(plan, call, &clock));        // of 4 and 5 ms, until 9 ms
   EXPECT_EQ(result.sent, 5);
   EXPECT_EQ(result.succeeded, 3);
-  EXPECT_EQ(result.request_bytes, 15);
-  EXPECT_EQ(result.elapsed, 15 * kMillisecond);
+  EXPECT_EQ(result.elapsed, 12 * kMillisecond);
+  EXPECT_NEAR(result.CallsPerSecond(), (2 + 2 / 5.0) / 0.012, 1e-6);
   EXPECT_EQ(result.latency.max(), 5 * kMillisecond);
   EXPECT_EQ(result.failures.at(absl::StatusCode::kInternal).count, 2);
   EXPECT_EQ(result.failures.at(absl::StatusCode::kInternal).first_message, "call 2");

@@ -65,7 +65,7 @@ class Load:
             calls["sent"],
             calls["succeeded"],
             errors,
-            calls["succeeded"] / calls["elapsed_seconds"],
+            calls["calls_per_second"],
             latency["p50"],
             latency["p99"],
             report,
