@@ -27,7 +27,11 @@ bool SayWhatFailed(const load::LoadResult& result, absl::string_view command, ab
     console.error << "favor " << command << ": stopped early: the last " << load::kGoneAfter << " " << what
                   << " calls did not reach a server\n";
   }
-  return result.failures.empty() && !result.stopped_early;
+  if (!result.failures.empty() || result.stopped_early) return false;
+  if (result.succeeded > 0) return true;
+  console.error << "favor " << command << ": none of " << result.planned << " " << what
+                << " calls that count was sent: the load is too short, or the server too slow for it\n";
+  return false;
 }
 
 }  // namespace favor::cli

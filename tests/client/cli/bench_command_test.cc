@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "client/cli/bench_report.h"
 #include "client/load/echo_server.h"
 #include "tests/client/cli/run_favor.h"
@@ -96,6 +97,23 @@ TEST(Bench, FailuresAreReportedByCodeAndMakeTheExitCodeOne) {
   const Json& error = json.at("attend").at("errors").at(0);
   EXPECT_EQ(error.at("code"), "RESOURCE_EXHAUSTED");
   EXPECT_EQ(error.at("count"), json.at("attend").at("failed"));
+}
+
+// The warm-up leaves a backlog that lasts longer than the counted time.
+TEST(Bench, ALoadWithoutASuccessFails) {
+  FakeServer server;
+  server.OnAttend([](const v1::AttendRequest& request, v1::AttendResponse* response) {
+    absl::SleepFor(absl::Milliseconds(20));
+    *response->mutable_output() = request.queries();
+    return grpc::Status::OK;
+  });
+  const FavorRun run =
+      RunFavor(Bench(server.endpoint(), {"--rate", "1000", "--concurrency", "1", "--warm-up", "300ms", "--json"}));
+  EXPECT_EQ(run.exit_code, kExitFailure);
+  EXPECT_THAT(run.error, HasSubstr("attend calls that count was sent"));
+  const Json attend = Json::parse(run.out).at("attend");
+  EXPECT_EQ(attend.at("dropped"), attend.at("planned"));
+  EXPECT_GT(attend.at("calls_per_second").get<double>(), 0);
 }
 
 TEST(Bench, SendsEveryOptionOfASpec) {
