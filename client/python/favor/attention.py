@@ -275,8 +275,8 @@ def feature_spec(features: Features) -> attention_pb2.FeatureSpec:
         nonlinearity=_enums.value(  # type: ignore[arg-type]
             "nonlinearity", attention_pb2.Nonlinearity, "NONLINEARITY_", features.nonlinearity
         ),
-        antithetic=features.antithetic,
-        precondition=features.precondition,
+        antithetic=_numbers.flag("antithetic", features.antithetic),
+        precondition=_numbers.flag("precondition", features.precondition),
         statistics=None if features.statistics is None else _statistics_to_wire(features.statistics),
     )
     _numbers.put(
@@ -338,7 +338,9 @@ def attention_spec(
     for name in features:
         if name not in Features.__dataclass_fields__:
             raise TypeError(f"{caller}() got an unexpected keyword argument {name!r}")
-    spec = attention_pb2.AttentionSpec(features=feature_spec(Features(**features)), causal=causal)
+    spec = attention_pb2.AttentionSpec(
+        features=feature_spec(Features(**features)), causal=_numbers.flag("causal", causal)
+    )
     _numbers.put(spec, scale=scale)
     spec.layout = _enums.value("layout", tensor_pb2.Layout, "LAYOUT_", layout)  # type: ignore[assignment]
     spec.precision = _enums.value(  # type: ignore[assignment]

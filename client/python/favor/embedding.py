@@ -117,6 +117,15 @@ class Tokens:
     """The tokens' own text, when asked for."""
 
 
+def _text(argument: str, text: str) -> str:
+    """The text; ValueError naming the argument when UTF-8 cannot hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as failure:
+        raise ValueError(f"{argument} has half a surrogate pair as character {failure.start}: no Unicode") from None
+    return text
+
+
 def embed_request(
     *,
     pooling: Pooling | None = None,
@@ -140,12 +149,12 @@ def embed_request(
             "over_length", embedding_pb2.OverLength, "OVER_LENGTH_", over_length
         ),
         output_type=_TYPES[_tensors.dtype_name("dtype", "float32" if dtype is None else dtype, tuple(_TYPES))],
-        prompt=prompt,
+        prompt=None if prompt is None else _text("prompt", prompt),
         prompt_name=prompt_name or "",
     )
     _numbers.put(request, window_overlap=window_overlap, dimensions=dimensions)
     if normalize is not None:
-        request.normalize = normalize
+        request.normalize = _numbers.flag("normalize", normalize)
     if attention is not None:
         request.attention.CopyFrom(attention_mode("attention", attention))
     return request
@@ -164,7 +173,7 @@ def token_ids(argument: str, value: object, wrong: str = "no list of token ids")
 
 def _embed_input(index: int, value: Input) -> embedding_pb2.EmbedInput:
     if isinstance(value, str):
-        return embedding_pb2.EmbedInput(text=value)
+        return embedding_pb2.EmbedInput(text=_text(f"inputs[{index}]", value))
     return embedding_pb2.EmbedInput(ids=token_ids(f"inputs[{index}]", value, "neither a text nor a list of token ids"))
 
 
@@ -346,10 +355,14 @@ def tokenize_parts(
     for index, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"texts[{index}] is no text")
+        _text(f"texts[{index}]", text)
     parts = []
     for part in split_by_bytes([len(text.encode()) + 6 for text in texts], bytes_at_most):
         request = embedding_pb2.TokenizeRequest(
-            model=model or "", texts=texts[part], without_special_tokens=not special_tokens, with_pieces=pieces
+            model=model or "",
+            texts=texts[part],
+            without_special_tokens=not _numbers.flag("special_tokens", special_tokens),
+            with_pieces=_numbers.flag("pieces", pieces),
         )
         parts.append(Part(request.SerializeToString(), "texts", part.start))
     return parts

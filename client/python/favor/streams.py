@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from numpy.typing import ArrayLike, DTypeLike
 
-from favor import _methods, _tensors
+from favor import _methods, _numbers, _tensors
 from favor._answers import AnswerIterator, AsyncAnswerIterator, open_async_stream, open_stream
 from favor._asyncio import AsyncTransport
 from favor._blocking import BlockingTransport
@@ -164,7 +164,7 @@ def opening(
         state=state,
         output_type=0 if output_dtype is None else _tensors.data_type("output_dtype", output_dtype),
         encoding=encoding,
-        report_every_chunk=report_every_chunk,
+        report_every_chunk=_numbers.flag("report_every_chunk", report_every_chunk),
     )
 
 

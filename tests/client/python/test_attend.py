@@ -244,11 +244,13 @@ def test_modes_that_do_not_exist_are_answered_with_those_that_do(client):
         ("num_anchors", "x", "whole numbers of 64 bits"),
         ("seed", -1, "whole numbers of 64 bits, from 0"),
         ("scale", "x", "numbers"),
-        ("key_lengths", [3.5], "whole numbers of 64 bits"),
+        ("key_lengths", [3.5], "a list of whole numbers of 64 bits"),
+        ("key_lengths", 3, "a list of whole numbers of 64 bits"),
+        ("causal", "yes", "True or False"),
         ("measure_error_rows", -1, "whole numbers of 32 bits, from 0"),
     ],
 )
-def test_numbers_that_no_field_can_hold_are_named(client, name, value, kinds):
+def test_values_that_no_field_can_hold_are_named(client, name, value, kinds):
     with pytest.raises((TypeError, ValueError), match=re.escape(f"{name} is {value!r}, where there may be {kinds}")):
         client.attend(*arrays(), **{name: value})
 

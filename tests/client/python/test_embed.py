@@ -56,6 +56,22 @@ def test_what_is_no_text_is_refused_by_index(client):
         client.tokenize(["a", 5])
 
 
+def test_texts_that_are_no_unicode_are_refused_by_index(client):
+    with pytest.raises(ValueError, match=r"^inputs\[1\] has half a surrogate pair as character 1"):
+        client.embed(["a", "b\ud800"])
+    with pytest.raises(ValueError, match=r"^texts\[1\] has half a surrogate pair as character 0"):
+        client.tokenize(["a", "\udfff"])
+    with pytest.raises(ValueError, match=r"^prompt has half a surrogate pair"):
+        client.embed(["a"], prompt="\ud800")
+
+
+def test_truth_values_are_named(client):
+    with pytest.raises(TypeError, match="normalize is 'no', where there may be True or False"):
+        client.embed(["a"], normalize="no")
+    with pytest.raises(TypeError, match="pieces is 'no', where there may be True or False"):
+        client.tokenize(["a"], pieces="no")
+
+
 def test_long_lists_are_split_by_bytes_and_come_back_in_order(server):
     server.on(_methods.EMBED, embed_by_length)
     texts = [chr(97 + i % 26) * (1 + i % 40) for i in range(500)]
