@@ -52,6 +52,7 @@ class AsyncTransport:
         self._credentials = credentials(options)
         self._closed = asyncio.Event()
         self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # of the channel
 
     @property
     def is_closed(self) -> bool:
@@ -65,7 +66,10 @@ class AsyncTransport:
     def _open(self) -> grpc.aio.Channel:
         if self._closed.is_set():
             raise client_is_closed()
+        if self._loop not in (None, asyncio.get_running_loop()):
+            raise RuntimeError("this AsyncClient belongs to the event loop of its first call: make one in each loop")
         if self._channel is None:  # not before a loop runs: the channel belongs to it
+            self._loop = asyncio.get_running_loop()
             arguments = channel_arguments(self._options)
             if self._credentials is None:
                 self._channel = grpc.aio.insecure_channel(self._options.endpoint, arguments)

@@ -37,7 +37,8 @@ class AsyncClient:
 
     Calls raise FavorError and its subclasses (favor.errors) for what the server or the connection answers, TypeError or
     ValueError for arguments that cannot be sent. `deadline` of a call, in seconds and retries included, takes the place
-    of the client's own. Belongs to the event loop of its first call.
+    of the client's own. Belongs to the event loop of its first call: RuntimeError in another one, as in a second
+    asyncio.run().
     """
 
     def __init__(

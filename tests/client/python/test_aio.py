@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import threading
 import time
+import warnings
 
 import grpc
 import numpy as np
@@ -39,6 +40,22 @@ def test_attends_and_embeds(server):
     output, vectors = asyncio.run(run())
     np.testing.assert_array_equal(output, queries)
     np.testing.assert_array_equal(vectors, [[2, ord("a")], [1, ord("c")]])
+
+
+def test_another_event_loop_is_told_so(server):
+    server.on(_methods.ATTEND, answer_with_queries)
+    client = favor.AsyncClient(server.endpoint)
+
+    async def stream():
+        return [answer async for answer in client.attend_stream([arrays()])]
+
+    asyncio.run(client.attend(*arrays()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for again in (lambda: client.attend(*arrays()), stream):
+            with pytest.raises(RuntimeError, match="belongs to the event loop of its first call"):
+                asyncio.run(again())
+        asyncio.run(client.close())
 
 
 def test_requests_are_under_way_at_once_and_come_back_in_order(server):
