@@ -4,8 +4,9 @@
 
 The messages are compiled from proto/ of the repository, by grpcio-tools if Python has it, else by `protoc` (or $PROTOC).
 Message types are registered under a name of this package's own, `favor.client`: in one process there may then be other
-code generated from the same files, of favor or of google.rpc and grpc.health, without a clash. Names of packages and
-files are not on the wire.
+code generated from the same files, of favor or of google.rpc and grpc.health, and protobuf registers both. Names of
+packages and files are not on the wire. Other code that protoc lays out as modules `favor.v1` cannot be imported beside
+this package, which is `favor`: generate it from copies of the files in a folder of another name.
 """
 
 import argparse
