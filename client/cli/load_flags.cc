@@ -36,7 +36,10 @@ void LoadFlags::AddTo(FlagSet* flags) {
                           ", with --closed-loop ", kClosedLoopConcurrency, "."),
              &concurrency);
   flags->Add("connections", "N", "Connections that the callers share. Default 1.", &connections);
-  flags->Add("duration", "TIME", "Of the load that counts. Default 10s.", &plan.duration);
+  flags->Add("duration", "TIME",
+             absl::StrCat("Of the load that counts. It ends early once every call has been UNAVAILABLE for ",
+                          absl::FormatDuration(load::kGoneAfter), ". Default 10s."),
+             &plan.duration);
   flags->Add("warm-up", "TIME", "Of load before that, which does not count. Default 1s.", &plan.warm_up);
   flags->Add("seed", "N", "Of the inputs and the gaps. Default 0.", &plan.seed);
 }

@@ -24,8 +24,8 @@ bool SayWhatFailed(const load::LoadResult& result, absl::string_view command, ab
                   << " calls failed: " << code << ": " << failures.first_message << "\n";
   }
   if (result.stopped_early) {
-    console.error << "favor " << command << ": stopped early: the last " << load::kGoneAfter << " " << what
-                  << " calls did not reach a server\n";
+    console.error << "favor " << command << ": stopped early: for " << load::kGoneAfter << " every " << what
+                  << " call was UNAVAILABLE\n";
   }
   if (!result.failures.empty() || result.stopped_early) return false;
   if (result.succeeded > 0) return true;

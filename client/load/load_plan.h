@@ -15,6 +15,9 @@ enum class Loop { kOpen, kClosed };
 // When an open loop's calls arrive: with exponential gaps, as from many independent callers, or evenly spaced.
 enum class Arrivals { kPoisson, kConstant };
 
+// Longer than a restart, and the 5 s that a connection may wait for its next attempt.
+constexpr absl::Duration kGoneAfter = absl::Seconds(10);
+
 struct LoadPlan {
   Loop loop = Loop::kOpen;
   Arrivals arrivals = Arrivals::kPoisson;
@@ -23,6 +26,8 @@ struct LoadPlan {
   absl::Duration warm_up = absl::Seconds(1);
   absl::Duration duration = absl::Seconds(10);  // after the warm-up, whose arrivals are not counted
   uint64_t seed = 0;                            // of the gaps
+  // When every answer has been UNAVAILABLE for so long the server has gone, and the rest of the plan is left.
+  absl::Duration gone_after = kGoneAfter;
 };
 
 // The arrivals of an open loop, one after the other, as time since its start. The same seed gives the same ones.

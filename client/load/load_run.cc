@@ -11,6 +11,10 @@
 namespace favor::load {
 namespace {
 
+constexpr absl::Duration kPauseWhenUnavailable = absl::Milliseconds(100);
+// How often a caller that waits for its arrival looks whether the load has ended.
+constexpr absl::Duration kLookEvery = absl::Milliseconds(100);
+
 // What the callers share: the arrivals still to come, and the result so far. Thread-safe.
 class Load {
  public:
@@ -37,12 +41,16 @@ class Load {
   void Serve(absl::Duration arrival, int caller, const LoadCall& call) {
     absl::Duration sent = arrival;  // a closed loop's calls arrive when they are sent
     if (plan_.loop == Loop::kOpen) {
-      clock_->SleepUntil(arrival);
+      if (!AwaitArrival(arrival)) return;
       sent = clock_->Now();
       if (sent >= end_) return Drop(arrival);
     }
     const CallOutcome outcome = call(caller);
-    Record(arrival, sent, clock_->Now(), outcome);
+    const absl::Duration answered = clock_->Now();
+    Record(arrival, sent, answered, outcome);
+    if (plan_.loop == Loop::kClosed && absl::IsUnavailable(outcome.status)) {
+      clock_->SleepUntil(answered + kPauseWhenUnavailable);
+    }
   }
 
   LoadResult Finish() {
@@ -52,6 +60,16 @@ class Load {
   }
 
  private:
+  // False when the load has ended before.
+  bool AwaitArrival(absl::Duration arrival) {
+    while (true) {
+      clock_->SleepUntil(std::min(arrival, clock_->Now() + kLookEvery));
+      const absl::MutexLock lock(&mutex_);
+      if (result_.stopped_early) return false;
+      if (clock_->Now() >= arrival) return true;
+    }
+  }
+
   void Drop(absl::Duration arrival) {
     if (arrival < counted_from_) return;
     const absl::MutexLock lock(&mutex_);
@@ -61,8 +79,12 @@ class Load {
 
   void Record(absl::Duration arrival, absl::Duration sent, absl::Duration answered, const CallOutcome& outcome) {
     const absl::MutexLock lock(&mutex_);
-    unavailable_in_a_row_ = absl::IsUnavailable(outcome.status) ? unavailable_in_a_row_ + 1 : 0;
-    if (unavailable_in_a_row_ >= kGoneAfter) result_.stopped_early = true;
+    if (!absl::IsUnavailable(outcome.status)) {
+      unavailable_since_ = absl::InfiniteDuration();
+    } else {
+      unavailable_since_ = std::min(unavailable_since_, answered);
+      if (answered - unavailable_since_ >= plan_.gone_after) result_.stopped_early = true;
+    }
     last_answer_ = std::max(last_answer_, answered);
     if (outcome.status.ok()) RecordWork(CountedShare(sent, answered), outcome);
     if (arrival < counted_from_) return;
@@ -109,7 +131,8 @@ class Load {
   absl::Mutex mutex_;
   absl::Duration last_answer_ ABSL_GUARDED_BY(mutex_);
   ArrivalSchedule schedule_ ABSL_GUARDED_BY(mutex_);
-  int unavailable_in_a_row_ ABSL_GUARDED_BY(mutex_) = 0;
+  // The first answer of those in a row that were UNAVAILABLE.
+  absl::Duration unavailable_since_ ABSL_GUARDED_BY(mutex_) = absl::InfiniteDuration();
   LoadResult result_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -28,10 +28,9 @@ struct LoadProgress {
 // charged for all the calls that it kept waiting, not only for those in flight. What arrives while every caller is busy
 // is sent as soon as one is free, and dropped if that is not before the end.
 //
-// When kGoneAfter calls in a row are UNAVAILABLE the server has gone, and the rest of the plan is left.
+// Once the server has gone (LoadPlan::gone_after) nothing more is sent. A shorter outage is part of the result; a
+// caller of a closed loop then pauses after each call, which would do nothing but fail.
 LoadResult RunLoad(const LoadPlan& plan, const LoadCall& call, Clock* clock, LoadProgress* progress = nullptr);
-
-constexpr int kGoneAfter = 50;
 
 }  // namespace favor::load
 

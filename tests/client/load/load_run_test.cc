@@ -279,18 +279,52 @@ TEST(LoadResult, FailuresAreCountedByCodeAndAreInNoTime) {
 
 TEST(LoadResult, AServerThatHasGoneEndsTheLoad) {
   FakeClock clock;
+  const absl::Duration start = clock.Now();
+  absl::Duration last_answer;
   int calls = 0;
   const auto call = [&](int) -> CallOutcome {
     clock.Work(10 * kMillisecond);
+    last_answer = clock.Now();
     // A single answer in between: it has not gone yet.
-    if (++calls <= 10 || calls == 40) return {};
+    if (++calls <= 10 || calls == 80) return {};
     return {absl::UnavailableError("connection refused")};
   };
   const LoadResult result = RunLoad(Plan(Loop::kClosed, 1, absl::Hours(1)), call, &clock);
   EXPECT_TRUE(result.stopped_early);
-  EXPECT_EQ(result.sent, 40 + kGoneAfter);
   EXPECT_EQ(result.succeeded, 11);
-  EXPECT_EQ(result.elapsed, result.sent * 10 * kMillisecond);
+  EXPECT_EQ(result.sent, 81 + 91);  // a call and a pause last 110 ms, 10 s are 91 of them
+  EXPECT_EQ(result.elapsed, last_answer - start);
+}
+
+// A restart of some seconds, however many calls fail in it.
+TEST(LoadResult, AShortOutageIsPartOfTheResult) {
+  for (const Loop loop : {Loop::kOpen, Loop::kClosed}) {
+    FakeClock clock;
+    const absl::Duration start = clock.Now();
+    const auto call = [&](int) -> CallOutcome {
+      clock.Work(kMillisecond);
+      const absl::Duration time = clock.Now() - start;
+      if (time < absl::Seconds(5) || time >= absl::Seconds(14)) return {};
+      return {absl::UnavailableError("connection refused")};
+    };
+    const LoadResult result = RunLoad(Plan(loop, 200, absl::Seconds(20)), call, &clock);
+    EXPECT_FALSE(result.stopped_early);
+    EXPECT_EQ(result.elapsed, absl::Seconds(20));
+    const int64_t failed = loop == Loop::kOpen ? 9 * 200 : 90;  // of a closed loop ten a second
+    EXPECT_NEAR(static_cast<double>(result.failed()), static_cast<double>(failed), 2);
+  }
+}
+
+TEST(LoadResult, NothingIsSentWhenTheServerHasGone) {
+  LoadPlan plan = Plan(Loop::kOpen, 4, absl::Hours(1));
+  plan.concurrency = 100;  // who wait for the arrivals of the next 25 s
+  plan.gone_after = 200 * kMillisecond;
+  const absl::Duration start = MonotonicClock()->Now();
+  const LoadResult result = RunLoad(
+      plan, [](int) { return CallOutcome{absl::UnavailableError("connection refused")}; }, MonotonicClock());
+  EXPECT_TRUE(result.stopped_early);
+  EXPECT_LT(result.sent, 20);
+  EXPECT_LT(MonotonicClock()->Now() - start, absl::Seconds(10));
 }
 
 TEST(LoadResult, MergeAddsALaterLoad) {
