@@ -7,9 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <cstdio>
-#include <filesystem>
-#include <system_error>
+#include <random>
 
 #include "absl/strings/str_cat.h"
 
@@ -18,11 +16,10 @@ namespace {
 
 absl::Status ErrnoError(int error, absl::string_view what) { return absl::ErrnoToStatus(error, what); }
 
-absl::StatusOr<std::string> MakeFolder() {
-  std::error_code error;
-  std::string folder = (std::filesystem::temp_directory_path(error) / "favor_echo_XXXXXX").string();
-  if (error || mkdtemp(folder.data()) == nullptr) return ErrnoError(errno, absl::StrCat("cannot make ", folder));
-  return folder;
+// A name that nobody else in this network namespace has.
+std::string AbstractSocket() {
+  std::random_device random;
+  return absl::StrCat("unix-abstract:favor_echo_", getpid(), "_", random());
 }
 
 // The first line that the other side writes; empty when it closes the pipe without one.
@@ -55,13 +52,7 @@ struct Pipe {
 
 absl::StatusOr<std::unique_ptr<EchoProcess>> EchoProcess::Start(const std::string& program, Transport transport) {
   std::unique_ptr<EchoProcess> process(new EchoProcess);
-  std::string address = "127.0.0.1:0";
-  if (transport == Transport::kUnixSocket) {
-    absl::StatusOr<std::string> folder = MakeFolder();
-    if (!folder.ok()) return folder.status();
-    process->folder_ = *std::move(folder);
-    address = absl::StrCat("unix:", process->folder_, "/socket");
-  }
+  const std::string address = transport == Transport::kUnixSocket ? AbstractSocket() : "127.0.0.1:0";
   if (absl::Status status = process->Run(program, address); !status.ok()) return status;
   return process;
 }
@@ -95,10 +86,6 @@ EchoProcess::~EchoProcess() {
     kill(pid_, SIGKILL);  // it has nothing to lose, and must not keep us waiting
     while (waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
-  }
-  if (!folder_.empty()) {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
   }
 }
 

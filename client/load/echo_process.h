@@ -16,7 +16,7 @@ class EchoProcess {
   enum class Transport { kTcp, kUnixSocket };
 
   // Runs `program` (the command favor) as "favor echo-server" and waits until it listens: on a free port of 127.0.0.1,
-  // or on a socket in a folder of its own below the system's temporary folder.
+  // or on a socket without a file, of which nothing is left however this process ends.
   static absl::StatusOr<std::unique_ptr<EchoProcess>> Start(const std::string& program, Transport transport);
   ~EchoProcess();
   EchoProcess(const EchoProcess&) = delete;
@@ -30,7 +30,6 @@ class EchoProcess {
 
   pid_t pid_ = -1;
   int its_input_ = -1;  // the server ends when this is closed
-  std::string folder_;  // of the socket; empty for TCP
   std::string address_;
 };
 

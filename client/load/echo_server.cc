@@ -90,7 +90,10 @@ class AsyncEchoServer : public EchoServer {
     queue_ = builder.AddCompletionQueue();
     server_ = builder.BuildAndStart();
     if (server_ == nullptr) return;
-    if (!absl::StartsWith(address, "unix:")) address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+    // It is 1 for a socket that is no port.
+    if (!absl::StartsWith(address, "unix:") && !absl::StartsWith(address, "unix-abstract:")) {
+      address_ = absl::StrCat(address.substr(0, address.rfind(':')), ":", port);
+    }
     for (int i = 0; i < kWaitingCalls; ++i) Listen();
     thread_ = std::thread([this] { Serve(); });
   }

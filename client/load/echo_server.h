@@ -17,7 +17,8 @@ inline constexpr char kEchoMethod[] = "/favor.load.Echo/Echo";
 // is the transport's.
 class EchoServer {
  public:
-  // `address` is host:port, port 0 picks one, or unix:/path. UnavailableError when it cannot listen there.
+  // `address` is host:port, port 0 picks one, unix:/path or unix-abstract:name. UnavailableError when it cannot listen
+  // there.
   static absl::StatusOr<std::unique_ptr<EchoServer>> Start(const std::string& address);
   // Cancels the calls under way.
   virtual ~EchoServer() = default;

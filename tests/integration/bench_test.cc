@@ -105,7 +105,17 @@ TEST(FavorBench, LeavesNothingOfItsEchoBehind) {
   const Finished run = RunFavor(Bench(favord.address(), {"--rate", "50", "--duration", "200ms", "--echo", "--json"}),
                                 {"TMPDIR=" + temporary.path()});
   ASSERT_EQ(run.exit_code, 0) << run.err;
-  EXPECT_THAT(json::parse(run.out).at("echo").at("endpoint"), HasSubstr("unix:" + temporary.path()));
+  EXPECT_THAT(json::parse(run.out).at("echo").at("endpoint"), HasSubstr("unix-abstract:"));
+  EXPECT_TRUE(std::filesystem::is_empty(temporary.path()));
+
+  const double before = HandledAttends(favord);
+  ProcessOptions options{.arguments = Bench(favord.address(), {"--rate", "50", "--duration", "10m", "--echo"}),
+                         .environment = {"TMPDIR=" + temporary.path()}};
+  options.arguments.insert(options.arguments.begin(), FAVOR_FAVOR_PATH);
+  Process stopped(options);
+  ASSERT_TRUE(Eventually([&] { return HandledAttends(favord) > before + 5; }));
+  stopped.Signal(SIGINT);
+  stopped.AwaitExit(absl::Seconds(20));
   EXPECT_TRUE(std::filesystem::is_empty(temporary.path()));
 }
 

@@ -67,6 +67,15 @@ TEST(Echo, AnswersTheBytesThemselvesAndZerosBehind) {
   EXPECT_EQ(*Send(*server, header), header + std::string(4, '\0'));
 }
 
+TEST(Echo, ListensOnSocketsWithAndWithoutAFile) {
+  for (const std::string& address : {absl::StrCat("unix:", ::testing::TempDir(), "/favor_echo_test_", getpid()),
+                                     absl::StrCat("unix-abstract:favor_echo_test_", getpid())}) {
+    const auto server = StartServer(address);
+    EXPECT_EQ(server->address(), address);
+    EXPECT_TRUE(LoadOf(address, 100, 7)->Call(0).status.ok());
+  }
+}
+
 TEST(Echo, RefusesARequestWithoutASize) {
   const auto server = StartServer();
   EXPECT_EQ(Send(*server, "1234567").status().code(), absl::StatusCode::kInvalidArgument);
