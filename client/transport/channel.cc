@@ -9,6 +9,7 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/security/credentials.h>
 #include "absl/status/status.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
@@ -16,7 +17,8 @@
 namespace favor::client {
 namespace {
 
-absl::StatusOr<std::string> ReadPem(absl::string_view option, const std::string& path) {
+// `what` is what it must have, as PEM names it in small letters: "certificate".
+absl::StatusOr<std::string> ReadPem(absl::string_view option, absl::string_view what, const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   std::string pem;
   // An empty file is no error of reading, and errno says nothing of it.
@@ -29,6 +31,10 @@ absl::StatusOr<std::string> ReadPem(absl::string_view option, const std::string&
   if (!absl::StrContains(pem, "-----BEGIN ")) {
     return absl::InvalidArgumentError(absl::StrCat(option, ": ", path, " is not a PEM file"));
   }
+  // "X509 CERTIFICATE" and "RSA PRIVATE KEY" are kinds of them.
+  if (!absl::StrContains(pem, absl::StrCat(absl::AsciiStrToUpper(what), "-----"))) {
+    return absl::InvalidArgumentError(absl::StrCat(option, ": ", path, " has no ", what));
+  }
   return pem;
 }
 
@@ -36,17 +42,19 @@ absl::StatusOr<std::shared_ptr<grpc::ChannelCredentials>> Credentials(const TlsO
   if (tls.cert_file.empty() != tls.key_file.empty()) {
     return absl::InvalidArgumentError("tls.cert_file and tls.key_file go together: one of them is empty");
   }
-  const std::pair<std::string grpc::SslCredentialsOptions::*, std::pair<absl::string_view, const std::string*>>
-      files[] = {{&grpc::SslCredentialsOptions::pem_root_certs, {"tls.ca_file", &tls.ca_file}},
-                 {&grpc::SslCredentialsOptions::pem_cert_chain, {"tls.cert_file", &tls.cert_file}},
-                 {&grpc::SslCredentialsOptions::pem_private_key, {"tls.key_file", &tls.key_file}}};
   grpc::SslCredentialsOptions options;
-  for (const auto& [member, file] : files) {
-    const auto& [option, path] = file;
-    if (path->empty()) continue;
-    absl::StatusOr<std::string> pem = ReadPem(option, *path);
+  const struct {
+    absl::string_view option, what;
+    const std::string& path;
+    std::string* pem;
+  } files[] = {{"tls.ca_file", "certificate", tls.ca_file, &options.pem_root_certs},
+               {"tls.cert_file", "certificate", tls.cert_file, &options.pem_cert_chain},
+               {"tls.key_file", "private key", tls.key_file, &options.pem_private_key}};
+  for (const auto& file : files) {
+    if (file.path.empty()) continue;
+    absl::StatusOr<std::string> pem = ReadPem(file.option, file.what, file.path);
     if (!pem.ok()) return pem.status();
-    options.*member = *std::move(pem);
+    *file.pem = *std::move(pem);
   }
   return grpc::SslCredentials(options);
 }

@@ -70,6 +70,21 @@ TEST_F(Tls, TheServerMustBeSignedByTheGivenAuthority) {
   EXPECT_TRUE(absl::IsUnavailable(Call(options)));
 }
 
+TEST_F(Tls, AFileOfTheOtherKindIsNamed) {
+  const auto refused = [](const std::string& option, const std::filesystem::path& file, const std::string& what) {
+    return absl::InvalidArgumentError(absl::StrCat(option, ": ", file.string(), " has no ", what));
+  };
+  TlsOptions options = Complete();
+  options.ca_file = folder_ / "key.pem";
+  EXPECT_EQ(Call(options), refused("tls.ca_file", folder_ / "key.pem", "certificate"));
+  options = Complete();
+  std::swap(options.cert_file, options.key_file);
+  EXPECT_EQ(Call(options), refused("tls.cert_file", folder_ / "key.pem", "certificate"));
+  options = Complete();
+  options.key_file = folder_ / "cert.pem";
+  EXPECT_EQ(Call(options), refused("tls.key_file", folder_ / "cert.pem", "private key"));
+}
+
 TEST_F(Tls, AClientWithoutACertificateIsTurnedAway) {
   TlsOptions options = Complete();
   options.cert_file = options.key_file = "";
