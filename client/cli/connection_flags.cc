@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fstream>
-#include <sstream>
+#include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -48,11 +48,14 @@ absl::StatusOr<client::ClientOptions> ToClientOptions(const ConnectionFlags& fla
   }
   if (!flags.api_key_file.empty()) {
     std::ifstream file(flags.api_key_file);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) {
+    std::getline(file, options.api_key, '\0');  // to the end
+    if (!file.is_open() || file.bad()) {
       return absl::NotFoundError(absl::StrCat("--api-key-file: cannot read ", flags.api_key_file));
     }
-    options.api_key = std::string(absl::StripAsciiWhitespace(text.str()));
+    absl::StripAsciiWhitespace(&options.api_key);
+    if (options.api_key.empty()) {
+      return absl::InvalidArgumentError(absl::StrCat("--api-key-file: ", flags.api_key_file, " has no key"));
+    }
   }
   options.priority = flags.priority;
   options.deadline = flags.deadline;

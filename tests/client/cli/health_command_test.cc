@@ -60,6 +60,13 @@ TEST(HealthCommand, WatchEndsAtTheDeadlineWithTheLastStatus) {
   EXPECT_EQ(RunFavor(arguments).exit_code, kExitFailure);
 }
 
+TEST(InfoCommand, SaysWhatIsWrongWithAnApiKeyFile) {
+  const auto error = [](const std::string& file) { return RunFavor({"info", "--api-key-file", file}).error; };
+  EXPECT_THAT(error("/dev/null"), HasSubstr("INVALID_ARGUMENT: --api-key-file: /dev/null has no key"));
+  EXPECT_THAT(error("/no/such"), HasSubstr("NOT_FOUND: --api-key-file: cannot read /no/such"));
+  EXPECT_THAT(error("/"), HasSubstr("NOT_FOUND: --api-key-file: cannot read /"));
+}
+
 TEST(InfoCommand, PrintsTextAndJson) {
   FakeServer server;
   const FavorRun text = RunFavor({"info", "--endpoint", server.endpoint()});
