@@ -66,7 +66,7 @@ constexpr int64_t kMaxWords = 100'000;
 struct BenchEmbedFlags {
   LoadFlags load;
   EmbedOptionFlags embed;
-  InputSource source;  // its file alone
+  InputSource source{.file_flag = "--texts"};  // its file alone
   load::TextPlan texts;
   int64_t batch = 1;
 

@@ -36,14 +36,15 @@ absl::StatusOr<client::EmbedInput> FromJson(const std::string& line, const std::
 
 absl::StatusOr<std::vector<client::EmbedInput>> ReadLines(const InputSource& source, std::istream& in) {
   std::vector<client::EmbedInput> inputs;
-  InputLines lines(&in, source.file, source.has_json_lines());
+  InputLines lines(&in, source);
   while (true) {
     absl::StatusOr<std::optional<client::EmbedInput>> input = lines.Next();
     if (!input.ok()) return input.status();
     if (!input->has_value()) break;
     inputs.push_back(**std::move(input));
   }
-  if (inputs.empty()) return absl::InvalidArgumentError(absl::StrCat("--input: ", source.file, " has no inputs"));
+  if (inputs.empty())
+    return absl::InvalidArgumentError(absl::StrCat(source.file_flag, ": ", source.file, " has no inputs"));
   return inputs;
 }
 
@@ -54,13 +55,13 @@ absl::StatusOr<std::optional<client::EmbedInput>> InputLines::Next() {
   while (std::getline(in_, line)) {
     ++number_;
     if (!line.empty() && line.back() == '\r') line.pop_back();
-    if (!json_lines_) return std::optional<client::EmbedInput>(std::move(line));
+    if (!source_.has_json_lines()) return std::optional<client::EmbedInput>(std::move(line));
     if (line.find_first_not_of(" \t") == std::string::npos) continue;
-    absl::StatusOr<client::EmbedInput> input = FromJson(line, Place(file_, number_));
+    absl::StatusOr<client::EmbedInput> input = FromJson(line, Place(source_.file, number_));
     if (!input.ok()) return input.status();
     return std::optional<client::EmbedInput>(*std::move(input));
   }
-  if (in_.bad()) return absl::DataLossError(absl::StrCat("--input: cannot read ", file_));
+  if (in_.bad()) return absl::DataLossError(absl::StrCat(source_.file_flag, ": cannot read ", source_.file));
   return std::optional<client::EmbedInput>();
 }
 
@@ -84,7 +85,7 @@ absl::StatusOr<std::vector<client::EmbedInput>> ReadInputs(const InputSource& so
   if (source.file == "-") return ReadLines(source, in);
   if (!source.file.empty()) {
     std::ifstream file(source.file, std::ios::binary);
-    if (!file) return absl::NotFoundError(absl::StrCat("--input: cannot read ", source.file));
+    if (!file) return absl::NotFoundError(absl::StrCat(source.file_flag, ": cannot read ", source.file));
     return ReadLines(source, file);
   }
   if (source.texts.empty()) {

@@ -18,10 +18,11 @@ namespace favor::cli {
 
 // Where the inputs of a command come from: exactly one of texts, ids and file.
 struct InputSource {
-  std::vector<std::string> texts;
-  std::vector<int64_t> ids;
-  std::string file;         // "-": standard input
-  bool json_lines = false;  // whatever the file's name
+  std::vector<std::string> texts = {};
+  std::vector<int64_t> ids = {};
+  std::string file = "";                    // "-": standard input
+  absl::string_view file_flag = "--input";  // that names the file
+  bool json_lines = false;                  // whatever the file's name
 
   // Whether lines of the file are JSON.
   bool has_json_lines() const;
@@ -33,17 +34,15 @@ struct InputSource {
 // Inputs a line at a time, by the rules below. `in` must outlive it.
 class InputLines {
  public:
-  // `file` is for errors, and "-" for standard input.
-  InputLines(std::istream* in, std::string file, bool json_lines)
-      : in_(*in), file_(std::move(file)), json_lines_(json_lines) {}
+  // Of `in`, which is the file or standard input of `source`.
+  InputLines(std::istream* in, InputSource source) : in_(*in), source_(std::move(source)) {}
 
   // The next one; nothing after the last.
   absl::StatusOr<std::optional<client::EmbedInput>> Next();
 
  private:
   std::istream& in_;
-  const std::string file_;
-  const bool json_lines_;
+  const InputSource source_;
   int64_t number_ = 0;  // of the line
 };
 

@@ -56,7 +56,7 @@ struct Sending {
   Sending(const EmbedFlags& embed, client::EmbeddingStream opened, std::istream* standard_input)
       : stream(std::move(opened)),
         file(embed.source.file == "-" ? "" : embed.source.file, std::ios::binary),
-        lines(embed.source.file == "-" ? standard_input : &file, embed.source.file, embed.source.has_json_lines()) {}
+        lines(embed.source.file == "-" ? standard_input : &file, embed.source) {}
 
   void Run() {
     while (true) {

@@ -78,6 +78,12 @@ TEST(BenchEmbed, AFirstCallThatFailsIsTheWholeStory) {
   EXPECT_EQ(server.num_embed_calls(), 1);
 }
 
+TEST(BenchEmbed, ErrorsAboutTheTextsNameTheirFlag) {
+  EXPECT_THAT(Bench("127.0.0.1:1", {"--texts", "-"}).error, HasSubstr("INVALID_ARGUMENT: --texts: - has no inputs"));
+  EXPECT_THAT(Bench("127.0.0.1:1", {"--texts", "/no/such"}).error,
+              HasSubstr("NOT_FOUND: --texts: cannot read /no/such"));
+}
+
 TEST(BenchEmbed, RefusesFlagsThatMakeNoSense) {
   const auto error = [](const std::vector<std::string>& flags) {
     const FavorRun run = Bench("127.0.0.1:1", flags);
