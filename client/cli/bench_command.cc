@@ -65,8 +65,10 @@ struct Echo {
   std::unique_ptr<load::EchoLoad> load;
 };
 
+// Does nothing when none is asked for.
 absl::Status StartEcho(const BenchFlags& bench, const ConnectionFlags& connection, const BenchReport& report,
                        Echo* echo) {
+  if (!bench.echo && bench.echo_endpoint.empty()) return absl::OkStatus();
   echo->endpoint = bench.echo_endpoint;
   if (bench.echo) {
     const bool unix_socket = absl::StartsWith(connection.endpoint, "unix");
@@ -105,36 +107,29 @@ void RunTurns(const load::AttendLoad& attend, const load::EchoLoad* echo, const 
   }
 }
 
-absl::Status Bench(const BenchFlags& bench, const ConnectionFlags& connection, const Console& console,
-                   BenchReport* report) {
+// Connects, and makes the first call.
+absl::StatusOr<std::unique_ptr<load::AttendLoad>> StartAttend(const BenchFlags& bench,
+                                                              const ConnectionFlags& connection, const Console& console,
+                                                              BenchReport* report) {
   std::vector<client::Client> clients;
   for (int i = 0; i < bench.load.connections; ++i) {
     absl::StatusOr<client::Client> client = Connect(connection);
     if (!client.ok()) return client.status();
     clients.push_back(*std::move(client));
   }
-  const load::AttendLoad attend(bench.shape, bench.options, std::move(clients), bench.load.plan.seed);
-  {
-    const Progress progress(console, "first call", connection.deadline);
-    const absl::StatusOr<client::AttendResult> first = attend.Attend(0);
-    if (!first.ok()) return first.status();
-    report->server = first->report;
-    report->request_bytes = first->request_bytes;
-    report->response_bytes = first->response_bytes;
-  }
+  auto attend =
+      std::make_unique<load::AttendLoad>(bench.shape, bench.options, std::move(clients), bench.load.plan.seed);
+  const Progress progress(console, "first call", connection.deadline);
+  const absl::StatusOr<client::AttendResult> first = attend->Attend(0);
+  if (!first.ok()) return first.status();
+  report->server = first->report;
+  report->request_bytes = first->request_bytes;
+  report->response_bytes = first->response_bytes;
   report->plan = bench.load.plan;
   report->connections = bench.load.connections;
   report->endpoint = connection.endpoint;
   report->shape = bench.shape;
-  if (!bench.echo && bench.echo_endpoint.empty()) {
-    RunTurns(attend, nullptr, console, report);
-    return absl::OkStatus();
-  }
-  Echo echo;
-  if (absl::Status status = StartEcho(bench, connection, *report, &echo); !status.ok()) return status;
-  report->echo_endpoint = echo.endpoint;
-  RunTurns(attend, echo.load.get(), console, report);
-  return absl::OkStatus();
+  return attend;
 }
 
 }  // namespace
@@ -155,9 +150,15 @@ ExitCode RunBench(absl::Span<const std::string> arguments, const Console& consol
     return FailUsage(status.message(), "bench", console);
   }
   BenchReport report;
-  if (absl::Status status = Bench(bench, connection, console, &report); !status.ok()) {
-    return Fail(status, "bench", connection, console);
+  const auto attend = StartAttend(bench, connection, console, &report);
+  if (!attend.ok()) return Fail(attend.status(), "bench", connection, console);
+  Echo echo;
+  if (absl::Status status = StartEcho(bench, connection, report, &echo); !status.ok()) {
+    const char* hint = bench.echo ? "" : "is favor echo-server running there? (--echo-endpoint)";
+    return FailWithHint(status, "bench", hint, connection, console);
   }
+  report.echo_endpoint = echo.endpoint;
+  RunTurns(**attend, echo.load.get(), console, &report);
   std::vector<std::pair<std::string, const load::LoadResult*>> loads = {{"attend", &report.attend}};
   if (report.echo) loads.emplace_back("echo", &*report.echo);
   return EndBench(report, loads, "bench", connection, console);

@@ -34,13 +34,18 @@ Json ErrorToJson(const absl::Status& status) {
 
 ExitCode Fail(const absl::Status& status, absl::string_view command, const ConnectionFlags& connection,
               const Console& console) {
+  return FailWithHint(status, command, Hint(status, connection), connection, console);
+}
+
+ExitCode FailWithHint(const absl::Status& status, absl::string_view command, absl::string_view hint,
+                      const ConnectionFlags& connection, const Console& console) {
   if (connection.json) console.out << ToText(ErrorToJson(status)) << "\n";
   console.error << "favor " << command << ": " << status.code() << ": " << status.message() << "\n";
   for (const client::FieldViolation& violation : client::FieldViolationsOf(status)) {
     if (absl::StrContains(status.message(), violation.description)) continue;
     console.error << "  " << violation.field << ": " << violation.description << "\n";
   }
-  if (const std::string hint = Hint(status, connection); !hint.empty()) console.error << "  " << hint << "\n";
+  if (!hint.empty()) console.error << "  " << hint << "\n";
   return kExitFailure;
 }
 

@@ -15,6 +15,9 @@ Json ErrorToJson(const absl::Status& status);
 // Says what went wrong, and what might help, on `error`; with --json also as JSON on `out`. Returns kExitFailure.
 ExitCode Fail(const absl::Status& status, absl::string_view command, const ConnectionFlags& connection,
               const Console& console);
+// Likewise of something else than the server of the connection flags: `hint` is what might help, empty for nothing.
+ExitCode FailWithHint(const absl::Status& status, absl::string_view command, absl::string_view hint,
+                      const ConnectionFlags& connection, const Console& console);
 
 // Says what is wrong with the command line. Returns kExitUsage.
 ExitCode FailUsage(absl::string_view message, absl::string_view command, const Console& console);

@@ -142,6 +142,15 @@ TEST(Bench, AFirstCallThatFailsIsTheWholeStory) {
   EXPECT_EQ(server.num_attend_calls(), 1);
 }
 
+TEST(Bench, AnAbsentEchoIsNotTakenForAnAbsentServer) {
+  FakeServer server;
+  const FavorRun run = RunFavor(Bench(server.endpoint(), {"--echo-endpoint", "unix:/no/such/echo"}));
+  EXPECT_EQ(run.exit_code, kExitFailure);
+  EXPECT_THAT(run.error, AllOf(HasSubstr("UNAVAILABLE: echo at unix:/no/such/echo: "),
+                               HasSubstr("is favor echo-server running there? (--echo-endpoint)"),
+                               Not(HasSubstr("is favord running"))));
+}
+
 TEST(Bench, RefusesFlagsThatMakeNoSense) {
   const auto error = [](const std::vector<std::string>& flags) {
     const FavorRun run = RunFavor(Bench("127.0.0.1:1", flags));
