@@ -1,9 +1,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "server/config/quantity.h"
 #include "server/config/settings.h"
 #include "tests/docs/page.h"
 
@@ -11,6 +14,19 @@ namespace favor {
 namespace {
 
 std::string Code(const std::string& text) { return text.empty() ? "" : absl::StrCat("`", text, "`"); }
+
+// "1KiB to 2GiB − 1" of a range; numbers without a unit are not asked for.
+TEST(SettingsPage, SizesInRangesCanBeTyped) {
+  int num_sizes = 0;
+  for (const std::vector<std::string>& row : testing::TableRows("settings.md")) {
+    for (const absl::string_view word : absl::StrSplit(row[3], ' ')) {
+      if (!absl::EndsWith(word, "iB")) continue;
+      ++num_sizes;
+      EXPECT_TRUE(ParseBytes(word).ok()) << row[0] << ": " << word;
+    }
+  }
+  EXPECT_GT(num_sizes, 0);
+}
 
 TEST(SettingsPage, ListsEverySettingInOrderWithItsEnvironmentNameAndDefault) {
   std::vector<std::vector<std::string>> documented, actual;
