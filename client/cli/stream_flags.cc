@@ -24,7 +24,10 @@ void StreamFlags::AddTo(FlagSet* flags) {
   flags->Add("answer-timeout", "TIME",
              "A server that owes an answer for so long is left for the next; more than a chunk takes. Default 1m.",
              &answer_timeout);
-  flags->Add("checkpoint", "FILE", "Write it to FILE each time, for --resume.", &checkpoint_file);
+  flags->Add(
+      "checkpoint", "FILE",
+      "Write it to FILE each time, for --resume. A kill -9 meanwhile may leave a FILE.PID.tmp, which nothing reads.",
+      &checkpoint_file);
   flags->Add("resume",
              "Go on from --checkpoint, if it is there, with the rest of the same input. To --output - go the rows from "
              "there on.",
