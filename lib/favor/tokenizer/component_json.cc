@@ -9,14 +9,18 @@
 #include "favor/tokenizer/bert_normalizer.h"
 #include "favor/tokenizer/bert_pre_tokenizer.h"
 #include "favor/tokenizer/byte_level.h"
+#include "favor/tokenizer/class_pre_tokenizer.h"
 #include "favor/tokenizer/metaspace.h"
 #include "favor/tokenizer/normalizer_sequence.h"
+#include "favor/tokenizer/pre_tokenizer_sequence.h"
 #include "favor/tokenizer/precompiled_normalizer.h"
 #include "favor/tokenizer/unicode_normalizer.h"
 #include "favor/tokenizer/utf8.h"
 
 namespace favor {
 namespace {
+
+constexpr size_t kMaxSteps = 16;  // of a sequence
 
 std::unique_ptr<Normalizer> ReadBertNormalizer(const JsonFields& fields) {
   BertNormalizerOptions options;
@@ -106,15 +110,48 @@ std::unique_ptr<PreTokenizer> ReadByteLevel(const JsonFields& fields) {
                                                       .split = fields.Bool("use_regex", true)});
 }
 
-// WhitespaceSplit and then Metaspace is the one sequence that is known.
+std::unique_ptr<PreTokenizer> ReadPunctuation(const JsonFields& fields) {
+  const std::string behavior = fields.String("behavior", "Isolated");
+  if (behavior == "Contiguous") return std::make_unique<ClassPreTokenizer>(WordClasses::kPunctuationRuns);
+  if (behavior != "Isolated") NotImplemented(fields, "behavior", "Isolated, Contiguous");
+  return std::make_unique<ClassPreTokenizer>(WordClasses::kPunctuation);
+}
+
+std::unique_ptr<PreTokenizer> ReadPreTokenizerStep(const JsonFields& fields) {
+  const std::string type = fields.RequiredString("type");
+  if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
+  if (type == "WhitespaceSplit") return std::make_unique<BertPreTokenizer>(/*isolate_punctuation=*/false);
+  if (type == "Whitespace") return std::make_unique<ClassPreTokenizer>(WordClasses::kWhitespace);
+  if (type == "Digits") {
+    return std::make_unique<ClassPreTokenizer>(fields.Bool("individual_digits", false) ? WordClasses::kIndividualDigits
+                                                                                       : WordClasses::kDigits);
+  }
+  if (type == "Punctuation") return ReadPunctuation(fields);
+  if (type == "Split") return ReadSplit(fields);
+  if (type == "Metaspace") return ReadMetaspace(fields, /*split_white_space=*/false);
+  if (type == "ByteLevel") return ReadByteLevel(fields);
+  NotImplemented(fields, "type",
+                 "BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split by characters, Metaspace, "
+                 "ByteLevel, Sequence of these");
+  return nullptr;
+}
+
 std::unique_ptr<PreTokenizer> ReadPreTokenizerSequence(const JsonFields& fields) {
   const std::vector<JsonFields> steps = fields.Objects("pretokenizers");
+  // XLM-RoBERTa's, in one step.
   if (steps.size() == 2 && steps[0].String("type", "") == "WhitespaceSplit" &&
       steps[1].String("type", "") == "Metaspace") {
     return ReadMetaspace(steps[1], /*split_white_space=*/true);
   }
-  fields.Fail("pretokenizers", "is a sequence that is not implemented; known: WhitespaceSplit with Metaspace");
-  return nullptr;
+  if (steps.empty() || steps.size() > kMaxSteps) {
+    fields.Fail("pretokenizers", absl::StrCat("has ", steps.size(), " steps, must have from 1 to ", kMaxSteps));
+  }
+  std::vector<std::unique_ptr<PreTokenizer>> read;
+  for (const JsonFields& step : steps) {
+    if (!fields.ok()) return nullptr;
+    read.push_back(ReadPreTokenizerStep(step));
+  }
+  return std::make_unique<PreTokenizerSequence>(std::move(read));
 }
 
 }  // namespace
@@ -128,7 +165,6 @@ std::unique_ptr<Normalizer> ReadNormalizer(const JsonFields& root) {
   const JsonFields fields = root.Object("normalizer");
   if (fields.String("type", "") != "Sequence") return ReadNormalizerStep(fields);
   std::vector<std::unique_ptr<Normalizer>> steps;
-  constexpr size_t kMaxSteps = 16;
   for (const JsonFields& step : fields.Objects("normalizers")) {
     if (!root.ok()) return nullptr;
     if (steps.size() == kMaxSteps) fields.Fail("normalizers", absl::StrCat("has more than ", kMaxSteps, " steps"));
@@ -140,17 +176,8 @@ std::unique_ptr<Normalizer> ReadNormalizer(const JsonFields& root) {
 std::unique_ptr<PreTokenizer> ReadPreTokenizer(const JsonFields& root) {
   if (!root.Has("pre_tokenizer")) return nullptr;
   const JsonFields fields = root.Object("pre_tokenizer");
-  const std::string type = fields.RequiredString("type");
-  if (type == "BertPreTokenizer") return std::make_unique<BertPreTokenizer>();
-  if (type == "WhitespaceSplit") return std::make_unique<BertPreTokenizer>(/*isolate_punctuation=*/false);
-  if (type == "Split") return ReadSplit(fields);
-  if (type == "Metaspace") return ReadMetaspace(fields, /*split_white_space=*/false);
-  if (type == "ByteLevel") return ReadByteLevel(fields);
-  if (type == "Sequence") return ReadPreTokenizerSequence(fields);
-  NotImplemented(fields, "type",
-                 "BertPreTokenizer, WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace, "
-                 "ByteLevel");
-  return nullptr;
+  if (fields.String("type", "") == "Sequence") return ReadPreTokenizerSequence(fields);
+  return ReadPreTokenizerStep(fields);
 }
 
 }  // namespace favor

@@ -35,6 +35,13 @@ struct NormalizedText {
 
   // The original bytes of [begin, end), which is not empty.
   TextRange Source(size_t begin, size_t end) const { return {sources[begin].begin, sources[end - 1].end}; }
+
+  // The bytes of `range`, which is not empty.
+  NormalizedText Slice(TextRange range) const {
+    return {text.substr(range.begin, range.end - range.begin),
+            {sources.begin() + range.begin, sources.begin() + range.end},
+            sources[range.begin].begin};
+  }
 };
 
 }  // namespace favor

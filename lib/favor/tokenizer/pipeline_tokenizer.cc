@@ -54,12 +54,6 @@ int64_t CountTrailingSpaces(absl::string_view text) {
   return count;
 }
 
-NormalizedText Slice(const NormalizedText& text, TextRange range) {
-  return {text.text.substr(range.begin, range.end - range.begin),
-          {text.sources.begin() + range.begin, text.sources.begin() + range.end},
-          text.Source(range.begin, range.end).begin};
-}
-
 }  // namespace
 
 PipelineTokenizer::PipelineTokenizer(Pipeline pipeline)
@@ -160,7 +154,7 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
   normalized_tokens_.Split(normalized.text, &scratch->parts);
   for (const AddedTokens::Part& part : scratch->parts) {
     if (part.id == AddedTokens::kText) {
-      NormalizedText slice = Slice(normalized, part.range);
+      NormalizedText slice = normalized.Slice(part.range);
       EncodeNormalized(&slice, scratch, tokens);
     } else {
       const absl::string_view spelling =

@@ -41,4 +41,6 @@ bool IsLetter(char32_t c) { return HasCategory(c, U_GC_L_MASK) || IsIn(kLaterLet
 
 bool IsNumber(char32_t c) { return HasCategory(c, U_GC_N_MASK) || IsIn(kLaterNumbers, c); }
 
+bool IsNumeric(char32_t c) { return IsNumber(c) || (c >= 0x11DE0 && c <= 0x11DE9) || (c >= 0x16FF4 && c <= 0x16FF6); }
+
 }  // namespace favor

@@ -15,6 +15,9 @@ bool IsLetter(char32_t c);
 // \p{N}
 bool IsNumber(char32_t c);
 
+// The same to the pre-tokenizer Digits, which goes by Unicode 17.
+bool IsNumeric(char32_t c);
+
 }  // namespace favor
 
 #endif  // FAVOR_TOKENIZER_REGEX_CHARACTERS_H_

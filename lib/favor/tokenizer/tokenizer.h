@@ -70,13 +70,13 @@ class Tokenizer {
 // counts:
 //
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
-//   tokenizer.json         Hugging Face `tokenizers`: BertNormalizer, Lowercase, NFC to NFKD, StripAccents,
-//   Precompiled,
-//                          Strip, Replace of texts and spaces; BertPreTokenizer, WhitespaceSplit, Split by characters,
-//                          Metaspace, ByteLevel; WordPiece, WordLevel, Unigram, BPE; TemplateProcessing,
-//                          BertProcessing, RobertaProcessing, ByteLevel; added tokens. What cuts, pads and decodes
-//                          (truncation, padding, decoder) is not looked at. The files beside it must not contradict it
-//                          (tokenizer_agreement.h).
+//   tokenizer.json         Hugging Face `tokenizers`: the normalizers BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD,
+//                          StripAccents, Precompiled, Strip, Replace of texts and spaces; the pre-tokenizers
+//                          BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split by characters,
+//                          Metaspace, ByteLevel; the models WordPiece, WordLevel, Unigram, BPE; TemplateProcessing,
+//                          BertProcessing, RobertaProcessing, ByteLevel behind them; sequences; added tokens. What
+//                          cuts, pads and decodes (truncation, padding, decoder) is not looked at. The files beside it
+//                          must not contradict it (tokenizer_agreement.h).
 //   vocab.txt              the older layout of BERT models, with tokenizer_config.json and its like (vocab_txt.h)
 //
 // favor_tokenizer.json is {"format_version": 1, "type": "bytes"}: ids are bytes, the vocabulary has 256, texts need not

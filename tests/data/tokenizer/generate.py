@@ -6,7 +6,7 @@
 
 bert_code_points.txt: what the reference's BertNormalizer and BertPreTokenizer do with every character by itself.
 regex_code_points.txt: the letters, numbers and spaces of its regular expressions.
-bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl, normal_form_cases.jsonl: one configuration or case a line.
+bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl, normal_form_cases.jsonl, pre_tokenizer_cases.jsonl: one configuration or case a line.
     {"config": NAME, "tokenizer": {...}}   a tokenizer.json, with the vocabulary left out
     {"case": NAME, "text": TEXT, "tokens": [id, begin, end, id, begin, end, ...]}   bytes of the text in UTF-8
 """
@@ -268,6 +268,29 @@ def normal_form_configurations():
     }
 
 
+def pre_tokenizer_configurations():
+    """Pre-tokenizers by classes of characters and sequences of them; every word is a token, its bytes tell."""
+    pre = pre_tokenizers
+    alphabet = pre.ByteLevel.alphabet()
+
+    def make(*steps):
+        # Unknown words are one token, so that nothing but the words is seen.
+        tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = steps[0] if len(steps) == 1 else pre.Sequence(list(steps))
+        return tokenizer
+
+    bytes_of_words = Tokenizer(models.BPE({c: i for i, c in enumerate(sorted(alphabet))}, []))
+    bytes_of_words.pre_tokenizer = pre.Sequence([pre.Whitespace(), pre.Digits(individual_digits=True),
+                                                 pre.ByteLevel(add_prefix_space=True)])
+    return {
+        "whitespace": make(pre.Whitespace()), "digits": make(pre.Digits()),
+        "individual_digits": make(pre.Digits(individual_digits=True)), "punctuation": make(pre.Punctuation()),
+        "punctuation_runs": make(pre.Punctuation(behavior="contiguous")),
+        "sequence": make(pre.WhitespaceSplit(), pre.Punctuation(), pre.Digits()),
+        "metaspace": make(pre.Digits(), pre.Metaspace(prepend_scheme="first")), "bytes_of_words": bytes_of_words,
+    }
+
+
 SCRIPTS = [
     "Hello, world! The unaffable naïve café's coöperation re-embedded 3.14159 tokens; isn't it?",
     "Dziękuję za żółtą łódkę. Příliš žluťoučký kůň úpěl ďábelské ódy. Größe, Straße, GROẞE.",
@@ -341,7 +364,7 @@ def write_cases(path, configs, num_random, seed, pieces=()):
                 described["model"]["vocab"] = {}
             file.write(json.dumps({"config": name, "tokenizer": described}, separators=(",", ":")) + "\n")
         for name, tokenizer in configs.items():
-            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta", "nfc", "nfkc", "modernbert") else []
+            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta", "nfc", "nfkc", "modernbert", "whitespace", "digits", "punctuation") else []
             texts = texts + [random_text(rng, pieces) for _ in range(num_random)] + [""]
             file.writelines(case_line(name, tokenizer, text) + "\n" for text in texts)
 
@@ -351,11 +374,11 @@ def main():
     parser.add_argument("--cases", type=int, default=25, help="random texts per configuration")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", help="write only cases, to this file")
-    parser.add_argument("--model", choices=["bert", "unigram", "bpe", "normal_form"], default="bert", help="whose cases, to --output")
+    parser.add_argument("--model", choices=["bert", "unigram", "bpe", "normal_form", "pre_tokenizer"], default="bert", help="whose cases, to --output")
     args = parser.parse_args()
     if args.output:
         configs = {"bert": configurations, "unigram": unigram_configurations, "bpe": bpe_configurations,
-                   "normal_form": normal_form_configurations}[args.model]()
+                   "normal_form": normal_form_configurations, "pre_tokenizer": pre_tokenizer_configurations}[args.model]()
         return write_cases(args.output, configs, args.cases, args.seed, BPE_PIECES if args.model == "bpe" else ())
     write_code_points(HERE / "bert_code_points.txt")
     write_regex_code_points(HERE / "regex_code_points.txt")
@@ -363,6 +386,7 @@ def main():
     write_cases(HERE / "unigram_cases.jsonl", unigram_configurations(), args.cases, args.seed)
     write_cases(HERE / "bpe_cases.jsonl", bpe_configurations(), args.cases, args.seed, BPE_PIECES)
     write_cases(HERE / "normal_form_cases.jsonl", normal_form_configurations(), args.cases, args.seed)
+    write_cases(HERE / "pre_tokenizer_cases.jsonl", pre_tokenizer_configurations(), args.cases, args.seed)
 
 
 if __name__ == "__main__":

@@ -44,6 +44,8 @@ TEST(BytePairTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual(
 
 TEST(UnicodeNormalizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("normal_form_cases.jsonl", 8, 220); }
 
+TEST(ClassPreTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("pre_tokenizer_cases.jsonl", 8, 240); }
+
 // Two thousand texts of another recording, ids only, without added tokens.
 TEST(BertTokenizer, EqualsTheReferenceInIdsOfWordPieces) {
   const std::string vocabulary = ReadText(kFolder + "bert_uncased_vocab.txt");

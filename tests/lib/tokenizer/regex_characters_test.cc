@@ -4,6 +4,7 @@
 #include <sstream>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "favor/tokenizer/bert_characters.h"
 #include "gtest/gtest.h"
 
@@ -28,6 +29,15 @@ TEST(RegexCharacters, EveryCharacterIsWhatTheReferenceTakesItFor) {
     }
   }
   EXPECT_EQ(num_characters, 0x110000 - 0x800);
+}
+
+// What the reference's Digits takes for numbers beyond them, of all characters.
+TEST(RegexCharacters, NumericAreNumbersOfALaterUnicode) {
+  std::string later;
+  for (char32_t c = 0; c < 0x110000; ++c) {
+    if (IsNumeric(c) && !IsNumber(c)) absl::StrAppend(&later, absl::Hex(static_cast<uint32_t>(c)), " ");
+  }
+  EXPECT_EQ(later, "11de0 11de1 11de2 11de3 11de4 11de5 11de6 11de7 11de8 11de9 16ff4 16ff5 16ff6 ");
 }
 
 }  // namespace

@@ -46,9 +46,15 @@ TEST(LoadTokenizer, TokenizerJsonGoesBeforeVocabTxt) {
 }
 
 TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
-  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Digits"})")),
-            "tokenizer.json: pre_tokenizer.type is \"Digits\", which is not implemented; known: BertPreTokenizer, "
-            "WhitespaceSplit, Split by characters, Metaspace, WhitespaceSplit with Metaspace, ByteLevel");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"UnicodeScripts"})")),
+            "tokenizer.json: pre_tokenizer.type is \"UnicodeScripts\", which is not implemented; known: "
+            "BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split by characters, Metaspace, "
+            "ByteLevel, Sequence of these");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[]})")),
+            "tokenizer.json: pre_tokenizer.pretokenizers has 0 steps, must have from 1 to 16");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Punctuation","behavior":"Removed"})")),
+            "tokenizer.json: pre_tokenizer.behavior is \"Removed\", which is not implemented; known: Isolated, "
+            "Contiguous");
   EXPECT_EQ(ErrorOf(With(R"("normalizer":{"type":"Nmt"})")),
             "tokenizer.json: normalizer.type is \"Nmt\", which is not implemented; known: BertNormalizer, "
             "Lowercase, NFC, NFD, NFKC, NFKD, Precompiled, Replace, Strip, StripAccents, Sequence of these");

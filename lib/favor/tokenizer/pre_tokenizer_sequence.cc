@@ -1,0 +1,35 @@
+#include "favor/tokenizer/pre_tokenizer_sequence.h"
+
+#include <cstdint>
+
+namespace favor {
+namespace {
+
+// Splits each of the words of `text`, which the step may rewrite.
+void SplitWords(const PreTokenizer& step, NormalizedText* text, std::vector<TextRange>* words) {
+  NormalizedText out;
+  out.begin = text->begin;
+  std::vector<TextRange> parts, all;
+  for (const TextRange& word : *words) {
+    NormalizedText slice = text->Slice(word);
+    parts.clear();
+    step.Split(&slice, &parts);
+    const auto shift = static_cast<uint32_t>(out.text.size());
+    for (const TextRange& part : parts) all.push_back({part.begin + shift, part.end + shift});
+    out.text += slice.text;
+    out.sources.insert(out.sources.end(), slice.sources.begin(), slice.sources.end());
+  }
+  *text = std::move(out);
+  *words = std::move(all);
+}
+
+}  // namespace
+
+void PreTokenizerSequence::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+  std::vector<TextRange> split;
+  steps_.front()->Split(text, &split);
+  for (size_t i = 1; i < steps_.size(); ++i) SplitWords(*steps_[i], text, &split);
+  words->insert(words->end(), split.begin(), split.end());
+}
+
+}  // namespace favor
