@@ -51,7 +51,7 @@ compute_seconds and beside_compute_seconds.
 Counted are calls that were due after the warm-up. Throughput is what was answered in the counted time,
 whenever it was due: of a call that is under way when that time begins or ends, the part inside.
 
-Exit code: 0 all calls succeeded, 1 a call failed, none was sent or no server was reached, 2 the command line
+Exit code: 0 all calls succeeded, 1 a call failed, none succeeded or no server was reached, 2 the command line
 makes no sense.
 )";
 
