@@ -15,7 +15,7 @@ namespace {
 constexpr int kNumPieces = 40'000;
 
 // Some short, some longer than what a std::string holds in itself.
-std::string PieceOf(int i) { return absl::StrFormat(i % 4 == 0 ? "a piece of text %d" : "%x", i); }
+std::string PieceOf(int i) { return i % 4 == 0 ? absl::StrCat("a piece of text ", i) : absl::StrFormat("%x", i); }
 
 std::string VocabularyOfMany() {
   std::string vocabulary = R"({"u":0)";
