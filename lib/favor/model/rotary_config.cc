@@ -34,7 +34,7 @@ void CheckName(const JsonFields& fields, const char* key, const std::string& val
 // angles are stretched becomes what it takes; null: they cannot be.
 Angles ReadParameters(const JsonFields& parameters, double theta, int64_t* max_tokens) {
   Angles angles;
-  const std::string type = parameters.String("rope_type", "default");
+  const std::string type = parameters.String("rope_type", parameters.String("type", "default"));  // the older key
   if (type == "linear") {
     angles.shrink = parameters.RequiredNumber("factor", 1, kMostFactor);
   } else if (type == "dynamic" && max_tokens != nullptr) {
@@ -42,7 +42,7 @@ Angles ReadParameters(const JsonFields& parameters, double theta, int64_t* max_t
     angles.trained_length = *max_tokens;
     *max_tokens = std::min<int64_t>(kMostRows, static_cast<int64_t>(angles.stretch * static_cast<double>(*max_tokens)));
   } else if (type != "default") {
-    parameters.FailValue("rope_type",
+    parameters.FailValue(parameters.Has("rope_type") ? "rope_type" : "type",
                          max_tokens == nullptr ? "must be default or linear" : "must be default, linear or dynamic");
   }
   if (parameters.Number("partial_rotary_factor", 1, 0, 1) != 1) {

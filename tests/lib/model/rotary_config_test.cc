@@ -55,6 +55,13 @@ TEST(RotaryConfig, ModernbertsAnglesAsEitherVersionWritesThem) {
               ElementsAre(50, 20));
 }
 
+TEST(RotaryConfig, TheTypeOfAnglesMayGoByItsOlderKey) {
+  EXPECT_EQ(Parse("gte", kSizes, R"("rope_parameters":{"type":"linear","factor":2.5})")->angles.shrink, 2.5);
+  EXPECT_EQ(
+      Parse("gte", kSizes, R"("rope_parameters":{"rope_type":"default","type":"linear","factor":2.5})")->angles.shrink,
+      1);
+}
+
 TEST(RotaryConfig, StretchedAnglesTakeLongerTexts) {
   const auto config = Parse("gte", kSizes, R"("rope_parameters":{"rope_type":"dynamic","factor":2.5})");
   EXPECT_EQ(config->angles.trained_length, 64);
@@ -79,6 +86,8 @@ TEST(RotaryConfig, WhatIsNotSupportedIsRefusedByName) {
       {"modernbert", kSizes, R"("hidden_activation":"tanh")", "hidden_activation is \"tanh\", must be gelu"},
       {"nomic_bert", kSizes, R"("rope_parameters":{"rope_type":"yarn"})",
        "rope_parameters.rope_type is \"yarn\", must be default, linear or dynamic"},
+      {"gte", kSizes, R"("rope_parameters":{"type":"yarn","factor":4})",
+       "rope_parameters.type is \"yarn\", must be default, linear or dynamic"},
       {"nomic_bert", kSizes, R"("rope_parameters":{"partial_rotary_factor":0.5})", "partial_rotary_factor is 0.5"},
       {"nomic_bert", kSizes, R"("rope_parameters":{"rope_type":"linear"})", "rope_parameters.factor is missing"},
       {"nomic_bert", kSizes, R"("head_dim":7)", "makes heads of 7 dimensions, which must be even"},
