@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "favor/tokenizer/byte_pair.h"
 #include "favor/tokenizer/component_json.h"
@@ -108,6 +109,15 @@ void ReadMerges(const JsonFields& model, BytePair* byte_pair) {
   }
 }
 
+// Tokens of bytes. Where some are missing, the reference holds unknown characters back behind those that are not.
+int64_t CountBytes(const Vocabulary& vocabulary) {
+  int64_t count = 0;
+  for (int byte = 0; byte < 256; ++byte) {
+    if (vocabulary.Find(absl::StrFormat("<0x%02X>", byte)) != Vocabulary::kNone) ++count;
+  }
+  return count;
+}
+
 void ReadBytePair(const JsonFields& fields, Pipeline* pipeline) {
   BytePairOptions options;
   options.unknown_id = ReadUnknownId(fields, *pipeline->vocabulary);
@@ -118,6 +128,11 @@ void ReadBytePair(const JsonFields& fields, Pipeline* pipeline) {
   options.end_suffix = fields.String("end_of_word_suffix", "");
   if (options.byte_fallback && !(options.continuing_prefix.empty() && options.end_suffix.empty())) {
     NotImplemented(fields, "byte_fallback", "true without continuing_subword_prefix and end_of_word_suffix");
+  }
+  const int64_t num_bytes = CountBytes(*pipeline->vocabulary);
+  if (options.byte_fallback && options.unknown_id != Vocabulary::kNone && num_bytes > 0 && num_bytes < 256) {
+    fields.FailValue("byte_fallback",
+                     absl::StrCat("of the tokens <0x00> to <0xFF> there are ", num_bytes, ", must be all or none"));
   }
   if (fields.Number("dropout", 0) != 0) NotImplemented(fields, "dropout", "null, 0");
   if (!fields.ok()) return;

@@ -24,7 +24,7 @@ constexpr char kFile[] = "tokenizer.json";
 void ReadAddedTokens(const JsonFields& root, Pipeline* pipeline) {
   absl::flat_hash_set<std::string> contents;
   absl::flat_hash_set<int32_t> ids;
-  const int64_t num_pieces = pipeline->vocabulary->num_pieces();
+  const int64_t num_entries = pipeline->vocabulary->num_entries();
   int64_t last_id = -1;
   for (const JsonFields& fields : root.Objects("added_tokens")) {
     AddedToken token;
@@ -49,7 +49,7 @@ void ReadAddedTokens(const JsonFields& root, Pipeline* pipeline) {
     if (!ids.insert(token.id).second) return fields.FailValue("id", "which is there twice");
     if (!contents.insert(token.content).second) return fields.FailValue("content", "which is there twice");
     // The reference does not look at the id, but counts on.
-    const int64_t next_id = last_id >= num_pieces ? last_id + 1 : num_pieces;
+    const int64_t next_id = last_id >= num_entries ? last_id + 1 : num_entries;
     if (known_id == Vocabulary::kNone && token.id != next_id) {
       return fields.FailValue("id", absl::StrCat("the token's is ", next_id, ": the next one behind those before it"));
     }

@@ -1,6 +1,7 @@
 #ifndef FAVOR_TOKENIZER_VOCABULARY_H_
 #define FAVOR_TOKENIZER_VOCABULARY_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -40,6 +41,8 @@ class Vocabulary {
   // One more than the largest id.
   int64_t size() const { return static_cast<int64_t>(size_); }
   int64_t num_pieces() const { return static_cast<int64_t>(ids_.size()); }
+  // Tokens as they were added, equal ones counted one by one.
+  int64_t num_entries() const { return static_cast<int64_t>(std::max(ids_.size(), pieces_.size())); }
   const absl::flat_hash_map<std::string, int32_t>& ids() const { return ids_; }
 
   int64_t num_bytes() const;

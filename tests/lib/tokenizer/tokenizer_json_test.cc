@@ -106,6 +106,14 @@ TEST(BytePairJson, BytesOfAffixesAreRefused) {
   }
 }
 
+TEST(BytePairJson, SomeBytesOfAllAreRefused) {
+  EXPECT_EQ(
+      ErrorOf(
+          R"({"model":{"type":"BPE","byte_fallback":true,"unk_token":"u","vocab":{"u":0,"<0xC3>":1},"merges":[]}})"),
+      "tokenizer.json: model.byte_fallback is true, of the tokens <0x00> to <0xFF> there are 1, must be all or "
+      "none");
+}
+
 TEST(BytePairJson, ErrorsNameTheMerge) {
   EXPECT_EQ(ErrorOf(BytePairOf(R"("merges":["a b","a c"])")),
             "tokenizer.json: model.merges[1] names \"c\", which is not in model.vocab");
@@ -289,6 +297,13 @@ TEST(UnigramJson, TheUnknownTokensOwnTextIsNoBytes) {
 }
 
 // As files of 2020 are.
+// Pieces that are there twice count twice, as in the reference.
+TEST(UnigramJson, AddedTokensFollowAllPieces) {
+  const auto tokenizer = Load(R"({"added_tokens":[{"id":4,"content":"<new>"}],"model":{"type":"Unigram","unk_id":0,)"
+                              R"("vocab":[["u",0],["a",-1],["b",-2],["a",-3]]}})");
+  EXPECT_EQ(Show(*tokenizer->Encode("b<new>")), "2[0,1) 4[1,6)");
+}
+
 TEST(UnigramJson, AListOfPiecesIsUnigramsWithoutAType) {
   const std::string typed = Unigram(SmallMap(), kPieces);
   const auto tokenizer = Load(absl::StrReplaceAll(typed, {{R"("type":"Unigram",)", ""}}));
