@@ -45,6 +45,10 @@ void NormalizerSequence::Normalize(absl::string_view text, uint32_t offset, Norm
   normalized->sources.insert(normalized->sources.end(), current.sources.begin(), current.sources.end());
 }
 
+bool NormalizerSequence::IsLocal() const {
+  return std::all_of(steps_.begin(), steps_.end(), [](const auto& step) { return step->IsLocal(); });
+}
+
 void ReplaceSpaces::Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const {
   for (size_t i = 0; i < text.size();) {
     size_t end = text.find_first_not_of(' ', i);
@@ -72,6 +76,13 @@ void ReplaceText::Normalize(absl::string_view text, uint32_t offset, NormalizedT
     const size_t last = found + LastCharacter(text.substr(found, pattern_.size()));
     normalized->FillSources({static_cast<uint32_t>(offset + last), static_cast<uint32_t>(offset + i)});
   }
+}
+
+bool ReplaceText::IsLocal() const {
+  for (size_t i = 0; i < pattern_.size();) {
+    if (IsWhitespace(NextCharacter(pattern_, &i))) return false;
+  }
+  return pattern_.size() <= 16;
 }
 
 void StripSpaces::Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const {

@@ -17,6 +17,7 @@ class NormalizerSequence : public Normalizer {
   explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
 
   void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+  bool IsLocal() const override;
 
  private:
   std::vector<std::unique_ptr<Normalizer>> steps_;
@@ -42,6 +43,8 @@ class ReplaceText : public Normalizer {
   ReplaceText(std::string pattern, std::string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const override;
+  // A pattern with white space in it may stand across a cut, and where it does depends on all matches before.
+  bool IsLocal() const override;
 
  private:
   std::string pattern_;

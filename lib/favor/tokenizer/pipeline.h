@@ -17,6 +17,10 @@ class Normalizer {
 
   // Appends the normalised `text`, which is UTF-8 and starts at byte `offset` of the original, to `normalized`.
   virtual void Normalize(absl::string_view text, uint32_t offset, NormalizedText* normalized) const = 0;
+
+  // Whether what it makes of a space and of what stands around it depends on no more than a grapheme or some 16 bytes
+  // on either side, so that trying a cut on its surroundings tells.
+  virtual bool IsLocal() const { return true; }
 };
 
 class PreTokenizer {

@@ -32,6 +32,7 @@ bool Equal(const NormalizedText& whole, const NormalizedText& first, const Norma
 TextCuts::TextCuts(const Normalizer* normalizer, const PreTokenizer* pre_tokenizer,
                    const std::vector<AddedToken>& normalized_tokens)
     : normalizer_(normalizer), may_cut_(pre_tokenizer != nullptr && pre_tokenizer->CutsBeforeSpaces()) {
+  if (normalizer != nullptr && !normalizer->IsLocal()) may_cut_ = false;
   for (const AddedToken& token : normalized_tokens) {
     if (token.rstrip || token.content.find(' ') != std::string::npos) may_cut_ = false;
   }

@@ -13,7 +13,7 @@ namespace favor {
 // Where a text may be cut so that its pieces, normalised, split into words and encoded one by one, have the tokens of
 // the whole: before a space or an end of line that the normalizer makes a space of, behind what is no white space,
 // where trying it on the surroundings shows that the normalizer does not look across. That is enough because no
-// normalizer looks farther than a grapheme, or carries anything on but what HasLag() asks for. Immutable and
+// normalizer that IsLocal() looks farther, or carries anything on but what HasLag() asks for. Immutable and
 // thread-safe.
 class TextCuts {
  public:

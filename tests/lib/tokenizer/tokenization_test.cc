@@ -128,6 +128,24 @@ TEST(Tokenization, InStepsOfAnySizeUnigramPiecesAreTheSame) { ExpectTheSameInSte
 
 TEST(Tokenization, InStepsOfAnySizeBytePairsAreTheSame) { ExpectTheSameInSteps("bpe_cases.jsonl", 100); }
 
+TEST(Tokenization, InStepsOfAnySizeNormalFormsAreTheSame) { ExpectTheSameInSteps("normal_form_cases.jsonl", 60); }
+
+TEST(Tokenization, InStepsOfAnySizeWordsByClassesAreTheSame) { ExpectTheSameInSteps("pre_tokenizer_cases.jsonl", 60); }
+
+// Which of the matches count depends on all before them.
+TEST(Tokenization, InStepsOfAnySizeReplacedTextsAreTheSame) {
+  for (const char* pattern : {"x x", "a notice that is longer than what a cut is tried on, and stands on one line"}) {
+    const auto tokenizer = TokenizerOf(absl::StrCat(
+        R"({"normalizer":{"type":"Replace","pattern":{"String":")", pattern, R"("},"content":"Q"},)",
+        R"("pre_tokenizer":{"type":"WhitespaceSplit"},"model":{"type":"WordLevel","unk_token":"u","vocab":{"u":0}}})"));
+    std::string text;
+    while (text.size() < 20'000) absl::StrAppend(&text, pattern[0] == 'x' ? "x" : pattern, " ");
+    for (const int64_t step_bytes : {100, 1000, 4096}) {
+      EXPECT_EQ(Tokenise(*tokenizer, text, step_bytes).tokens, Tokenise(*tokenizer, text, kAtOnce).tokens);
+    }
+  }
+}
+
 // Else nothing above says anything.
 void ExpectShortSteps(const Tokenizer& tokenizer, const std::string& sentence) {
   std::string text;
