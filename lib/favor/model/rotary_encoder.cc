@@ -82,7 +82,6 @@ class RotaryEncoder : public TransformerEncoder {
   void StoreVectors(Batch& batch, int64_t block, float* scratch) const override;
 
  private:
-  void ReadTypes(const std::string& name, Weights* weights);
   void WriteAngles(Batch& batch, int64_t block) const;
   // What a sublayer reads: the stream or, in `to`, its norm.
   BlockTiles Normed(const Norm& norm, const BlockTiles& stream, const BlockTiles& to) const;
@@ -106,7 +105,9 @@ RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
   std::string prefix;
   const RotaryNames& names = NamesOf(config, weights, &prefix);
   words_ = WordTable::Load(prefix + names.words, config.vocabulary_size, hidden, weights);
-  if (config.num_token_types > 0) ReadTypes(prefix + names.token_types, weights);
+  if (config.num_token_types > 0) {
+    type_ = weights->Read(prefix + names.token_types, {config.num_token_types, hidden});
+  }
   const auto norm = [&](const char* name) {
     return Norm::ReadLayerNorm(prefix + name, hidden, config.epsilon, weights, config.norm_bias);
   };
@@ -120,10 +121,6 @@ RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
   }
   if (config.norms_first()) last_norm_ = norm(names.last_norm);
   num_parameters_ = weights->num_read();
-}
-
-void RotaryEncoder::ReadTypes(const std::string& name, Weights* weights) {
-  type_ = weights->Read(name, {config_.num_token_types, config_.hidden_size});
 }
 
 int64_t RotaryEncoder::memory_bytes() const {
@@ -185,10 +182,9 @@ void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, fl
   const BlockTiles projected = normed.Next(weights.queries_keys_values.padded_rows());
   const BlockTiles input = Normed(weights.attention_norm, batch.stream.Block(block), normed);
   weights.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
-  const bool is_local = !config_.is_local.empty() && config_.is_local[layer];
   const BlockTiles angles = batch.angles.Block(block);
   for (int64_t i = 0; i < projected.num_tiles(); ++i) {
-    const float* cosines = angles.Tile(i) + (is_local ? config_.head_dim * kTile : 0);
+    const float* cosines = angles.Tile(i) + (sizes().IsLocal(layer) ? config_.head_dim * kTile : 0);
     // Queries and the keys behind them.
     TurnPlanes(projected.Tile(i), config_.head_dim, 2 * config_.num_heads, Planes::kOfHalves, cosines,
                cosines + config_.head_dim / 2 * kTile);

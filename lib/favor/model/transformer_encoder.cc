@@ -110,7 +110,7 @@ absl::StatusOr<Job> TransformerEncoder::Plan(const PackedSequences& sequences, c
   for (int64_t layer = 0; layer < sizes_.num_layers; ++layer) {
     stages.push_back(stage(&TransformerEncoder::ProjectInputs, layer));
     per_block.AppendTo(std::exchange(stages, {}), &job);
-    const EncoderAttention of_layer = AttentionOf(!sizes_.is_local.empty() && sizes_.is_local[layer], chosen);
+    const EncoderAttention of_layer = AttentionOf(sizes_.IsLocal(layer), chosen);
     absl::StatusOr<Job> planned =
         PlanAttention(of_layer.spec, OperandsOf(*batch, of_layer), cancellation, /*report=*/nullptr);
     if (!planned.ok()) return planned.status();

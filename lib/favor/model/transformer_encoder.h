@@ -27,6 +27,8 @@ struct TransformerSizes {
   // Layers whose tokens see others at most `window` away, exactly, whatever attention is asked for; empty: none.
   std::vector<bool> is_local;
   int64_t window = 0;
+
+  bool IsLocal(int64_t layer) const { return !is_local.empty() && is_local[layer]; }
 };
 
 // An encoder (Vaswani et al. 2017) without what one architecture does otherwise than another: bidirectional

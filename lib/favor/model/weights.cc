@@ -70,6 +70,7 @@ std::string Weights::PrefixOf(absl::string_view name, absl::Span<const char* con
   for (const auto& [other, entry] : by_name_) {
     if (!absl::EndsWith(other, suffix)) continue;
     Fail(absl::StrCat("there is no tensor ", name, ", which the model needs; the prefix of ", other, " is not known"));
+    break;
   }
   return "";
 }
