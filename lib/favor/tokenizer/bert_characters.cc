@@ -51,14 +51,21 @@ constexpr struct {
     {0x1E5D0, 0x1E5FA}, {0x2EBF0, 0x2EE5D},
 };
 
-ShortText FromUtf16(const UChar* text, int length) {
-  ShortText result;
-  for (int i = 0; i < length && result.size < static_cast<int>(result.characters.size());) {
-    UChar32 c;
-    U16_NEXT(text, i, length, c);
-    result.characters[result.size++] = static_cast<char32_t>(c);
+// Calls visit(part) for the parts of a full decomposition, `instance` being that of a normal form; false where there is
+// none.
+template <typename Visit>
+bool Decompose(char32_t c, const UNormalizer2* (*instance)(UErrorCode*), Visit visit) {
+  UErrorCode error = U_ZERO_ERROR;
+  const UNormalizer2* const form = instance(&error);
+  UChar text[40];
+  const int length = U_FAILURE(error) ? -1 : unorm2_getDecomposition(form, static_cast<UChar32>(c), text, 40, &error);
+  if (length < 0 || U_FAILURE(error) || UnicodeOf(c) > kUnicodeOfDecompositions) return false;
+  for (int i = 0; i < length;) {
+    UChar32 part;
+    U16_NEXT(text, i, length, part);
+    visit(static_cast<char32_t>(part));
   }
-  return result;
+  return true;
 }
 
 }  // namespace
@@ -115,27 +122,17 @@ int CombiningClass(char32_t c) {
 }
 
 ShortText CanonicalDecomposition(char32_t c) {
-  UErrorCode error = U_ZERO_ERROR;
-  const UNormalizer2* const nfd = unorm2_getNFDInstance(&error);
-  UChar buffer[16];
-  const int length = U_FAILURE(error) ? -1 : unorm2_getDecomposition(nfd, static_cast<UChar32>(c), buffer, 16, &error);
-  if (length < 0 || U_FAILURE(error) || UnicodeOf(c) > kUnicodeOfDecompositions) return {{c}, 1};
-  return FromUtf16(buffer, length);
+  ShortText parts;
+  const auto append = [&](char32_t part) {
+    if (parts.size < static_cast<int>(parts.characters.size())) parts.characters[parts.size++] = part;
+  };
+  return Decompose(c, unorm2_getNFDInstance, append) ? parts : ShortText{{c}, 1};
 }
 
 std::u32string CompatibilityDecomposition(char32_t c) {
-  UErrorCode error = U_ZERO_ERROR;
-  const UNormalizer2* const nfkd = unorm2_getNFKDInstance(&error);
-  UChar buffer[40];
-  const int length = U_FAILURE(error) ? -1 : unorm2_getDecomposition(nfkd, static_cast<UChar32>(c), buffer, 40, &error);
-  if (length < 0 || U_FAILURE(error) || UnicodeOf(c) > kUnicodeOfDecompositions) return {c};
   std::u32string parts;
-  for (int i = 0; i < length;) {
-    UChar32 part;
-    U16_NEXT(buffer, i, length, part);
-    parts.push_back(static_cast<char32_t>(part));
-  }
-  return parts;
+  const auto append = [&](char32_t part) { parts.push_back(part); };
+  return Decompose(c, unorm2_getNFKDInstance, append) ? parts : std::u32string{c};
 }
 
 char32_t Composition(char32_t first, char32_t second) {
