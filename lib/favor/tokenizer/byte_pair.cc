@@ -4,7 +4,6 @@
 
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/types/span.h"
 #include "favor/format/json.h"
 #include "favor/tokenizer/utf8.h"
@@ -83,9 +82,7 @@ class BytePair::Merging {
 };
 
 BytePair::BytePair(const Vocabulary* vocabulary, BytePairOptions options)
-    : vocabulary_(vocabulary), options_(std::move(options)) {
-  for (size_t i = 0; i < byte_ids_.size(); ++i) byte_ids_[i] = vocabulary->Find(absl::StrFormat("<0x%02X>", i));
-}
+    : vocabulary_(vocabulary), options_(std::move(options)), byte_ids_(vocabulary->FindBytes()) {}
 
 absl::Status BytePair::AddMerge(absl::string_view left, absl::string_view right) {
   const int32_t left_id = vocabulary_->Find(left), right_id = vocabulary_->Find(right);

@@ -1,5 +1,6 @@
 #include "favor/tokenizer/model_json.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -10,7 +11,6 @@
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "favor/tokenizer/byte_pair.h"
 #include "favor/tokenizer/component_json.h"
@@ -111,11 +111,8 @@ void ReadMerges(const JsonFields& model, BytePair* byte_pair) {
 
 // Tokens of bytes. Where some are missing, the reference holds unknown characters back behind those that are not.
 int64_t CountBytes(const Vocabulary& vocabulary) {
-  int64_t count = 0;
-  for (int byte = 0; byte < 256; ++byte) {
-    if (vocabulary.Find(absl::StrFormat("<0x%02X>", byte)) != Vocabulary::kNone) ++count;
-  }
-  return count;
+  const auto ids = vocabulary.FindBytes();
+  return std::count_if(ids.begin(), ids.end(), [](int32_t id) { return id != Vocabulary::kNone; });
 }
 
 void ReadBytePair(const JsonFields& fields, Pipeline* pipeline) {

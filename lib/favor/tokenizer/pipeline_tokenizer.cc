@@ -173,12 +173,13 @@ void PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch,
     scratch->words.push_back({0, static_cast<uint32_t>(text->text.size())});
   }
   const absl::string_view bytes = text->text;
+  const bool trims = pipeline_.trim != SpaceTrim::kNone;  // else no token is looked up to be spelled
   for (const TextRange& word : scratch->words) {
     scratch->word_parts.clear();
     pipeline_.model->Encode(bytes.substr(word.begin, word.end - word.begin), &scratch->word_parts);
     for (const WordPart& part : scratch->word_parts) {
-      const TextRange source = SourceOf(*text, {word.begin + part.range.begin, word.begin + part.range.end},
-                                        pipeline_.vocabulary->Piece(part.id));
+      const absl::string_view spelling = trims ? pipeline_.vocabulary->Piece(part.id) : absl::string_view();
+      const TextRange source = SourceOf(*text, {word.begin + part.range.begin, word.begin + part.range.end}, spelling);
       tokens->push_back({part.id, source.begin, source.end});
     }
   }

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
-#include "absl/strings/str_format.h"
 #include "favor/tokenizer/utf8.h"
 
 namespace favor {
@@ -33,9 +32,8 @@ Unigram::Unigram(const Vocabulary& vocabulary, std::vector<double> scores, int32
       unknown_score_(*std::min_element(scores_.begin(), scores_.end()) - kUnknownPenalty),
       unknown_id_(unknown_id),
       unknown_piece_(vocabulary.Piece(unknown_id)),
-      byte_fallback_(byte_fallback) {
-  for (size_t i = 0; i < byte_ids_.size(); ++i) byte_ids_[i] = vocabulary.Find(absl::StrFormat("<0x%02X>", i));
-}
+      byte_fallback_(byte_fallback),
+      byte_ids_(vocabulary.FindBytes()) {}
 
 void Unigram::Encode(absl::string_view word, std::vector<WordPart>* parts) const {
   const auto size = static_cast<uint32_t>(word.size());

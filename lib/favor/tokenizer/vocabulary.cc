@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "favor/format/json.h"
 
 namespace favor {
@@ -59,6 +60,12 @@ int64_t Vocabulary::num_bytes() const {
     if (piece.size() > std::string().capacity()) bytes += 2 * static_cast<int64_t>(piece.size() + 16);
   }
   return bytes;
+}
+
+std::array<int32_t, 256> Vocabulary::FindBytes() const {
+  std::array<int32_t, 256> ids;
+  for (size_t byte = 0; byte < ids.size(); ++byte) ids[byte] = Find(absl::StrFormat("<0x%02X>", byte));
+  return ids;
 }
 
 PrefixTrie Vocabulary::MakeTrie() const {

@@ -2,6 +2,7 @@
 #define FAVOR_TOKENIZER_VOCABULARY_H_
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ class Vocabulary {
 
   // kNone when there is no such token.
   int32_t Find(absl::string_view piece) const;
+
+  // The tokens "<0x00>" to "<0xFF>" that stand for bytes, kNone where there is none.
+  std::array<int32_t, 256> FindBytes() const;
 
   // Empty when there is none.
   const std::string& Piece(int32_t id) const;
