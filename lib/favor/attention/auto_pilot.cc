@@ -362,7 +362,11 @@ absl::Status AutoPilot::Estimate() {
       }
     }
   }
-  for (const auto& rows : measured) errors_.push_back(EstimateError(rows, /*whole=*/false));
+  const bool overflows = exact_report_.degenerate_rows > 0;  // all these rows see keys
+  for (const auto& rows : measured) {
+    errors_.push_back(overflows ? UnknownError(static_cast<int64_t>(rows.size()))
+                                : EstimateError(rows, /*whole=*/false));
+  }
   return absl::OkStatus();
 }
 

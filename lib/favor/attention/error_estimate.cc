@@ -33,6 +33,15 @@ double RelativeError(double squared_error, double squared_norm) {
   return squared_error > 0 ? std::numeric_limits<double>::infinity() : 0;
 }
 
+ErrorEstimate UnknownError(int64_t num_rows) {
+  constexpr double kInfinity = std::numeric_limits<double>::infinity();
+  return {.relative_error = kInfinity,
+          .lower = 0,
+          .upper = kInfinity,
+          .mean_of_values_error = kInfinity,
+          .num_rows = num_rows};
+}
+
 double StudentT95(int64_t degrees_of_freedom) {
   constexpr double z = 1.959963984540054;
   const double n = static_cast<double>(degrees_of_freedom);

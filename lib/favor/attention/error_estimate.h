@@ -11,8 +11,8 @@ namespace favor {
 // valid rows of the call.
 struct ErrorEstimate {
   double relative_error = 0;
-  // Ends of the 95% interval. Infinite where nothing can be said: exact outputs that are all zero, approximate ones
-  // not.
+  // Ends of the 95% interval. Infinite, as the error, where nothing can be said: exact outputs that are all zero,
+  // approximate ones not, or that have no place in float32.
   double lower = 0;
   double upper = 0;
   // The same error of answering every row with the mean of its visible values: an approximation above it is worthless.
@@ -36,6 +36,9 @@ double RelativeError(double squared_error, double squared_norm);
 // Ratio of Horvitz-Thompson sums, with the delete-one jackknife of its logarithm as standard error and Student's t for
 // the interval. `whole`: the rows are all there are, and the interval is a point. At least two rows unless whole.
 ErrorEstimate EstimateError(absl::Span<const MeasuredRow> rows, bool whole);
+
+// Of answers whose exact rows are not to be had.
+ErrorEstimate UnknownError(int64_t num_rows);
 
 // Student's t of a 95% interval with so many degrees of freedom, at least 1: within 1% from 4 on (an expansion in 1/n,
 // Abramowitz and Stegun 26.7.5).

@@ -87,6 +87,7 @@ absl::StatusOr<std::unique_ptr<ErrorMeasurement>> ErrorMeasurement::Create(const
 void ErrorMeasurement::StartAgain(int64_t num_rows, uint64_t seed) {
   sample_ = RowSample(moments_.data(), ValidRows(inputs_), num_rows, seed);
   groups_.clear();
+  exact_report_.degenerate_rows = 0;
 }
 
 int64_t ErrorMeasurement::Bytes(const AttentionSpec& spec, const AttentionInputs& inputs, int64_t num_rows,
@@ -185,7 +186,9 @@ absl::Status ErrorMeasurement::Estimate() {
                           SquaredDistance(zeros.data(), exact, dim), SquaredDistance(mean, exact, dim)});
     }
   }
-  estimate_ = internal::EstimateError(measured, sample_.whole());
+  // All these rows see keys: one that is degenerate has overflowed, and zeros say nothing of the answer.
+  estimate_ = exact_report_.degenerate_rows > 0 ? internal::UnknownError(static_cast<int64_t>(measured.size()))
+                                                : internal::EstimateError(measured, sample_.whole());
   return absl::OkStatus();
 }
 

@@ -237,6 +237,16 @@ TEST(AutoAttention, DoesNotTakeExactAttentionForExactWhereRowsOverflow) {
   EXPECT_THAT(warned->reason, HasSubstr("rows overflow"));
 }
 
+// Long enough for approximations, of which nothing can be measured then.
+TEST(AutoAttention, FindsNoApproximationGoodWhereExactRowsOverflow) {
+  Call call({1, 2, 4000, 16}, 2, 0.1, 1);
+  for (float& value : call.values) value *= 3e37f;
+  call.spec.max_relative_error = 0.5;
+  const absl::Status failed = call.Run().status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(failed)) << failed;
+  EXPECT_THAT(failed.message(), HasSubstr("rows overflow"));
+}
+
 TEST(AutoAttention, RowsWithoutKeysDoNotMissTheBound) {
   Call call({2, 1, 100, 8}, 1, 1, 1);
   call.key_lengths = {0, 100};

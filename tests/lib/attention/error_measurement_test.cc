@@ -170,6 +170,19 @@ TEST(ErrorMeasurement, TakesOtherTypesAndLayouts) {
   EXPECT_NEAR((*measurement)->estimate().relative_error, dense->relative_error, 1e-5 * dense->relative_error);
 }
 
+// Zeros on both sides would agree.
+TEST(ErrorMeasurement, OfExactRowsThatOverflowIsUnknown) {
+  Call call({1, 2, 300, 8}, 2, 1, 19);
+  for (float& value : call.values) value *= 3e37f;
+  const auto estimate = call.Measure(32);
+  ASSERT_TRUE(estimate.ok()) << estimate.status();
+  EXPECT_EQ(estimate->relative_error, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(estimate->mean_of_values_error, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(estimate->lower, 0);
+  EXPECT_EQ(estimate->upper, std::numeric_limits<double>::infinity());
+  EXPECT_EQ(estimate->num_rows, 32);
+}
+
 TEST(ErrorMeasurement, RefusesByName) {
   Call call({1, 1, 20, 8}, 1, 1, 13);
   for (const int64_t rows : {int64_t{7}, int64_t{4097}, int64_t{-1}}) {
