@@ -1,4 +1,7 @@
 // The library against the double-precision oracle, for every map and shapes of all kinds.
+#include <utility>
+#include <vector>
+
 #include "tests/property/every_map.h"
 #include "tests/support/laws/accuracy.h"
 
@@ -30,6 +33,17 @@ TEST_P(OracleAgreement, AtEveryLengthAroundTheEndsOfTiles) {
       const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, kFloat32Tolerance);
       EXPECT_TRUE(verdict.holds) << attention_case.Describe() << ": " << verdict;
     }
+  }
+}
+
+// So few that they are multiplied with queries before values, where both are many features and wide values.
+TEST_P(OracleAgreement, OfFewKeys) {
+  for (const auto& [num_queries, num_keys] :
+       std::vector<std::pair<int64_t, int64_t>>{{1, 1}, {1, 48}, {16, 15}, {100, 7}, {24, 24}, {49, 20}}) {
+    AttentionCase attention_case = CaseOf({2, 4, 2, num_queries, num_keys, 8, 90}, 11, /*causal=*/false);
+    attention_case.key_lengths = {num_keys, num_keys / 2};
+    const Verdict verdict = AgreesWithOracle(LibraryAttention(), attention_case, kFloat32Tolerance);
+    EXPECT_TRUE(verdict.holds) << attention_case.Describe() << ": " << verdict;
   }
 }
 

@@ -34,7 +34,7 @@ KeyTile::KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, con
       bfloat16_(use.bfloat16) {
   block_rows_ = map->num_features();
   int64_t padded_rows = map->feature_rows();
-  if (fused_ && !use.causal) {
+  if (fused_ && !use.all_features) {
     const kernels::Projector projector = map->projector(0);
     block_rows_ = std::min(projector.GrainsIn(kBlockRows), block_rows_);
     padded_rows = projector.Slice(0, block_rows_).padded_rows();
@@ -168,7 +168,7 @@ void KeyTile::RaiseMaxima(int64_t begin, int64_t end, float rise, HeadState* sta
   RaiseMaxima(All(), begin, end, rise, state);
 }
 
-void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, HeadState* state) const {
+void KeyTile::AddWeights(Block block, int64_t begin, int64_t end, HeadState* state) const {
   float* sums = state->key_sums + block.begin;
   float* compensation = state->key_compensation + block.begin;
   if (has_sums_ && begin == 0 && end == count_) {
@@ -176,6 +176,10 @@ void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, HeadState* sta
   } else {
     kernels::AddRowSums(features_, block.rows(), width_, begin, end, sums, compensation);
   }
+}
+
+void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, HeadState* state) const {
+  AddWeights(block, begin, end, state);
   float* value_sums = state->value_sums + block.begin * value_stride_;
   float* value_compensation = state->value_compensation + block.begin * value_stride_;
   ++state->version;
@@ -192,14 +196,18 @@ void KeyTile::FoldValues(Block block, int64_t begin, int64_t end, HeadState* sta
                              value_sums, value_compensation, value_stride_, block.rows(), end - begin, value_stride_);
 }
 
-void KeyTile::Fold(int64_t begin, int64_t end, HeadState* state) const {
-  FoldValues(All(), begin, end, state);
+void KeyTile::Count(int64_t begin, int64_t end, HeadState* state) const {
   kernels::AddColumnSums(values_ + begin * value_stride_, end - begin, value_stride_, state->total,
                          state->total_compensation);
   state->count += end - begin;
 }
 
-void KeyTile::FoldBlock(Block block, HeadState* state) {
+void KeyTile::Fold(int64_t begin, int64_t end, HeadState* state) const {
+  FoldValues(All(), begin, end, state);
+  Count(begin, end, state);
+}
+
+void KeyTile::WeighBlock(Block block, HeadState* state) {
   const bool first = state->count == 0;
   bool weighed = fused_ && WeighFused(block, state);
   if (!weighed && !first && !fused_) {
@@ -210,15 +218,21 @@ void KeyTile::FoldBlock(Block block, HeadState* state) {
     RaiseMaxima(block, 0, count_, first ? 0 : kernels::kMaxRise, state);
     WeighMapped(block, *state);
   }
-  FoldValues(block, 0, count_, state);
 }
 
 void KeyTile::FoldInto(HeadState* state) {
   for (int64_t begin = 0; begin < map_->num_features(); begin += block_rows_) {
     if (begin > 0) mapped_ = false;
-    FoldBlock({begin, std::min(begin + block_rows_, map_->num_features())}, state);
+    const Block block{begin, std::min(begin + block_rows_, map_->num_features())};
+    WeighBlock(block, state);
+    FoldValues(block, 0, count_, state);
   }
-  kernels::AddColumnSums(values_, count_, value_stride_, state->total, state->total_compensation);
+  Count(0, count_, state);
+}
+
+void KeyTile::WeighInto(HeadState* state) {
+  WeighBlock(All(), state);
+  AddWeights(All(), 0, count_, state);
   state->count += count_;
 }
 

@@ -13,16 +13,17 @@ namespace favor::internal {
 
 // A tile of keys with their values, on their way into an HeadState. Thread-compatible.
 //
-// FoldInto() takes a tile through a few features at a time, so that their weights never leave the caches. A causal call
-// needs the weights of all features at once, for the scores of the tile's own queries: WeighAll(), or Weigh() and
-// LoudToken() where some key is loud, and Fold().
+// FoldInto() takes a tile through a few features at a time, so that their weights never leave the caches. Who
+// multiplies keys with queries needs the weights of all features at once: a causal call those of the tile's own
+// queries, by WeighAll(), or Weigh() and LoudToken() where some key is loud, and Fold(); a call of few keys by
+// WeighInto().
 class KeyTile {
  public:
   struct Use {
-    int64_t width = 0;   // keys of a tile, at most: a multiple of kTile, and kTile itself unless fused
-    bool fused = false;  // from inputs to weights in one pass; only for maps that are fused()
-    bool causal = false;
-    bool bfloat16 = false;  // products of the fold
+    int64_t width = 0;          // keys of a tile, at most: a multiple of kTile, and kTile itself unless fused
+    bool fused = false;         // from inputs to weights in one pass; only for maps that are fused()
+    bool all_features = false;  // weights() will be asked for
+    bool bfloat16 = false;      // products of the fold
   };
   KeyTile(const FeatureMap* map, int64_t head_dim, int64_t value_dim, const Use& use, ScratchLayout* layout);
 
@@ -35,6 +36,9 @@ class KeyTile {
 
   // Adds all keys to the state, raising its maxima as needed.
   void FoldInto(HeadState* state);
+
+  // Adds all keys to a state without values, raising its maxima as needed: QueryTile::ReadKeys() takes them from here.
+  void WeighInto(HeadState* state);
 
   // Forms the weights of all features at once if no key exceeds the state's maxima by more than kMaxRise; else answers
   // false, and Weigh() has to follow. An empty state takes the first key's exponents for its maxima.
@@ -59,7 +63,7 @@ class KeyTile {
   const float* stabilisers() const { return stabilisers_; }
 
   int64_t count() const { return count_; }
-  const float* weights() const { return features_; }  // [num_features][width], after Weigh() or WeighAll()
+  const float* weights() const { return features_; }  // [num_features][width], after all ways to weigh them
   const float* values() const { return values_; }     // [width][value_stride]
   int64_t value_stride() const { return value_stride_; }
 
@@ -74,8 +78,10 @@ class KeyTile {
   bool WeighFused(Block block, HeadState* state);
   void WeighMapped(Block block, const HeadState& state);
   void RaiseMaxima(Block block, int64_t begin, int64_t end, float rise, HeadState* state);
-  void FoldBlock(Block block, HeadState* state);
+  void WeighBlock(Block block, HeadState* state);
+  void AddWeights(Block block, int64_t begin, int64_t end, HeadState* state) const;
   void FoldValues(Block block, int64_t begin, int64_t end, HeadState* state) const;
+  void Count(int64_t begin, int64_t end, HeadState* state) const;
   // Makes features_ hold log-features (values of valued maps) again if weights took their place.
   void MapFeatures(Block block);
 

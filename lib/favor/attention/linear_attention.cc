@@ -24,15 +24,18 @@ constexpr int64_t kManyStates = 8;
 }  // namespace
 
 LinearAttention::Workspace::Workspace(const LinearAttention& call, int64_t part, bool jackknife, ScratchLayout layout)
-    : state(call.NumOwnFeatures(part), call.inputs_.values.shape.dim, &layout),
+    : state(call.NumOwnFeatures(part), call.multiplies_keys_ ? 0 : call.inputs_.values.shape.dim, &layout),
       keys(&call.parts_[part], call.inputs_.keys.shape.dim, call.inputs_.values.shape.dim,
            {.width = call.fold_width_,
             .fused = call.FusesKeys(),
-            .causal = call.spec_.causal,
+            .all_features = call.spec_.causal || call.multiplies_keys_,
             .bfloat16 = call.bfloat16()},
            &layout),
       queries(&call.parts_[part], call.spec_.features,
-              {.causal = call.spec_.causal, .bfloat16 = call.bfloat16(), .jackknife = jackknife},
+              {.causal = call.spec_.causal,
+               .scores = call.multiplies_keys_,
+               .bfloat16 = call.bfloat16(),
+               .jackknife = jackknife},
               call.inputs_.queries.shape.dim, call.inputs_.values.shape.dim, &layout),
       size(layout.size()) {}
 
@@ -45,7 +48,8 @@ LinearAttention::LinearAttention(const AttentionSpec& spec, const AttentionInput
       report_(report),
       owner_(owner),
       map_(std::move(map)),
-      fold_width_(kTile) {
+      fold_width_(kTile),
+      multiplies_keys_(FewKeys()) {
   if (!spec.causal && FusesKeys()) {
     const int64_t length = std::clamp<int64_t>(inputs.keys.shape.length, 1, kernels::kFoldTile);
     fold_width_ = (length + kTile - 1) / kTile * kTile;
@@ -101,6 +105,16 @@ void LinearAttention::PutPart(const HeadState& state, int64_t part, HeadState* w
 bool LinearAttention::FusesKeys() const {
   // The key stabiliser of epsilon parity is found among plain log-features.
   return map_.fused() && !HasStabiliser();
+}
+
+// By multiply-adds: a key with a query and its value by it, against both with the state.
+bool LinearAttention::FewKeys() const {
+  const bool has_state = owner_ == StateOwner::kCaller || ReadsAverages();
+  if (spec_.causal || has_state || bfloat16() || spec_.features.epsilon_parity.has_value()) return false;
+  const int64_t num_keys = inputs_.keys.shape.length, num_queries = inputs_.queries.shape.length * group_size();
+  const int64_t num_features = map_.num_features(), value_dim = inputs_.values.shape.dim;
+  if (num_keys == 0 || num_keys > kTile) return false;
+  return num_keys * num_queries * (num_features + value_dim) <= (num_keys + num_queries) * num_features * value_dim;
 }
 
 absl::StatusOr<LinearAttention> LinearAttention::Create(const AttentionSpec& spec, const AttentionInputs& inputs,
@@ -229,7 +243,7 @@ absl::Status LinearAttention::FoldTile(int64_t batch, int64_t key_head, int64_t 
   if (count <= 0) return absl::OkStatus();
   if (absl::Status status = LoadKeys(batch, key_head, begin, count, work); !status.ok()) return status;
   if (HasStabiliser()) work->keys.RaiseStabiliser(state);
-  work->keys.FoldInto(state);
+  multiplies_keys_ ? work->keys.WeighInto(state) : work->keys.FoldInto(state);
   return absl::OkStatus();
 }
 
@@ -244,7 +258,8 @@ absl::Status LinearAttention::ReadTile(int64_t batch, int64_t head, int64_t tile
   if (aside.outputs == nullptr) ZeroRows(kernels::RowsOf(output_, batch, head, tile * kTile + count, rows - count));
   if (count == 0) return absl::OkStatus();
   if (absl::Status status = LoadQueries(batch, head, tile, count, work); !status.ok()) return status;
-  work->queries.Read(state);
+  // Without keys the workspace holds none of this call.
+  multiplies_keys_&& state.count > 0 ? work->queries.ReadKeys(state, work->keys) : work->queries.Read(state);
   NoteMoments(batch, head, tile, 0, count, aside, state, work);
   StoreOutputs(batch, head, tile, 0, count, aside, work);
   return absl::OkStatus();
@@ -279,6 +294,10 @@ absl::Status LinearAttention::StabiliserTile(int64_t batch, int64_t key_head, in
   return absl::OkStatus();
 }
 
+bool LinearAttention::FoldIsRead(int64_t tile) const {
+  return owner_ == StateOwner::kCaller || (tile + 1) * kTile < inputs_.queries.shape.length;
+}
+
 absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_t tile, const Aside& aside,
                                          HeadState* state, Workspace* work) const {
   const int64_t num_keys = std::clamp<int64_t>(inputs_.NumKeys(batch) - tile * kTile, 0, kTile);
@@ -293,7 +312,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
   if (HasStabiliser() && !NeedsStabiliserFirst()) keys.RaiseStabiliser(state);
   if (keys.WeighAll(state)) {  // no key is loud: one block
     absl::Status status = CausalBlock(batch, key_head, tile, 0, kTile, num_keys, aside, *state, work);
-    if (status.ok()) keys.Fold(0, num_keys, state);
+    if (status.ok() && FoldIsRead(tile)) keys.Fold(0, num_keys, state);
     return status;
   }
   keys.Weigh(*state);
@@ -310,7 +329,7 @@ absl::Status LinearAttention::CausalTile(int64_t batch, int64_t key_head, int64_
         !status.ok()) {
       return status;
     }
-    keys.Fold(begin, key_end, state);
+    if (key_end < num_keys || FoldIsRead(tile)) keys.Fold(begin, key_end, state);
     begin = key_end;
   }
   return absl::OkStatus();

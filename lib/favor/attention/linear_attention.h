@@ -67,7 +67,7 @@ class LinearAttention {
   void Clear(HeadState* state) const;
   // Keys that FoldTile() takes at a time.
   int64_t fold_width() const { return fold_width_; }
-  // Adds keys [tile * fold_width(), (tile + 1) * fold_width()) to the state.
+  // Adds keys [tile * fold_width(), (tile + 1) * fold_width()) to the state; few keys stay in the workspace.
   absl::Status FoldTile(int64_t batch, int64_t key_head, int64_t tile, HeadState* state, Workspace* work) const;
   // Whether what is read are averages of values and not sums: the bidirectional no_projection map.
   bool ReadsAverages() const { return spec_.features.kernel == Kernel::kNoProjection && !spec_.causal; }
@@ -116,6 +116,7 @@ class LinearAttention {
   // Features of the state in a workspace for this part.
   int64_t NumOwnFeatures(int64_t part) const;
   bool FusesKeys() const;
+  bool FewKeys() const;
   absl::Status LoadKeys(int64_t batch, int64_t key_head, int64_t begin, int64_t count, Workspace* work) const;
   absl::Status LoadQueries(int64_t batch, int64_t head, int64_t tile, int64_t count, Workspace* work) const;
   void StoreOutputs(int64_t batch, int64_t head, int64_t tile, int64_t begin, int64_t end, const Aside& aside,
@@ -125,6 +126,8 @@ class LinearAttention {
                    const HeadState& state, Workspace* work) const;
   absl::Status ReadTile(int64_t batch, int64_t head, int64_t tile, const HeadState& state, const Aside& aside,
                         Workspace* work) const;
+  // Whether anything reads what the keys of a causal tile are folded into.
+  bool FoldIsRead(int64_t tile) const;
   absl::Status CausalBlock(int64_t batch, int64_t key_head, int64_t tile, int64_t begin, int64_t end, int64_t key_end,
                            const Aside& aside, const HeadState& state, Workspace* work) const;
   void SplitFeatures();
@@ -140,6 +143,7 @@ class LinearAttention {
   std::shared_ptr<Statistics> measured_;        // those that the call measures
   std::vector<FeatureMap> parts_;               // map_ itself, or slices of it
   int64_t fold_width_;
+  bool multiplies_keys_;  // with queries first, then with values: ReadTile() needs the workspace that FoldTile() had
 };
 
 }  // namespace favor::internal

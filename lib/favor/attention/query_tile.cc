@@ -59,7 +59,7 @@ QueryTile::QueryTile(const FeatureMap* map, const FeatureSpec& spec, const Optio
   const int64_t num_pairs = bfloat16_ ? kernels::NumPairs(map->num_features()) : 0;
   sum_pairs_ = layout->TakePairs(num_pairs * value_stride_);
   weight_pairs_ = layout->TakePairs(num_pairs * kTile);
-  scores_ = layout->Take(options.causal ? kTile * kTile : 0);
+  scores_ = layout->Take(options.causal || options.scores ? kTile * kTile : 0);
   sums_ = layout->Take(kTile * value_stride_);
   denominators_ = layout->Take(kTile);
   half_norms_ = layout->Take(kTile);
@@ -232,6 +232,11 @@ void QueryTile::ReadStateByBlocks(const HeadState& state, int64_t begin, int64_t
 }
 
 void QueryTile::ReadState(const HeadState& state, int64_t begin, int64_t end) {
+  if (state.count == 0) {  // the start of a causal call, or no keys
+    std::fill_n(sums_ + begin * value_stride_, (end - begin) * value_stride_, 0.0f);
+    for (int64_t b = 0; jackknife_ && b < BlockJackknife::kNumBlocks; ++b) jackknife_->Keep(b, sums_, begin, end);
+    return;
+  }
   if (jackknife_) ReadStateByBlocks(state, begin, end);
   if (jackknife_ && !bfloat16_) return;
   if (bfloat16_) return ReadStatePairs(state, begin, end);
@@ -244,6 +249,21 @@ void QueryTile::Read(const HeadState& state) {
   ReadState(state, 0, count_);
   if (!parity_.has_value()) return;
   for (int64_t t = 0; t < count_; ++t) AddEpsilonTerms(t, state.count, state.total);
+}
+
+// By blocks of features as ReadStateByBlocks(), for the same reason.
+void QueryTile::ReadKeys(const HeadState& state, const KeyTile& keys) {
+  Weigh(state, state.stabiliser);
+  const int64_t num_blocks = jackknife_ ? BlockJackknife::kNumBlocks : 1;
+  for (int64_t b = 0; b < num_blocks; ++b) {
+    const int64_t first = jackknife_ ? jackknife_->Begin(b) : 0;
+    const int64_t rows = (jackknife_ ? jackknife_->Begin(b + 1) : map_->num_features()) - first;
+    kernels::MatMul({keys.weights() + first * kTile, 1, kTile}, {features_ + first * kTile, kTile}, scores_, kTile,
+                    keys.count(), rows, kernels::Padded(count_), /*accumulate=*/b > 0);
+    kernels::MatMul({scores_, 1, kTile}, {keys.values(), value_stride_}, sums_, value_stride_, count_, keys.count(),
+                    value_stride_, /*accumulate=*/false);
+    if (jackknife_) jackknife_->Keep(b, sums_, 0, count_);
+  }
 }
 
 void QueryTile::ReadCausal(const HeadState& state, const KeyTile& keys, int64_t begin, int64_t end, int64_t key_end) {

@@ -21,6 +21,7 @@ class QueryTile {
  public:
   struct Options {
     bool causal = false;
+    bool scores = false;     // of keys and queries, for ReadKeys()
     bool bfloat16 = false;   // of the products of the read
     bool jackknife = false;  // Moments() will be asked for
   };
@@ -34,6 +35,10 @@ class QueryTile {
 
   // Outputs of all queries from the keys in the state.
   void Read(const HeadState& state);
+
+  // The same from the keys of one tile, all that the state has counted, in the other order of the products: keys with
+  // queries, then with values. Without epsilon parity or bfloat16.
+  void ReadKeys(const HeadState& state, const KeyTile& keys);
 
   // Outputs of queries [begin, end) from the keys in the state and those of `keys` from `begin` up to their own
   // position (and below key_end <= end). Query and key tiles start at the same position.
@@ -96,7 +101,7 @@ class QueryTile {
   float* references_;       // [kTile] the exponent that weights are relative to
   uint32_t* sum_pairs_;     // [num_features / 2][value_stride] bfloat16, the state's sums
   uint32_t* weight_pairs_;  // [num_features / 2][kTile] bfloat16
-  float* scores_;           // [kTile][kTile], causal: [key][query]
+  float* scores_;           // [kTile][kTile], [key][query]
   float* sums_;             // [kTile][value_stride] numerators
   float* denominators_;     // [kTile]
   float* half_norms_;       // [kTile] parity: |q|^2/2 in base 2

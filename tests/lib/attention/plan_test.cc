@@ -202,6 +202,19 @@ TEST(AttentionPlan, DividesKeysTheSameWhetherMomentsAreWanted) {
   }
 }
 
+TEST(AttentionPlan, FewKeysGiveTheSameBitsWhetherMomentsAreWanted) {
+  for (const int64_t length : {1, 17, 30, 48}) {
+    Call call(4, length, 500, false);
+    ASSERT_TRUE(RunInline(call.Plan()).ok());
+    const std::vector<float> expected = call.output;
+    std::vector<kernels::RowMoments> moments(4 * length);
+    call.report.row_moments = moments.data();
+    call.output.assign(call.output.size(), -1);
+    ASSERT_TRUE(RunInline(call.Plan()).ok());
+    EXPECT_EQ(call.output, expected) << length;
+  }
+}
+
 TEST(AttentionPlan, ScratchGrowsByOneWorkspaceAThread) {
   for (const bool causal : {false, true}) {
     Call few(1, 5'000, 2'048, causal), many(33, 600, 256, causal);
