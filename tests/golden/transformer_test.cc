@@ -111,13 +111,13 @@ TEST(Modernbert, LayersWithinWindowsStayExact) {
   const ModelGolden golden = ReadModelGolden(FAVOR_TEST_DATA_DIR "/models/rotary/modernbert.safetensors", "config");
   RotaryConfig config = ParseRotaryConfig(golden.config).value();
   EncoderAttention features;
-  features.projection = *DrawProjection({.num_features = 64, .head_dim = config.head_dim});
+  features.projection = *DrawProjection({.num_features = 64, .head_dim = config.sizes.head_dim});
   const auto vectors = [&](const EncoderAttention* attention) {
     Weights weights = Weights::Open(golden.path).value();
     return Encode(*LoadRotaryEncoder(config, &weights).value(), golden.ids, attention).value();
   };
   EXPECT_NE(vectors(&features), vectors(nullptr));
-  config.is_local.assign(config.num_layers, true);
+  config.sizes.is_local.assign(config.sizes.num_layers, true);
   EXPECT_EQ(vectors(&features), vectors(nullptr));
 }
 
@@ -125,14 +125,14 @@ TEST(Modernbert, LayersWithinWindowsStayExact) {
 TEST(Modernbert, LayersWithinWindowsSeeNoFarther) {
   const ModelGolden golden = ReadModelGolden(FAVOR_TEST_DATA_DIR "/models/rotary/modernbert.safetensors", "config");
   RotaryConfig config = ParseRotaryConfig(golden.config).value();
-  config.is_local.assign(config.num_layers, true);
+  config.sizes.is_local.assign(config.sizes.num_layers, true);
   Weights weights = Weights::Open(golden.path).value();
   const auto encoder = LoadRotaryEncoder(config, &weights).value();
   std::vector<int32_t> ids = golden.ids[0];
   const auto before = Encode(*encoder, {ids}).value()[0];
   ids[0] = ids[0] == 1 ? 2 : 1;
   const auto after = Encode(*encoder, {ids}).value()[0];
-  const int64_t reach = config.num_layers * config.window, dim = config.hidden_size;
+  const int64_t reach = config.sizes.num_layers * config.sizes.window, dim = config.sizes.hidden_size;
   ASSERT_LT(reach + 1, static_cast<int64_t>(ids.size()));
   EXPECT_TRUE(std::equal(before.begin() + (reach + 1) * dim, before.end(), after.begin() + (reach + 1) * dim));
   EXPECT_FALSE(

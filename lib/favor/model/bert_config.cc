@@ -4,13 +4,9 @@
 #include "favor/format/json_fields.h"
 #include "favor/model/activation_name.h"
 #include "favor/model/mpnet_bias.h"
-#include "favor/projection/projection.h"
 
 namespace favor {
 namespace {
-
-constexpr int64_t kMostRows = int64_t{1} << 24;  // of tables; 2^24 ids
-constexpr int64_t kMostUnits = 1 << 16;          // of a layer
 
 // What an architecture calls its sizes.
 struct Keys {
@@ -38,19 +34,10 @@ void ParsePaddingPositions(const JsonFields& fields, BertConfig* config) {
 void ParseGroups(const JsonFields& fields, BertConfig* config) {
   config->num_groups = fields.Integer("num_hidden_groups", 1, 1, 1000);
   config->layers_per_group = fields.Integer("inner_group_num", 1, 1, 100);
-  if (config->num_groups > config->num_layers) {
-    fields.FailValue("num_hidden_groups", absl::StrCat("more than num_hidden_layers, ", config->num_layers));
+  if (config->num_groups > config->sizes.num_layers) {
+    fields.FailValue("num_hidden_groups", absl::StrCat("more than num_hidden_layers, ", config->sizes.num_layers));
   }
-  config->num_layers *= config->layers_per_group;
-}
-
-void CheckHeads(const JsonFields& fields, const Keys& keys, const BertConfig& config) {
-  if (config.num_heads <= 0) return;  // an error already
-  if (config.hidden_size % config.num_heads != 0) {
-    fields.FailValue(keys.hidden_size, absl::StrCat("must be a multiple of ", keys.num_heads, ", ", config.num_heads));
-  } else if (config.hidden_size / config.num_heads > kMaxHeadDim) {
-    fields.FailValue(keys.hidden_size, absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
-  }
+  config->sizes.num_layers *= config->layers_per_group;
 }
 
 }  // namespace
@@ -61,14 +48,15 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   BertConfig config;
   config.model_type = fields.RequiredString("model_type");
   const Keys& keys = config.is_distilbert() ? kDistilbertKeys : kBertKeys;
-  config.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
-  config.hidden_size = fields.RequiredInteger(keys.hidden_size, 1, kMostUnits);
-  config.embedding_size = config.hidden_size;
+  TransformerSizes& sizes = config.sizes;
+  sizes.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
+  sizes.hidden_size = fields.RequiredInteger(keys.hidden_size, 1, kMostUnits);
+  config.embedding_size = sizes.hidden_size;
   if (config.model_type == "electra" || config.is_albert())
     config.embedding_size = fields.Integer("embedding_size", 128, 1, kMostUnits);
-  config.num_layers = fields.RequiredInteger(keys.num_layers, 1, 1000);
-  config.num_heads = fields.RequiredInteger(keys.num_heads, 1, kMostUnits);
-  config.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
+  sizes.num_layers = fields.RequiredInteger(keys.num_layers, 1, 1000);
+  sizes.num_heads = fields.RequiredInteger(keys.num_heads, 1, kMostUnits);
+  sizes.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
   config.num_positions = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
   if (config.is_albert()) ParseGroups(fields, &config);
   config.activation = config.is_albert() && !fields.Has("hidden_act") ? kernels::Activation::kGeluTanh
@@ -88,7 +76,8 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   }
   if (fields.Bool("is_decoder", false)) fields.FailValue("is_decoder", "must be false: decoders are not supported");
   if (fields.Bool("add_cross_attention", false)) fields.FailValue("add_cross_attention", "must be false");
-  CheckHeads(fields, keys, config);
+  sizes.max_tokens = config.num_positions - config.first_position;
+  SetHeads(fields, keys.hidden_size, keys.num_heads, &sizes);
   if (!status.ok()) return status;
   return config;
 }

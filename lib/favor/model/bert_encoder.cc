@@ -61,18 +61,6 @@ struct Layer {
   Norm output_norm;
 };
 
-TransformerSizes SizesOf(const BertConfig& config) {
-  TransformerSizes sizes;
-  sizes.vocabulary_size = config.vocabulary_size;
-  sizes.hidden_size = config.hidden_size;
-  sizes.num_layers = config.num_layers;
-  sizes.num_heads = config.num_heads;
-  sizes.head_dim = config.hidden_size / config.num_heads;
-  sizes.intermediate_size = config.intermediate_size;
-  sizes.max_tokens = config.max_tokens();
-  return sizes;
-}
-
 class BertEncoder : public TransformerEncoder {
  public:
   BertEncoder(const BertConfig& config, Weights* weights);
@@ -117,20 +105,20 @@ class BertEncoder : public TransformerEncoder {
 };
 
 BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
-    : TransformerEncoder(SizesOf(config)), config_(config) {
+    : TransformerEncoder(config.sizes), config_(config) {
   constexpr char kWords[] = "embeddings.word_embeddings.weight";
   const std::string prefix = weights->PrefixOf(
       kWords, {"bert.", "roberta.", "distilbert.", "electra.", "mpnet.", "albert.", "model.", "0.auto_model."});
   const int64_t width = config.embedding_size;
-  words_ = WordTable::Load(prefix + kWords, config.vocabulary_size, width, weights);
+  words_ = WordTable::Load(prefix + kWords, sizes().vocabulary_size, width, weights);
   ReadPositions(prefix + "embeddings.", weights);
   embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", width, config.epsilon, weights);
-  if (width != config.hidden_size || config.is_albert()) {
+  if (width != sizes().hidden_size || config.is_albert()) {
     const char* name = config.is_albert() ? "encoder.embedding_hidden_mapping_in" : "embeddings_project";
-    embedding_projection_ = DenseLayer::Read({prefix + name}, config.hidden_size, width, true, weights);
+    embedding_projection_ = DenseLayer::Read({prefix + name}, sizes().hidden_size, width, true, weights);
   }
   if (config.is_mpnet()) ReadBias(prefix, weights);
-  if (!config.is_albert()) ReadLayers(prefix + names().layers, config.num_layers, weights);
+  if (!config.is_albert()) ReadLayers(prefix + names().layers, sizes().num_layers, weights);
   for (int64_t group = 0; group < config.num_groups && weights->status().ok(); ++group) {
     const std::string of_group = absl::StrCat(prefix, "encoder.albert_layer_groups.", group, ".");
     ReadLayers(of_group + names().layers, config.layers_per_group, weights);
@@ -154,7 +142,7 @@ void BertEncoder::ReadLayers(const std::string& prefix, int64_t count, Weights* 
 
 const Layer& BertEncoder::LayerAt(int64_t layer) const {
   if (!config_.is_albert()) return layers_[layer];
-  const int64_t per_group = config_.layers_per_group, num_applied = config_.num_layers / per_group;
+  const int64_t per_group = config_.layers_per_group, num_applied = sizes().num_layers / per_group;
   const int64_t group = layer / per_group * config_.num_groups / num_applied;
   return layers_[group * per_group + layer % per_group];
 }
@@ -173,15 +161,15 @@ void BertEncoder::ReadPositions(const std::string& prefix, Weights* weights) {
 
 void BertEncoder::ReadBias(const std::string& prefix, Weights* weights) {
   const std::string name = prefix + "encoder.relative_attention_bias.weight";
-  const AlignedBuffer<float> table = weights->Read(name, {kMpnetBuckets, config_.num_heads});
+  const AlignedBuffer<float> table = weights->Read(name, {kMpnetBuckets, sizes().num_heads});
   if (!weights->status().ok()) return;
-  absl::StatusOr<RelativeBias> bias = MpnetBias(table.data(), config_.num_heads, config_.max_tokens());
+  absl::StatusOr<RelativeBias> bias = MpnetBias(table.data(), sizes().num_heads, sizes().max_tokens);
   if (!bias.ok()) return weights->Fail(absl::StrCat(name, ": ", bias.status().message()));
   bias_ = *std::move(bias);
 }
 
 Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const {
-  const int64_t hidden = config_.hidden_size, intermediate = config_.intermediate_size;
+  const int64_t hidden = sizes().hidden_size, intermediate = sizes().intermediate_size;
   const TensorNames& names = this->names();
   Layer layer;
   layer.queries_keys_values = DenseLayer::Read({prefix + names.queries, prefix + names.keys, prefix + names.values},
@@ -214,10 +202,10 @@ absl::Status BertEncoder::CheckAttention(const AttentionSpec& spec) const {
 }
 
 int64_t BertEncoder::ScratchFloats(int64_t tiles_per_block) const {
-  const int64_t widest = std::max(3 * config_.hidden_size, config_.intermediate_size);
+  const int64_t widest = std::max(3 * sizes().hidden_size, sizes().intermediate_size);
   const int64_t tile = tiles_per_block * kTile;
-  return std::max({TokenVectorScratch(config_.hidden_size), tile * kernels::PanelRowCount(widest),
-                   tile * config_.hidden_size,
+  return std::max({TokenVectorScratch(sizes().hidden_size), tile * kernels::PanelRowCount(widest),
+                   tile * sizes().hidden_size,
                    TokenVectorScratch(config_.embedding_size) + tile * config_.embedding_size});
 }
 
@@ -244,7 +232,7 @@ void BertEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, floa
 }
 
 void BertEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles context{scratch, config_.hidden_size, batch.blocks.Count(block)};
+  const BlockTiles context{scratch, sizes().hidden_size, batch.blocks.Count(block)};
   batch.context.Load(batch.blocks.First(block), context);
   const BlockTiles stream = batch.stream.Block(block);
   LayerAt(layer).attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);

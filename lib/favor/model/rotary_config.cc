@@ -15,8 +15,6 @@ namespace {
 using kernels::Activation;
 using Angles = RotaryConfig::Angles;
 
-constexpr int64_t kMostRows = int64_t{1} << 24;  // of tables, and tokens; 2^24 ids
-constexpr int64_t kMostUnits = 1 << 16;          // of a layer
 constexpr double kMostTheta = 1e15;
 constexpr double kMostFactor = 1e6;  // by which angles are stretched
 
@@ -54,16 +52,16 @@ Angles ReadParameters(const JsonFields& parameters, double theta, int64_t* max_t
 void ReadAngles(const JsonFields& fields, double fallback, RotaryConfig* config) {
   if (fields.Has("rope_scaling")) Refuse(fields, "rope_scaling");
   const double theta = fields.Number("rope_theta", fallback, 1, kMostTheta);  // of earlier versions
-  config->angles = ReadParameters(fields.Object("rope_parameters"), theta, &config->max_tokens);
+  config->angles = ReadParameters(fields.Object("rope_parameters"), theta, &config->sizes.max_tokens);
 }
 
 void ReadSizes(const JsonFields& fields, RotaryConfig* config) {
-  config->vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
-  config->hidden_size = fields.RequiredInteger("hidden_size", 1, kMostUnits);
-  config->num_layers = fields.RequiredInteger(config->num_layers_key, 1, 1000);
-  config->num_heads = fields.RequiredInteger("num_attention_heads", 1, kMostUnits);
-  config->intermediate_size = fields.RequiredInteger("intermediate_size", 1, kMostUnits);
-  config->max_tokens = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
+  config->sizes.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
+  config->sizes.hidden_size = fields.RequiredInteger("hidden_size", 1, kMostUnits);
+  config->sizes.num_layers = fields.RequiredInteger(config->num_layers_key, 1, 1000);
+  config->sizes.num_heads = fields.RequiredInteger("num_attention_heads", 1, kMostUnits);
+  config->sizes.intermediate_size = fields.RequiredInteger("intermediate_size", 1, kMostUnits);
+  config->sizes.max_tokens = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
 }
 
 void ReadLayerTypes(const JsonFields& fields, RotaryConfig* config) {
@@ -72,16 +70,17 @@ void ReadLayerTypes(const JsonFields& fields, RotaryConfig* config) {
       if (type != "full_attention" && type != "sliding_attention") {
         fields.Fail("layer_types", absl::StrCat("holds ", type, ", must be full_attention or sliding_attention"));
       }
-      config->is_local.push_back(type == "sliding_attention");
+      config->sizes.is_local.push_back(type == "sliding_attention");
     }
-    const auto count = static_cast<int64_t>(config->is_local.size());
-    if (count != config->num_layers) {
-      fields.Fail("layer_types", absl::StrCat("has ", count, " entries, num_hidden_layers is ", config->num_layers));
+    const auto count = static_cast<int64_t>(config->sizes.is_local.size());
+    if (count != config->sizes.num_layers) {
+      fields.Fail("layer_types",
+                  absl::StrCat("has ", count, " entries, num_hidden_layers is ", config->sizes.num_layers));
     }
     return;
   }
   const int64_t every = fields.Integer("global_attn_every_n_layers", 3, 1, 1000);
-  for (int64_t i = 0; i < config->num_layers; ++i) config->is_local.push_back(i % every != 0);
+  for (int64_t i = 0; i < config->sizes.num_layers; ++i) config->sizes.is_local.push_back(i % every != 0);
 }
 
 void ReadModernbert(const JsonFields& fields, RotaryConfig* config) {
@@ -92,7 +91,7 @@ void ReadModernbert(const JsonFields& fields, RotaryConfig* config) {
   config->input_bias = config->output_bias = fields.Bool("attention_bias", false);
   config->up_bias = config->down_bias = fields.Bool("mlp_bias", false);
   ReadLayerTypes(fields, config);
-  config->window = fields.Integer("local_attention", 128, 1, kMostRows) / 2;
+  config->sizes.window = fields.Integer("local_attention", 128, 1, kMostRows) / 2;
   // Earlier versions have a key for each kind of layers, and null there stands for the other one's.
   const double global = fields.Number("global_rope_theta", 160000, 1, kMostTheta);
   const JsonValue* local = fields.object().Find("local_rope_theta");
@@ -108,13 +107,13 @@ void ReadModernbert(const JsonFields& fields, RotaryConfig* config) {
 bool HasNamesOfGpt2(const JsonFields& fields) { return fields.Has("n_embd") || fields.Has("n_layer"); }
 
 void ReadNomicOwn(const JsonFields& fields, RotaryConfig* config) {
-  config->vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
-  config->hidden_size = fields.RequiredInteger("n_embd", 1, kMostUnits);
+  config->sizes.vocabulary_size = fields.RequiredInteger("vocab_size", 1, kMostRows);
+  config->sizes.hidden_size = fields.RequiredInteger("n_embd", 1, kMostUnits);
   config->num_layers_key = "n_layer";
-  config->num_layers = fields.RequiredInteger(config->num_layers_key, 1, 1000);
-  config->num_heads = fields.RequiredInteger("n_head", 1, kMostUnits);
-  config->intermediate_size = fields.Integer("n_inner", 4 * config->hidden_size, 1, kMostUnits);
-  config->max_tokens = fields.RequiredInteger("n_positions", 1, kMostRows);
+  config->sizes.num_layers = fields.RequiredInteger(config->num_layers_key, 1, 1000);
+  config->sizes.num_heads = fields.RequiredInteger("n_head", 1, kMostUnits);
+  config->sizes.intermediate_size = fields.Integer("n_inner", 4 * config->sizes.hidden_size, 1, kMostUnits);
+  config->sizes.max_tokens = fields.RequiredInteger("n_positions", 1, kMostRows);
   config->epsilon = fields.Number("layer_norm_epsilon", 1e-5, 0, 1);
   const std::string activation = fields.String("activation_function", "gelu");
   if (activation == "swiglu") {
@@ -147,14 +146,14 @@ void ReadNomic(const JsonFields& fields, RotaryConfig* config) {
     config->epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
     config->activation = fields.Has("hidden_act") ? ReadActivation(fields, "hidden_act") : Activation::kSilu;
     ReadAngles(fields, 1000, config);
-    config->head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
+    config->sizes.head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
   }
   config->num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);
 }
 
 // GTE's authors stretch angles as https://kexue.fm/archives/9706 has it: theta times the factor, and each frequency
 // less by its 2 / head_dim-th power.
-void ReadNtkScaling(const JsonFields& fields, const RotaryConfig& sizes, Angles* angles) {
+void ReadNtkScaling(const JsonFields& fields, const TransformerSizes& sizes, Angles* angles) {
   if (!fields.Has("rope_scaling")) return;
   const JsonFields scaling = fields.Object("rope_scaling");
   CheckName(scaling, "type", "ntk");
@@ -176,30 +175,22 @@ void ReadGte(const JsonFields& fields, RotaryConfig* config) {
     return;
   }
   config->angles.theta = fields.Number("rope_theta", 10000, 1, kMostTheta);
-  ReadNtkScaling(fields, *config, &config->angles);
+  ReadNtkScaling(fields, config->sizes, &config->angles);
   CheckName(fields, "position_embedding_type", "rope");
   CheckName(fields, "layer_norm_type", "layer_norm");
   CheckFlag(fields, "pack_qkv", true);
   CheckFlag(fields, "logn_attention_scale", false);
 }
 
-void CheckHeads(const JsonFields& fields, RotaryConfig* config) {
-  if (!fields.ok()) return;
-  const char* key = HasNamesOfGpt2(fields) ? "n_embd" : "hidden_size";
-  if (config->head_dim == 0) {
-    if (config->hidden_size % config->num_heads != 0) {
-      return fields.FailValue(key, absl::StrCat("must be a multiple of the number of heads, ", config->num_heads));
-    }
-    config->head_dim = config->hidden_size / config->num_heads;
-  }
-  if (config->head_dim > kMaxHeadDim) {
-    fields.FailValue(key, absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
-  } else if (config->head_dim % 2 != 0) {
-    fields.FailValue(key, absl::StrCat("makes heads of ", config->head_dim, " dimensions, which must be even"));
-  } else if (config->head_dim == 2 && config->angles.trained_length > 0) {
+void ReadHeads(const JsonFields& fields, RotaryConfig* config) {
+  const bool has_names_of_gpt2 = HasNamesOfGpt2(fields);
+  const char* key = has_names_of_gpt2 ? "n_embd" : "hidden_size";
+  SetHeads(fields, key, has_names_of_gpt2 ? "n_head" : "num_attention_heads", &config->sizes);
+  const int64_t head_dim = config->sizes.head_dim;
+  if (head_dim % 2 != 0) {
+    fields.FailValue(key, absl::StrCat("makes heads of ", head_dim, " dimensions, which must be even"));
+  } else if (head_dim == 2 && config->angles.trained_length > 0) {
     fields.FailValue(key, "makes heads of 2 dimensions, whose angles cannot be stretched");
-  } else if (config->head_dim * config->num_heads > kMostUnits) {
-    fields.Fail("head_dim", absl::StrCat("and the number of heads make more than ", kMostUnits, " units"));
   }
 }
 
@@ -217,7 +208,7 @@ absl::StatusOr<RotaryConfig> ParseRotaryConfig(const JsonValue& json) {
   } else {
     ReadGte(fields, &config);
   }
-  CheckHeads(fields, &config);
+  ReadHeads(fields, &config);
   if (!status.ok()) return status;
   return config;
 }

@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "favor/format/json.h"
 #include "favor/kernels/dense.h"
+#include "favor/model/transformer_sizes.h"
 
 namespace favor {
 
@@ -25,14 +25,9 @@ struct RotaryConfig {
   };
 
   std::string model_type;  // "modernbert", "nomic_bert", "gte", or "new", which is what GTE's authors call it
-  int64_t vocabulary_size = 0;
-  int64_t hidden_size = 0;
-  int64_t num_layers = 0;
-  const char* num_layers_key = "num_hidden_layers";  // in config.json
-  int64_t num_heads = 0;
-  int64_t head_dim = 0;
-  int64_t intermediate_size = 0;
-  int64_t max_tokens = 0;
+  TransformerSizes sizes;  // ModernBERT's have windows
+  // What config.json calls sizes.num_layers.
+  const char* num_layers_key = "num_hidden_layers";
   int64_t num_token_types = 0;  // 0: none
   double epsilon = 0;           // of the layer norms
   kernels::Activation activation = kernels::Activation::kGelu;
@@ -40,10 +35,7 @@ struct RotaryConfig {
   bool input_bias = false, output_bias = false, up_bias = false, down_bias = false;
   bool norm_bias = true;
   Angles angles;
-  // ModernBERT's layers that see no farther than `window` to either side, and their angles.
-  std::vector<bool> is_local;  // empty: none
-  int64_t window = 0;
-  Angles local_angles;
+  Angles local_angles;  // of layers within windows
 
   bool is_modernbert() const { return model_type == "modernbert"; }
   // Whether norms stand in front of the sublayers, and one behind the last layer; else behind the residuals.

@@ -22,20 +22,6 @@ namespace {
 using kernels::Activation;
 using kernels::kTile;
 
-TransformerSizes SizesOf(const RotaryConfig& config) {
-  TransformerSizes sizes;
-  sizes.vocabulary_size = config.vocabulary_size;
-  sizes.hidden_size = config.hidden_size;
-  sizes.num_layers = config.num_layers;
-  sizes.num_heads = config.num_heads;
-  sizes.head_dim = config.head_dim;
-  sizes.intermediate_size = config.intermediate_size;
-  sizes.max_tokens = config.max_tokens;
-  sizes.is_local = config.is_local;
-  sizes.window = config.window;
-  return sizes;
-}
-
 // Of every plane in a text of so many tokens, float32 as in the published code: far behind in a text the rounding of a
 // frequency shows.
 std::vector<float> Frequencies(const RotaryConfig::Angles& angles, int64_t head_dim, int64_t length) {
@@ -72,7 +58,7 @@ class RotaryEncoder : public TransformerEncoder {
  protected:
   int64_t ScratchFloats(int64_t tiles_per_block) const override;
   // Cosines before sines [head_dim / 2] of global layers, then those of local ones.
-  int64_t num_angles() const override { return config_.head_dim * (config_.is_local.empty() ? 1 : 2); }
+  int64_t num_angles() const override { return sizes().head_dim * (sizes().is_local.empty() ? 1 : 2); }
 
   void EmbedTokens(Batch& batch, int64_t block, float* scratch) const override;
   void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
@@ -87,7 +73,7 @@ class RotaryEncoder : public TransformerEncoder {
   BlockTiles Normed(const Norm& norm, const BlockTiles& stream, const BlockTiles& to) const;
   // The first rows of a block's scratch, where norms go.
   BlockTiles NormedTiles(const Batch& batch, int64_t block, float* scratch) const {
-    return {scratch, config_.norms_first() ? config_.hidden_size : 0, batch.blocks.Count(block)};
+    return {scratch, config_.norms_first() ? sizes().hidden_size : 0, batch.blocks.Count(block)};
   }
 
   RotaryConfig config_;
@@ -100,11 +86,11 @@ class RotaryEncoder : public TransformerEncoder {
 };
 
 RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
-    : TransformerEncoder(SizesOf(config)), config_(config) {
-  const int64_t hidden = config.hidden_size;
+    : TransformerEncoder(config.sizes), config_(config) {
+  const int64_t hidden = sizes().hidden_size;
   std::string prefix;
   const RotaryNames& names = NamesOf(config, weights, &prefix);
-  words_ = WordTable::Load(prefix + names.words, config.vocabulary_size, hidden, weights);
+  words_ = WordTable::Load(prefix + names.words, sizes().vocabulary_size, hidden, weights);
   if (config.num_token_types > 0) {
     type_ = weights->Read(prefix + names.token_types, {config.num_token_types, hidden});
   }
@@ -112,12 +98,12 @@ RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
     return Norm::ReadLayerNorm(prefix + name, hidden, config.epsilon, weights, config.norm_bias);
   };
   embedding_norm_ = norm(names.embedding_norm);
-  for (int64_t i = 0; i < config.num_layers && weights->status().ok(); ++i) {
+  for (int64_t i = 0; i < sizes().num_layers && weights->status().ok(); ++i) {
     layers_.push_back(RotaryLayer::Read(config, names, prefix, i, weights));
   }
-  if (const std::string next = absl::StrCat(prefix, names.layers, config.num_layers, "."); weights->HasPrefix(next)) {
+  if (const std::string next = absl::StrCat(prefix, names.layers, sizes().num_layers, "."); weights->HasPrefix(next)) {
     weights->Fail(absl::StrCat("there are tensors ", next, "*, ", config.num_layers_key, " of config.json is ",
-                               config.num_layers));
+                               sizes().num_layers));
   }
   if (config.norms_first()) last_norm_ = norm(names.last_norm);
   num_parameters_ = weights->num_read();
@@ -130,14 +116,14 @@ int64_t RotaryEncoder::memory_bytes() const {
 }
 
 int64_t RotaryEncoder::ScratchFloats(int64_t tiles_per_block) const {
-  const int64_t inner = kernels::PanelRowCount(config_.intermediate_size);
-  const int64_t widest = std::max(kernels::PanelRowCount(3 * width()), 2 * inner);
-  const int64_t normed = config_.norms_first() ? config_.hidden_size : 0;
-  return std::max(TokenVectorScratch(config_.hidden_size), tiles_per_block * kTile * (normed + widest));
+  const int64_t inner = kernels::PanelRowCount(sizes().intermediate_size);
+  const int64_t widest = std::max(kernels::PanelRowCount(3 * sizes().width()), 2 * inner);
+  const int64_t normed = config_.norms_first() ? sizes().hidden_size : 0;
+  return std::max(TokenVectorScratch(sizes().hidden_size), tiles_per_block * kTile * (normed + widest));
 }
 
 void RotaryEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const {
-  const int64_t hidden = config_.hidden_size, first = batch.blocks.First(block);
+  const int64_t hidden = sizes().hidden_size, first = batch.blocks.First(block);
   const BlockTiles stream = batch.stream.Block(block);
   const auto write_vector = [&](int64_t t, float* row) {
     words_.Read(batch.sequences.ids[first + t], row);
@@ -159,14 +145,14 @@ void RotaryEncoder::WriteAngles(Batch& batch, int64_t block) const {
   for (int64_t from = first; from < end; from = *next++) {
     const int64_t to = std::min(end, *next), length = *next - *(next - 1);
     const auto write = [&](const RotaryConfig::Angles& of, int64_t row) {
-      const std::vector<float> frequencies = Frequencies(of, config_.head_dim, length);
+      const std::vector<float> frequencies = Frequencies(of, sizes().head_dim, length);
       for (int64_t t = from; t < to; ++t) {
         float* column = angles.Tile((t - first) / kTile) + row * kTile + (t - first) % kTile;
         WriteToken(frequencies, batch.positions[t], column);
       }
     };
     write(config_.angles, 0);
-    if (!config_.is_local.empty()) write(config_.local_angles, config_.head_dim);
+    if (!sizes().is_local.empty()) write(config_.local_angles, sizes().head_dim);
   }
 }
 
@@ -184,16 +170,16 @@ void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, fl
   weights.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
   const BlockTiles angles = batch.angles.Block(block);
   for (int64_t i = 0; i < projected.num_tiles(); ++i) {
-    const float* cosines = angles.Tile(i) + (sizes().IsLocal(layer) ? config_.head_dim * kTile : 0);
+    const float* cosines = angles.Tile(i) + (sizes().IsLocal(layer) ? sizes().head_dim * kTile : 0);
     // Queries and the keys behind them.
-    TurnPlanes(projected.Tile(i), config_.head_dim, 2 * config_.num_heads, Planes::kOfHalves, cosines,
-               cosines + config_.head_dim / 2 * kTile);
+    TurnPlanes(projected.Tile(i), sizes().head_dim, 2 * sizes().num_heads, Planes::kOfHalves, cosines,
+               cosines + sizes().head_dim / 2 * kTile);
   }
   batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 
 void RotaryEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles context{scratch, width(), batch.blocks.Count(block)};
+  const BlockTiles context{scratch, sizes().width(), batch.blocks.Count(block)};
   batch.context.Load(batch.blocks.First(block), context);
   const BlockTiles stream = batch.stream.Block(block);
   layers_[layer].attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);

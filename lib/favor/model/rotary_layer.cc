@@ -91,8 +91,8 @@ RotaryLayer RotaryLayer::Read(const RotaryConfig& config, const RotaryNames& nam
                               int64_t index, Weights* weights) {
   const std::string layer_prefix = absl::StrCat(prefix, names.layers, index, ".");
   const auto name = [&](const char* of) { return layer_prefix + of; };
-  const int64_t hidden = config.hidden_size, width = config.num_heads * config.head_dim;
-  const int64_t inner = config.intermediate_size;
+  const int64_t hidden = config.sizes.hidden_size, width = config.sizes.width();
+  const int64_t inner = config.sizes.intermediate_size;
   const auto norm = [&](const char* of) {
     return Norm::ReadLayerNorm(name(of), hidden, config.epsilon, weights, config.norm_bias);
   };

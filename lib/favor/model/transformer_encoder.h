@@ -13,23 +13,9 @@
 #include "favor/model/encoder.h"
 #include "favor/model/packed_heads.h"
 #include "favor/model/token_blocks.h"
+#include "favor/model/transformer_sizes.h"
 
 namespace favor {
-
-struct TransformerSizes {
-  int64_t vocabulary_size = 0;
-  int64_t hidden_size = 0;
-  int64_t num_layers = 0;
-  int64_t num_heads = 0;
-  int64_t head_dim = 0;
-  int64_t intermediate_size = 0;
-  int64_t max_tokens = 0;
-  // Layers whose tokens see others at most `window` away, exactly, whatever attention is asked for; empty: none.
-  std::vector<bool> is_local;
-  int64_t window = 0;
-
-  bool IsLocal(int64_t layer) const { return !is_local.empty() && is_local[layer]; }
-};
 
 // An encoder (Vaswani et al. 2017) without what one architecture does otherwise than another: bidirectional
 // self-attention in every layer, exact or by features on request, and stages before and behind it that look at one
@@ -63,7 +49,6 @@ class TransformerEncoder : public Encoder {
   explicit TransformerEncoder(TransformerSizes sizes) : sizes_(std::move(sizes)) {}
 
   const TransformerSizes& sizes() const { return sizes_; }
-  int64_t width() const { return sizes_.num_heads * sizes_.head_dim; }  // of all heads
 
   // Floats that a chain of stages needs beside the batch's own buffers; TokenVectorScratch(hidden_size) at least.
   virtual int64_t ScratchFloats(int64_t tiles_per_block) const = 0;

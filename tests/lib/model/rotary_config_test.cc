@@ -33,14 +33,14 @@ std::string Error(absl::string_view type, absl::string_view fields, absl::string
 }
 
 TEST(RotaryConfig, ModernbertAlternatesLayersAsEitherVersionWritesThem) {
-  EXPECT_THAT(Parse("modernbert", kSizes, "")->is_local, ElementsAre(false, true, true, false));
-  EXPECT_THAT(Parse("modernbert", kSizes, R"("global_attn_every_n_layers":2)")->is_local,
+  EXPECT_THAT(Parse("modernbert", kSizes, "")->sizes.is_local, ElementsAre(false, true, true, false));
+  EXPECT_THAT(Parse("modernbert", kSizes, R"("global_attn_every_n_layers":2)")->sizes.is_local,
               ElementsAre(false, true, false, true));
   const auto named = Parse(
       "modernbert", kSizes,
       R"("layer_types":["sliding_attention","full_attention","full_attention","sliding_attention"],"local_attention":7)");
-  EXPECT_THAT(named->is_local, ElementsAre(true, false, false, true));
-  EXPECT_EQ(named->window, 3);
+  EXPECT_THAT(named->sizes.is_local, ElementsAre(true, false, false, true));
+  EXPECT_EQ(named->sizes.window, 3);
 }
 
 TEST(RotaryConfig, ModernbertsAnglesAsEitherVersionWritesThem) {
@@ -65,8 +65,8 @@ TEST(RotaryConfig, TheTypeOfAnglesMayGoByItsOlderKey) {
 TEST(RotaryConfig, StretchedAnglesTakeLongerTexts) {
   const auto config = Parse("gte", kSizes, R"("rope_parameters":{"rope_type":"dynamic","factor":2.5})");
   EXPECT_EQ(config->angles.trained_length, 64);
-  EXPECT_EQ(config->max_tokens, 160);
-  EXPECT_EQ(Parse("gte", kSizes, R"("rope_parameters":{"rope_type":"linear","factor":2.5})")->max_tokens, 64);
+  EXPECT_EQ(config->sizes.max_tokens, 160);
+  EXPECT_EQ(Parse("gte", kSizes, R"("rope_parameters":{"rope_type":"linear","factor":2.5})")->sizes.max_tokens, 64);
 }
 
 TEST(RotaryConfig, WhatIsNotSupportedIsRefusedByName) {

@@ -72,16 +72,16 @@ TEST(ScratchBytes, CountWhatFeaturesAreFittedWithInEveryLayer) {
       testing::ReadModelGolden(FAVOR_TEST_DATA_DIR "/models/bert/gelu.safetensors", "config");
   Weights weights = Weights::Open(golden.path).value();
   const BertConfig config = ParseBertConfig(golden.config).value();
-  ASSERT_GT(config.num_layers, 1);
+  ASSERT_GT(config.sizes.num_layers, 1);
   const auto encoder = LoadBertEncoder(config, &weights).value();
   constexpr int64_t kNumFeatures = 65'536, kNumTexts = 50;
   EncoderAttention attention;
   attention.spec.features.estimator = Estimator::kOprf;
   attention.projection = *DrawProjection({.num_features = kNumFeatures, .head_dim = encoder->head_dim()});
   const int64_t of_a_layer =
-      HeadTransforms::Bytes(attention.spec.features, encoder->head_dim(), config.num_heads, kNumFeatures);
+      HeadTransforms::Bytes(attention.spec.features, encoder->head_dim(), config.sizes.num_heads, kNumFeatures);
   EXPECT_GT(encoder->ScratchBytes(std::vector<int64_t>(kNumTexts, 10), &attention, 1),
-            kNumTexts * config.num_layers * of_a_layer);
+            kNumTexts * config.sizes.num_layers * of_a_layer);
 }
 
 TEST(ScratchBytes, OfManyShortInputsGrowWithTheirTokensAlone) {
