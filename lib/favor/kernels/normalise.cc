@@ -44,6 +44,19 @@ void LayerNorm(const float* x, int64_t dim, const float* gain, const float* bias
   }
 }
 
+void RmsNorm(const float* x, int64_t dim, const float* gain, float epsilon, float* y) {
+  const D d;
+  const V share = hn::Set(d, 1.0f / static_cast<float>(dim));
+  for (int64_t t = 0; t < kTile; t += hn::Lanes(d), x += hn::Lanes(d), y += hn::Lanes(d)) {
+    const V squares = SumOver(x, dim, [](V value, V sum) { return hn::MulAdd(value, value, sum); });
+    const V scale = hn::Div(hn::Set(d, 1.0f), hn::Sqrt(hn::MulAdd(share, squares, hn::Set(d, epsilon))));
+    for (int64_t l = 0; l < dim; ++l) {
+      const V normal = hn::Mul(hn::LoadU(d, x + l * kTile), scale);
+      hn::StoreU(hn::Mul(normal, hn::Set(d, gain[l])), d, y + l * kTile);
+    }
+  }
+}
+
 void ScaleNorm(const float* x, int64_t dim, float gain, float epsilon, float* y) {
   const D d;
   for (int64_t t = 0; t < kTile; t += hn::Lanes(d), x += hn::Lanes(d), y += hn::Lanes(d)) {
@@ -60,10 +73,14 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace favor::kernels {
 HWY_EXPORT(LayerNorm);
+HWY_EXPORT(RmsNorm);
 HWY_EXPORT(ScaleNorm);
 
 void LayerNorm(const float* x, int64_t dim, const float* gain, const float* bias, float epsilon, float* y) {
   HWY_DYNAMIC_DISPATCH(LayerNorm)(x, dim, gain, bias, epsilon, y);
+}
+void RmsNorm(const float* x, int64_t dim, const float* gain, float epsilon, float* y) {
+  HWY_DYNAMIC_DISPATCH(RmsNorm)(x, dim, gain, epsilon, y);
 }
 void ScaleNorm(const float* x, int64_t dim, float gain, float epsilon, float* y) {
   HWY_DYNAMIC_DISPATCH(ScaleNorm)(x, dim, gain, epsilon, y);

@@ -26,6 +26,15 @@ Norm Norm::ReadLayerNorm(const std::string& name, int64_t dim, double epsilon, W
   return norm;
 }
 
+Norm Norm::ReadRmsNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights) {
+  Norm norm;
+  norm.kind_ = Kind::kRms;
+  norm.dim_ = dim;
+  norm.epsilon_ = static_cast<float>(epsilon);
+  norm.gain_ = weights->Read(name + ".weight", {dim});
+  return norm;
+}
+
 Norm Norm::ReadScaleNorm(const std::string& name, int64_t dim, double epsilon, Weights* weights) {
   Norm norm;
   norm.kind_ = Kind::kScale;
@@ -37,17 +46,27 @@ Norm Norm::ReadScaleNorm(const std::string& name, int64_t dim, double epsilon, W
 
 void Norm::Apply(const BlockTiles& x, const BlockTiles& y) const {
   for (int64_t i = 0; i < x.num_tiles(); ++i) {
-    switch (kind_) {
-      case Kind::kNone:
-        if (x.data != y.data) std::copy_n(x.Tile(i), std::min(x.stride(), y.stride()), y.Tile(i));
-        break;
-      case Kind::kLayer:
-        kernels::LayerNorm(x.Tile(i), dim_, gain_.data(), bias_.data(), epsilon_, y.Tile(i));
-        break;
-      case Kind::kScale:
-        kernels::ScaleNorm(x.Tile(i), dim_, gain_[0], epsilon_, y.Tile(i));
-        break;
+    if (!is_none()) {
+      Apply(x.Tile(i), y.Tile(i));
+    } else if (x.data != y.data) {
+      std::copy_n(x.Tile(i), std::min(x.stride(), y.stride()), y.Tile(i));
     }
+  }
+}
+
+void Norm::Apply(const float* x, float* y) const {
+  switch (kind_) {
+    case Kind::kNone:
+      break;
+    case Kind::kLayer:
+      kernels::LayerNorm(x, dim_, gain_.data(), bias_.data(), epsilon_, y);
+      break;
+    case Kind::kRms:
+      kernels::RmsNorm(x, dim_, gain_.data(), epsilon_, y);
+      break;
+    case Kind::kScale:
+      kernels::ScaleNorm(x, dim_, gain_[0], epsilon_, y);
+      break;
   }
 }
 

@@ -41,6 +41,28 @@ TEST_P(NormaliseTest, LayerNormOfAConstantIsTheBias) {
   for (int64_t l = 0; l < 7; ++l) ASSERT_EQ(x[l * kTile + 5], bias[l]);
 }
 
+TEST_P(NormaliseTest, RmsNormIsThatOfTheFormula) {
+  for (const int64_t dim : {1, 2, 3, 5, 16, 33, 128, 1024, 8192}) {
+    std::vector<float> x = Normal(dim * kTile, 3);
+    for (int64_t l = 0; l < dim; ++l) x[l * kTile + 7] = 0;  // a token of zeros
+    const std::vector<float> gain = Normal(dim);
+    std::vector<float> y(x.size());
+    RmsNorm(x.data(), dim, gain.data(), 1e-6f, y.data());
+    const double bound = (static_cast<double>(dim) / 16 + 4) * std::pow(2, -23);
+    for (int64_t t = 0; t < kTile; ++t) {
+      double squares = 0;
+      for (int64_t l = 0; l < dim; ++l) squares += std::pow(x[l * kTile + t], 2);
+      const double root = std::sqrt(squares / static_cast<double>(dim) + static_cast<double>(1e-6f));
+      for (int64_t l = 0; l < dim; ++l) {
+        const double want = x[l * kTile + t] / root * gain[l];
+        ASSERT_NEAR(y[l * kTile + t], want, bound * std::abs(want)) << "dim " << dim;
+      }
+    }
+    RmsNorm(x.data(), dim, gain.data(), 1e-6f, x.data());
+    EXPECT_EQ(x, y) << "in place";
+  }
+}
+
 TEST_P(NormaliseTest, ScaleNormHasTheLengthOfItsGain) {
   for (const int64_t dim : {1, 3, 32, 130}) {
     std::vector<float> x = Normal(dim * kTile), y(x.size());
