@@ -115,7 +115,7 @@ BertEncoder::BertEncoder(const BertConfig& config, Weights* weights)
   embedding_norm_ = Norm::ReadLayerNorm(prefix + "embeddings.LayerNorm", width, config.epsilon, weights);
   if (width != sizes().hidden_size || config.is_albert()) {
     const char* name = config.is_albert() ? "encoder.embedding_hidden_mapping_in" : "embeddings_project";
-    embedding_projection_ = DenseLayer::Read({prefix + name}, sizes().hidden_size, width, true, weights);
+    embedding_projection_ = DenseLayer::Read({{prefix + name, sizes().hidden_size}}, width, true, weights);
   }
   if (config.is_mpnet()) ReadBias(prefix, weights);
   if (!config.is_albert()) ReadLayers(prefix + names().layers, sizes().num_layers, weights);
@@ -172,12 +172,13 @@ Layer BertEncoder::ReadLayer(const std::string& prefix, Weights* weights) const 
   const int64_t hidden = sizes().hidden_size, intermediate = sizes().intermediate_size;
   const TensorNames& names = this->names();
   Layer layer;
-  layer.queries_keys_values = DenseLayer::Read({prefix + names.queries, prefix + names.keys, prefix + names.values},
-                                               hidden, hidden, true, weights);
-  layer.attention_output = DenseLayer::Read({prefix + names.attention_output}, hidden, hidden, true, weights);
+  layer.queries_keys_values = DenseLayer::Read(
+      {{prefix + names.queries, hidden}, {prefix + names.keys, hidden}, {prefix + names.values, hidden}}, hidden, true,
+      weights);
+  layer.attention_output = DenseLayer::Read({{prefix + names.attention_output, hidden}}, hidden, true, weights);
   layer.attention_norm = Norm::ReadLayerNorm(prefix + names.attention_norm, hidden, config_.epsilon, weights);
-  layer.up = DenseLayer::Read({prefix + names.up}, intermediate, hidden, true, weights);
-  layer.down = DenseLayer::Read({prefix + names.down}, hidden, intermediate, true, weights);
+  layer.up = DenseLayer::Read({{prefix + names.up, intermediate}}, hidden, true, weights);
+  layer.down = DenseLayer::Read({{prefix + names.down, hidden}}, intermediate, true, weights);
   layer.output_norm = Norm::ReadLayerNorm(prefix + names.output_norm, hidden, config_.epsilon, weights);
   return layer;
 }

@@ -45,20 +45,22 @@ void AppendBias(const std::string& name, int64_t rows, bool has_bias, Weights* w
 
 }  // namespace
 
-DenseLayer DenseLayer::Read(absl::Span<const std::string> names, int64_t rows, int64_t depth, bool has_bias,
-                            Weights* weights, float factor) {
+DenseLayer DenseLayer::Read(absl::Span<const Part> parts, int64_t depth, bool has_bias, Weights* weights,
+                            float factor) {
   std::vector<float> matrix, bias;
-  for (const std::string& name : names) {
+  int64_t num_rows = 0;
+  for (const auto& [name, rows] : parts) {
     const AlignedBuffer<float> weight = weights->Read(name + ".weight", {rows, depth});
     matrix.insert(matrix.end(), weight.data(), weight.data() + weight.size());
     AppendBias(name, rows, has_bias, weights, &bias);
+    num_rows += rows;
   }
   if (factor != 1) {
     for (std::vector<float>* values : {&matrix, &bias}) {
       for (float& value : *values) value *= factor;
     }
   }
-  return CreateOrFail(matrix, bias, rows * static_cast<int64_t>(names.size()), depth, weights);
+  return CreateOrFail(matrix, bias, num_rows, depth, weights);
 }
 
 std::vector<DenseLayer> DenseLayer::ReadStack(const std::string& name, int64_t num_layers, int64_t rows, int64_t depth,

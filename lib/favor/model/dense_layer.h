@@ -25,10 +25,14 @@ class DenseLayer {
   static absl::StatusOr<DenseLayer> Create(absl::Span<const float> weights, absl::Span<const float> bias, int64_t rows,
                                            int64_t depth);
 
+  struct Part {
+    std::string name;
+    int64_t rows;
+  };
   // Layers of one input, one below the other: name.weight [rows][depth] of each and, if they have one, name.bias
   // [rows]. Weights and bias are multiplied by `factor`. Errors go to the weights' status.
-  static DenseLayer Read(absl::Span<const std::string> names, int64_t rows, int64_t depth, bool has_bias,
-                         Weights* weights, float factor = 1);
+  static DenseLayer Read(absl::Span<const Part> parts, int64_t depth, bool has_bias, Weights* weights,
+                         float factor = 1);
   // The other way round: name.weight [num_layers * rows][depth] and, if there is one, name.bias hold layers one below
   // the other.
   static std::vector<DenseLayer> ReadStack(const std::string& name, int64_t num_layers, int64_t rows, int64_t depth,

@@ -60,10 +60,11 @@ void ReadAttention(const PerformerConfig& config, const std::string& name, Weigh
   const std::string& inner = wrapper.inner;
   const int64_t rows = config.num_heads * config.head_dim;
   layer->attention_norm = std::move(wrapper.norm);
-  layer->queries_keys_values = DenseLayer::Read({inner + "to_q", inner + "to_k", inner + "to_v"}, rows, config.dim,
-                                                config.has_input_bias, weights);
+  layer->queries_keys_values =
+      DenseLayer::Read({{inner + "to_q", rows}, {inner + "to_k", rows}, {inner + "to_v", rows}}, config.dim,
+                       config.has_input_bias, weights);
   layer->attention_output =
-      DenseLayer::Read({inner + "to_out"}, config.dim, rows, config.has_output_bias, weights, wrapper.factor);
+      DenseLayer::Read({{inner + "to_out", config.dim}}, rows, config.has_output_bias, weights, wrapper.factor);
   if (config.UsesProjection() && layer->num_local_heads < config.num_heads) {
     layer->projection = ReadProjection(config, inner + "fast_attention.projection_matrix", weights);
   }
@@ -79,7 +80,7 @@ void ReadFeedForward(const PerformerConfig& config, const std::string& name, Wei
       DenseLayer::ReadStack(inner + "w1", config.gated ? 2 : 1, rows, config.dim, true, weights);
   layer->up = std::move(first.back());
   if (config.gated) layer->gate = std::move(first.front());
-  layer->down = DenseLayer::Read({inner + "w2"}, config.dim, rows, true, weights, wrapper.factor);
+  layer->down = DenseLayer::Read({{inner + "w2", config.dim}}, rows, true, weights, wrapper.factor);
 }
 
 }  // namespace

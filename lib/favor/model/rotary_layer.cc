@@ -100,22 +100,25 @@ RotaryLayer RotaryLayer::Read(const RotaryConfig& config, const RotaryNames& nam
   // In front of the first layer stands the norm of the embeddings.
   if (!config.norms_first() || index > 0) layer.attention_norm = norm(names.attention_norm);
   if (names.keys == nullptr) {
-    layer.queries_keys_values = DenseLayer::Read({name(names.queries)}, 3 * width, hidden, config.input_bias, weights);
+    layer.queries_keys_values =
+        DenseLayer::Read({{name(names.queries), 3 * width}}, hidden, config.input_bias, weights);
   } else {
-    layer.queries_keys_values = DenseLayer::Read({name(names.queries), name(names.keys), name(names.values)}, width,
-                                                 hidden, config.input_bias, weights);
+    layer.queries_keys_values =
+        DenseLayer::Read({{name(names.queries), width}, {name(names.keys), width}, {name(names.values), width}}, hidden,
+                         config.input_bias, weights);
   }
-  layer.attention_output = DenseLayer::Read({name(names.attention_output)}, hidden, width, config.output_bias, weights);
+  layer.attention_output =
+      DenseLayer::Read({{name(names.attention_output), hidden}}, width, config.output_bias, weights);
   layer.feed_forward_norm = norm(names.feed_forward_norm);
   if (names.up == nullptr) {
     std::vector<DenseLayer> both = DenseLayer::ReadStack(name(names.gate), 2, inner, hidden, config.up_bias, weights);
     layer.gate = std::move(both[names.gate_first ? 0 : 1]);
     layer.up = std::move(both[names.gate_first ? 1 : 0]);
   } else {
-    layer.gate = DenseLayer::Read({name(names.gate)}, inner, hidden, config.up_bias, weights);
-    layer.up = DenseLayer::Read({name(names.up)}, inner, hidden, config.up_bias, weights);
+    layer.gate = DenseLayer::Read({{name(names.gate), inner}}, hidden, config.up_bias, weights);
+    layer.up = DenseLayer::Read({{name(names.up), inner}}, hidden, config.up_bias, weights);
   }
-  layer.down = DenseLayer::Read({name(names.down)}, hidden, inner, config.down_bias, weights);
+  layer.down = DenseLayer::Read({{name(names.down), hidden}}, inner, config.down_bias, weights);
   return layer;
 }
 
