@@ -1,4 +1,5 @@
-// Token vectors of BERT, ModernBERT, Nomic BERT and GTE models as Hugging Face's transformers computes them in float64.
+// Token vectors of BERT, ModernBERT, Nomic BERT, GTE and EuroBERT models as Hugging Face's transformers computes them
+// in float64.
 #include <algorithm>
 #include <memory>
 #include <string>
@@ -101,7 +102,7 @@ INSTANTIATE_TEST_SUITE_P(Rotary, TransformerGolden,
                          ::testing::Values("rotary/modernbert", "rotary/modernbert_biased", "rotary/nomic_bert",
                                            "rotary/nomic_bert_masked_lm", "rotary/nomic_bert_own",
                                            "rotary/nomic_bert_dynamic", "rotary/nomic_bert_dynamic_own", "rotary/gte",
-                                           "rotary/gte_own"),
+                                           "rotary/gte_own", "rotary/eurobert", "rotary/eurobert_masked_lm"),
                          [](const auto& info) {
                            return absl::StrReplaceAll(info.param, {{"/", "_"}});
                          });

@@ -6,8 +6,9 @@ namespace favor {
 
 using kernels::Activation;
 
-Activation ReadActivation(const JsonFields& fields, const char* key) {
-  const std::string name = fields.String(key, "gelu");
+Activation ReadActivation(const JsonFields& fields, const char* key, Activation fallback) {
+  if (!fields.Has(key)) return fallback;
+  const std::string name = fields.String(key, "");
   if (name == "gelu" || name == "gelu_python") return Activation::kGelu;
   if (name == "gelu_new" || name == "gelu_pytorch_tanh" || name == "gelu_fast") return Activation::kGeluTanh;
   if (name == "relu") return Activation::kRelu;

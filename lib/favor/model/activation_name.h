@@ -6,9 +6,10 @@
 
 namespace favor {
 
-// The activation that a field of config.json names, as Hugging Face calls them; gelu where there is no such field. An
-// error for one that dense layers do not have.
-kernels::Activation ReadActivation(const JsonFields& fields, const char* key);
+// The activation that a field of config.json names, as Hugging Face calls them; `fallback` where there is no such
+// field. An error for one that dense layers do not have.
+kernels::Activation ReadActivation(const JsonFields& fields, const char* key,
+                                   kernels::Activation fallback = kernels::Activation::kGelu);
 
 }  // namespace favor
 

@@ -8,6 +8,8 @@
 namespace favor {
 namespace {
 
+using kernels::Activation;
+
 // What an architecture calls its sizes.
 struct Keys {
   const char* hidden_size;
@@ -59,8 +61,8 @@ absl::StatusOr<BertConfig> ParseBertConfig(const JsonValue& json) {
   sizes.intermediate_size = fields.RequiredInteger(keys.intermediate_size, 1, kMostUnits);
   config.num_positions = fields.RequiredInteger("max_position_embeddings", 1, kMostRows);
   if (config.is_albert()) ParseGroups(fields, &config);
-  config.activation = config.is_albert() && !fields.Has("hidden_act") ? kernels::Activation::kGeluTanh
-                                                                      : ReadActivation(fields, keys.activation);
+  const Activation fallback = config.is_albert() ? Activation::kGeluTanh : Activation::kGelu;
+  config.activation = ReadActivation(fields, keys.activation, fallback);
   config.epsilon = 1e-12;
   if (!config.is_distilbert()) {
     if (!config.is_mpnet()) config.num_token_types = fields.Integer("type_vocab_size", 2, 1, kMostUnits);

@@ -45,14 +45,14 @@ absl::StatusOr<EncoderConfig> ParseEncoderConfig(const JsonValue& config) {
   for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet", "albert"}) {
     if (name == bert) return AnyConfig(ParseBertConfig(config));
   }
-  for (const char* rotary : {"modernbert", "nomic_bert", "gte", "new"}) {
+  for (const char* rotary : {"modernbert", "nomic_bert", "gte", "new", "eurobert"}) {
     if (name == rotary) return AnyConfig(ParseRotaryConfig(config));
   }
   if (name == "performer-pytorch") return AnyConfig(ParsePerformerConfig(config));
   return absl::InvalidArgumentError(absl::StrCat("config.json: model_type is ", type->Description(),
                                                  ", must be bert, roberta, xlm-roberta, camembert, distilbert, "
                                                  "electra, mpnet, albert, modernbert, nomic_bert, gte, "
-                                                 "new (GTE's own) or performer-pytorch"));
+                                                 "new (GTE's own), eurobert or performer-pytorch"));
 }
 
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& config, Weights* weights) {

@@ -51,6 +51,7 @@ Angles ReadParameters(const JsonFields& parameters, double theta, int64_t* max_t
 }
 void ReadAngles(const JsonFields& fields, double fallback, RotaryConfig* config) {
   if (fields.Has("rope_scaling")) Refuse(fields, "rope_scaling");
+  if (fields.Number("partial_rotary_factor", 1) != 1) fields.FailValue("partial_rotary_factor", "must be 1");
   const double theta = fields.Number("rope_theta", fallback, 1, kMostTheta);  // of earlier versions
   config->angles = ReadParameters(fields.Object("rope_parameters"), theta, &config->sizes.max_tokens);
 }
@@ -144,7 +145,7 @@ void ReadNomic(const JsonFields& fields, RotaryConfig* config) {
   } else {
     ReadSizes(fields, config);
     config->epsilon = fields.Number("layer_norm_eps", 1e-12, 0, 1);
-    config->activation = fields.Has("hidden_act") ? ReadActivation(fields, "hidden_act") : Activation::kSilu;
+    config->activation = ReadActivation(fields, "hidden_act", Activation::kSilu);
     ReadAngles(fields, 1000, config);
     config->sizes.head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
   }
@@ -182,6 +183,17 @@ void ReadGte(const JsonFields& fields, RotaryConfig* config) {
   CheckFlag(fields, "logn_attention_scale", false);
 }
 
+void ReadLlama(const JsonFields& fields, RotaryConfig* config) {
+  ReadSizes(fields, config);
+  config->sizes.num_key_heads = fields.Integer("num_key_value_heads", 0, 1, kMostUnits);
+  config->sizes.head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
+  config->epsilon = fields.Number("rms_norm_eps", 1e-5, 0, 1);
+  config->activation = ReadActivation(fields, "hidden_act", Activation::kSilu);
+  config->input_bias = config->output_bias = fields.Bool("attention_bias", false);
+  config->up_bias = config->down_bias = fields.Bool("mlp_bias", false);
+  ReadAngles(fields, 10000, config);
+}
+
 void ReadHeads(const JsonFields& fields, RotaryConfig* config) {
   const bool has_names_of_gpt2 = HasNamesOfGpt2(fields);
   const char* key = has_names_of_gpt2 ? "n_embd" : "hidden_size";
@@ -203,6 +215,8 @@ absl::StatusOr<RotaryConfig> ParseRotaryConfig(const JsonValue& json) {
   config.model_type = fields.RequiredString("model_type");
   if (config.is_modernbert()) {
     ReadModernbert(fields, &config);
+  } else if (config.is_llama()) {
+    ReadLlama(fields, &config);
   } else if (config.model_type == "nomic_bert") {
     ReadNomic(fields, &config);
   } else {

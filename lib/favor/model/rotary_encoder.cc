@@ -94,10 +94,7 @@ RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
   if (config.num_token_types > 0) {
     type_ = weights->Read(prefix + names.token_types, {config.num_token_types, hidden});
   }
-  const auto norm = [&](const char* name) {
-    return Norm::ReadLayerNorm(prefix + name, hidden, config.epsilon, weights, config.norm_bias);
-  };
-  embedding_norm_ = norm(names.embedding_norm);
+  if (names.embedding_norm != nullptr) embedding_norm_ = ReadNorm(config, prefix + names.embedding_norm, weights);
   for (int64_t i = 0; i < sizes().num_layers && weights->status().ok(); ++i) {
     layers_.push_back(RotaryLayer::Read(config, names, prefix, i, weights));
   }
@@ -105,7 +102,7 @@ RotaryEncoder::RotaryEncoder(const RotaryConfig& config, Weights* weights)
     weights->Fail(absl::StrCat("there are tensors ", next, "*, ", config.num_layers_key, " of config.json is ",
                                sizes().num_layers));
   }
-  if (config.norms_first()) last_norm_ = norm(names.last_norm);
+  if (config.norms_first()) last_norm_ = ReadNorm(config, prefix + names.last_norm, weights);
   num_parameters_ = weights->num_read();
 }
 
@@ -117,7 +114,7 @@ int64_t RotaryEncoder::memory_bytes() const {
 
 int64_t RotaryEncoder::ScratchFloats(int64_t tiles_per_block) const {
   const int64_t inner = kernels::PanelRowCount(sizes().intermediate_size);
-  const int64_t widest = std::max(kernels::PanelRowCount(3 * sizes().width()), 2 * inner);
+  const int64_t widest = std::max(kernels::PanelRowCount(sizes().num_input_heads() * sizes().head_dim), 2 * inner);
   const int64_t normed = config_.norms_first() ? sizes().hidden_size : 0;
   return std::max(TokenVectorScratch(sizes().hidden_size), tiles_per_block * kTile * (normed + widest));
 }
@@ -172,8 +169,8 @@ void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, fl
   for (int64_t i = 0; i < projected.num_tiles(); ++i) {
     const float* cosines = angles.Tile(i) + (sizes().IsLocal(layer) ? sizes().head_dim * kTile : 0);
     // Queries and the keys behind them.
-    TurnPlanes(projected.Tile(i), sizes().head_dim, 2 * sizes().num_heads, Planes::kOfHalves, cosines,
-               cosines + sizes().head_dim / 2 * kTile);
+    TurnPlanes(projected.Tile(i), sizes().head_dim, sizes().num_heads + sizes().num_key_heads, Planes::kOfHalves,
+               cosines, cosines + sizes().head_dim / 2 * kTile);
   }
   batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }

@@ -73,12 +73,32 @@ constexpr RotaryNames kGteOwn = {"embeddings.word_embeddings.weight",
                                  "mlp.down_proj",
                                  "mlp_ln"};
 
+constexpr RotaryNames kLlama = {"embed_tokens.weight",
+                                nullptr,
+                                nullptr,
+                                "norm",
+                                "layers.",
+                                "self_attn.q_proj",
+                                "self_attn.k_proj",
+                                "self_attn.v_proj",
+                                "self_attn.o_proj",
+                                "input_layernorm",
+                                "mlp.gate_proj",
+                                "mlp.up_proj",
+                                /*gate_first=*/true,
+                                "mlp.down_proj",
+                                "post_attention_layernorm"};
+
 }  // namespace
 
 const RotaryNames& NamesOf(const RotaryConfig& config, Weights* weights, std::string* prefix) {
   if (config.is_modernbert()) {
     *prefix = weights->PrefixOf(kModernbert.words, {"model.", "modernbert.", "0.auto_model."});
     return kModernbert;
+  }
+  if (config.is_llama()) {
+    *prefix = weights->PrefixOf(kLlama.words, {"model.", "0.auto_model."});
+    return kLlama;
   }
   *prefix = weights->PrefixOf(kTransformers.words, {"nomic_bert.", "gte.", "new.", "bert.", "model.", "0.auto_model."});
   for (const RotaryNames* own : {&kNomicOwn, &kGteOwn}) {
@@ -87,29 +107,34 @@ const RotaryNames& NamesOf(const RotaryConfig& config, Weights* weights, std::st
   return kTransformers;
 }
 
+Norm ReadNorm(const RotaryConfig& config, const std::string& name, Weights* weights) {
+  const int64_t hidden = config.sizes.hidden_size;
+  if (config.is_llama()) return Norm::ReadRmsNorm(name, hidden, config.epsilon, weights);
+  return Norm::ReadLayerNorm(name, hidden, config.epsilon, weights, config.norm_bias);
+}
+
 RotaryLayer RotaryLayer::Read(const RotaryConfig& config, const RotaryNames& names, const std::string& prefix,
                               int64_t index, Weights* weights) {
   const std::string layer_prefix = absl::StrCat(prefix, names.layers, index, ".");
   const auto name = [&](const char* of) { return layer_prefix + of; };
   const int64_t hidden = config.sizes.hidden_size, width = config.sizes.width();
+  const int64_t key_width = config.sizes.num_key_heads * config.sizes.head_dim;
   const int64_t inner = config.sizes.intermediate_size;
-  const auto norm = [&](const char* of) {
-    return Norm::ReadLayerNorm(name(of), hidden, config.epsilon, weights, config.norm_bias);
-  };
   RotaryLayer layer;
-  // In front of the first layer stands the norm of the embeddings.
-  if (!config.norms_first() || index > 0) layer.attention_norm = norm(names.attention_norm);
+  // In front of the first layer may stand the norm of the embeddings.
+  const bool has_norm = !config.norms_first() || index > 0 || names.embedding_norm == nullptr;
+  if (has_norm) layer.attention_norm = ReadNorm(config, name(names.attention_norm), weights);
   if (names.keys == nullptr) {
     layer.queries_keys_values =
-        DenseLayer::Read({{name(names.queries), 3 * width}}, hidden, config.input_bias, weights);
+        DenseLayer::Read({{name(names.queries), width + 2 * key_width}}, hidden, config.input_bias, weights);
   } else {
     layer.queries_keys_values =
-        DenseLayer::Read({{name(names.queries), width}, {name(names.keys), width}, {name(names.values), width}}, hidden,
-                         config.input_bias, weights);
+        DenseLayer::Read({{name(names.queries), width}, {name(names.keys), key_width}, {name(names.values), key_width}},
+                         hidden, config.input_bias, weights);
   }
   layer.attention_output =
       DenseLayer::Read({{name(names.attention_output), hidden}}, width, config.output_bias, weights);
-  layer.feed_forward_norm = norm(names.feed_forward_norm);
+  layer.feed_forward_norm = ReadNorm(config, name(names.feed_forward_norm), weights);
   if (names.up == nullptr) {
     std::vector<DenseLayer> both = DenseLayer::ReadStack(name(names.gate), 2, inner, hidden, config.up_bias, weights);
     layer.gate = std::move(both[names.gate_first ? 0 : 1]);

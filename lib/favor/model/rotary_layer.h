@@ -15,7 +15,7 @@ namespace favor {
 struct RotaryNames {
   const char* words;
   const char* token_types;
-  const char* embedding_norm;
+  const char* embedding_norm;  // null: none
   const char* last_norm;
   const char* layers;
   const char* queries;  // of queries, keys and values in one, where keys is null
@@ -32,6 +32,9 @@ struct RotaryNames {
 
 // Those of the file at hand; `prefix` stands before each of them.
 const RotaryNames& NamesOf(const RotaryConfig& config, Weights* weights, std::string* prefix);
+
+// A norm of token vectors; errors go to the weights' status.
+Norm ReadNorm(const RotaryConfig& config, const std::string& name, Weights* weights);
 
 // The trained parts of one layer.
 struct RotaryLayer {

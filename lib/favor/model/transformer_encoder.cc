@@ -41,13 +41,13 @@ TransformerEncoder::Batch TransformerEncoder::MakeBatch(const PackedSequences& s
           {},
           BlockStream(blocks, sizes_.hidden_size),
           BlockStream(blocks, num_angles()),
-          PackedHeads(num_tokens, 3 * sizes_.num_heads, sizes_.head_dim),
+          PackedHeads(num_tokens, sizes_.num_input_heads(), sizes_.head_dim),
           PackedHeads(num_tokens, sizes_.num_heads, sizes_.head_dim)};
 }
 
 absl::Status TransformerEncoder::Allocate(Batch* batch) const {
   const int64_t num_tokens = batch->blocks.num_tokens();
-  auto inputs = PackedHeads::Allocate(num_tokens, 3 * sizes_.num_heads, sizes_.head_dim);
+  auto inputs = PackedHeads::Allocate(num_tokens, sizes_.num_input_heads(), sizes_.head_dim);
   auto context = PackedHeads::Allocate(num_tokens, sizes_.num_heads, sizes_.head_dim);
   for (const absl::Status& status :
        {batch->stream.Allocate(), batch->angles.Allocate(), inputs.status(), context.status()}) {
@@ -70,14 +70,14 @@ std::vector<AttentionOperands> TransformerEncoder::OperandsOf(const Batch& batch
                                                               const EncoderAttention& attention) const {
   const PackedHeads& inputs = batch.queries_keys_values;
   const absl::Span<const int64_t> offsets = batch.sequences.offsets;
-  const int64_t num_heads = sizes_.num_heads;
+  const int64_t num_heads = sizes_.num_heads, num_key_heads = sizes_.num_key_heads;
   std::vector<AttentionOperands> calls;
   for (int64_t s = 0; s < batch.sequences.num_sequences(); ++s) {
     const int64_t first = offsets[s], length = offsets[s + 1] - first;
     AttentionOperands call;
     call.inputs.queries = inputs.View(0, num_heads, first, length);
-    call.inputs.keys = inputs.View(num_heads, num_heads, first, length);
-    call.inputs.values = inputs.View(2 * num_heads, num_heads, first, length);
+    call.inputs.keys = inputs.View(num_heads, num_key_heads, first, length);
+    call.inputs.values = inputs.View(num_heads + num_key_heads, num_key_heads, first, length);
     call.inputs.projection = attention.projection;
     call.inputs.relative_bias = bias();
     call.output = batch.context.View(0, num_heads, first, length);

@@ -42,7 +42,7 @@ class TransformerEncoder : public Encoder {
     std::vector<int32_t> positions;   // of each token
     BlockStream stream;               // between layers
     BlockStream angles;               // what a token's place makes of it in every layer
-    PackedHeads queries_keys_values;  // 3 num_heads
+    PackedHeads queries_keys_values;  // num_input_heads()
     PackedHeads context;              // num_heads
   };
 

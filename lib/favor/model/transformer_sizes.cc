@@ -15,7 +15,10 @@ void SetHeads(const JsonFields& fields, const char* hidden_size_key, const char*
     }
     sizes->head_dim = sizes->hidden_size / sizes->num_heads;
   }
-  if (sizes->head_dim > kMaxHeadDim) {
+  if (sizes->num_key_heads == 0) sizes->num_key_heads = sizes->num_heads;
+  if (sizes->num_heads % sizes->num_key_heads != 0) {
+    fields.FailValue("num_key_value_heads", absl::StrCat("must divide ", num_heads_key, ", ", sizes->num_heads));
+  } else if (sizes->head_dim > kMaxHeadDim) {
     fields.FailValue(hidden_size_key, absl::StrCat("makes heads of more than ", kMaxHeadDim, " dimensions"));
   } else if (sizes->width() > kMostUnits) {
     fields.Fail("head_dim", absl::StrCat("and ", num_heads_key, " make more than ", kMostUnits, " units"));

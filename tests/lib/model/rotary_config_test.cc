@@ -93,6 +93,14 @@ TEST(RotaryConfig, WhatIsNotSupportedIsRefusedByName) {
       {"nomic_bert", kSizes, R"("head_dim":7)", "makes heads of 7 dimensions, which must be even"},
       {"nomic_bert", kSizes, R"("head_dim":2,"rope_parameters":{"rope_type":"dynamic","factor":2})",
        "heads of 2 dimensions, whose angles cannot be stretched"},
+      {"eurobert", kSizes, R"("num_key_value_heads":2)",
+       "num_key_value_heads is 2, must divide num_attention_heads, 3"},
+      {"eurobert", kSizes, R"("head_dim":5)", "makes heads of 5 dimensions, which must be even"},
+      {"eurobert", kSizes, R"("hidden_act":"tanh")", "hidden_act is \"tanh\", must be gelu"},
+      {"eurobert", kSizes, R"("rope_scaling":{"rope_type":"llama3","factor":8})", "config.json: rope_scaling"},
+      {"eurobert", kSizes, R"("rope_parameters":{"rope_type":"llama3","factor":8})",
+       "rope_parameters.rope_type is \"llama3\", must be default, linear or dynamic"},
+      {"eurobert", kSizes, R"("partial_rotary_factor":0.5)", "config.json: partial_rotary_factor is 0.5, must be 1"},
       {"nomic_bert", kNomicOwn, R"("prenorm":true)", "prenorm is true, must be false"},
       {"nomic_bert", kNomicOwn, R"("use_rms_norm":true)", "use_rms_norm is true, must be false"},
       {"nomic_bert", kNomicOwn, R"("rotary_emb_interleaved":true)", "rotary_emb_interleaved is true, must be false"},
@@ -113,6 +121,12 @@ TEST(RotaryConfig, WhatIsNotSupportedIsRefusedByName) {
   }
   EXPECT_THAT(Error("nomic_bert", R"("vocab_size":9,"n_embd":24,"n_layer":2,"n_head":3,"n_positions":64)", ""),
               HasSubstr("activation_function"));
+}
+
+TEST(RotaryConfig, KeysHaveAsManyHeadsAsQueriesUnlessTheyAreFewer) {
+  EXPECT_EQ(Parse("eurobert", kSizes, "")->sizes.num_key_heads, 3);
+  EXPECT_EQ(Parse("eurobert", kSizes, R"("num_key_value_heads":1)")->sizes.num_key_heads, 1);
+  EXPECT_EQ(Parse("eurobert", kSizes, R"("num_key_value_heads":null)")->sizes.num_key_heads, 3);
 }
 
 TEST(RotaryConfig, OfOddHeadsIsRefused) {

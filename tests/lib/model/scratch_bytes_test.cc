@@ -4,6 +4,8 @@
 #include <vector>
 
 #include "favor/feature_map/head_transforms.h"
+#include "favor/kernels/panels.h"
+#include "favor/kernels/tile.h"
 #include "favor/model/bert_config.h"
 #include "favor/model/bert_encoder.h"
 #include "favor/model/performer_config.h"
@@ -26,7 +28,7 @@ std::vector<std::shared_ptr<const Encoder>> Encoders() {
     Weights weights = Weights::Open(golden.path).value();
     encoders.push_back(LoadBertEncoder(ParseBertConfig(golden.config).value(), &weights).value());
   }
-  for (const char* name : {"modernbert", "gte"}) {
+  for (const char* name : {"modernbert", "gte", "eurobert"}) {
     const auto golden = testing::ReadModelGolden(folder + "rotary/" + name + ".safetensors", "config");
     Weights weights = Weights::Open(golden.path).value();
     encoders.push_back(LoadRotaryEncoder(ParseRotaryConfig(golden.config).value(), &weights).value());
@@ -82,6 +84,21 @@ TEST(ScratchBytes, CountWhatFeaturesAreFittedWithInEveryLayer) {
       HeadTransforms::Bytes(attention.spec.features, encoder->head_dim(), config.sizes.num_heads, kNumFeatures);
   EXPECT_GT(encoder->ScratchBytes(std::vector<int64_t>(kNumTexts, 10), &attention, 1),
             kNumTexts * config.sizes.num_layers * of_a_layer);
+}
+
+// Of one text that is longer than what a chain of attention takes, another token adds its rows alone.
+TEST(ScratchBytes, CountKeysAndValuesOnceForTheHeadsThatShareThem) {
+  const auto golden = testing::ReadModelGolden(FAVOR_TEST_DATA_DIR "/models/rotary/eurobert.safetensors", "config");
+  Weights weights = Weights::Open(golden.path).value();
+  const RotaryConfig config = ParseRotaryConfig(golden.config).value();
+  const TransformerSizes& sizes = config.sizes;
+  ASSERT_LT(sizes.num_key_heads, sizes.num_heads);
+  const auto encoder = LoadRotaryEncoder(config, &weights).value();
+  const int64_t heads = sizes.num_heads + 2 * sizes.num_key_heads + sizes.num_heads;  // context, too
+  const int64_t rows = kernels::PanelRowCount(sizes.hidden_size) + kernels::PanelRowCount(sizes.head_dim);
+  constexpr int64_t kPosition = 2;
+  const int64_t bytes = 4 * (rows + heads * kernels::Padded(sizes.head_dim) + kPosition);
+  EXPECT_EQ(encoder->ScratchBytes({20'000}, nullptr, 4) - encoder->ScratchBytes({10'000}, nullptr, 4), 10'000 * bytes);
 }
 
 TEST(ScratchBytes, OfManyShortInputsGrowWithTheirTokensAlone) {

@@ -1,4 +1,5 @@
-"""Makes tests/data/models/rotary: tiny random ModernBERT, Nomic BERT and GTE models and what they answer in float64.
+"""Makes tests/data/models/rotary: tiny random ModernBERT, Nomic BERT, GTE and EuroBERT models and what they answer in
+float64.
 
     pip install transformers torch
     python make_rotary_goldens.py FOLDER [CASE...]
@@ -30,16 +31,17 @@ SIZES = {
     "bos_token_id": None,
     "eos_token_id": None,
 }
+GROUPS = {"num_attention_heads": 6, "num_key_value_heads": 2}
 TOKENS = {"cls_token_id": None, "sep_token_id": None}  # of ModernBERT
 
 
 @dataclass(frozen=True)
 class Case:
     name: str
-    model: str  # its name in transformers, without Model or ForMaskedLM
+    model: str  # its name in transformers, without Model
     settings: dict = field(default_factory=dict)
     length: int = 90
-    masked_lm: bool = False  # names have the prefix of the model around the encoder
+    head: str = ""  # ForMaskedLM, ForCausalLM: names have the prefix of the model around the encoder
     own: str = ""  # layout of the authors: nomic or gte
     ntk_factor: float = 0
 
@@ -59,15 +61,25 @@ CASES = [
                 "sliding_attention": {"rope_type": "default", "rope_theta": 30.0},
             },
         },
-        masked_lm=True,
+        head="ForMaskedLM",
     ),
     Case("nomic_bert", "NomicBert", {"head_dim": 6}),
-    Case("nomic_bert_masked_lm", "NomicBert", {"hidden_act": "gelu", "rope_parameters": {"rope_type": "default", "rope_theta": 70.0}}, masked_lm=True),
+    Case("nomic_bert_masked_lm", "NomicBert", {"hidden_act": "gelu", "rope_parameters": {"rope_type": "default", "rope_theta": 70.0}}, head="ForMaskedLM"),
     Case("nomic_bert_own", "NomicBert", own="nomic"),
     Case("nomic_bert_dynamic", "NomicBert", {"max_position_embeddings": 40, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000.0, "factor": 2.5}}),
     Case("nomic_bert_dynamic_own", "NomicBert", {"max_position_embeddings": 40, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000.0, "factor": 2.0}}, own="nomic"),
     Case("gte", "Gte", {"layer_norm_eps": 1e-3, "rope_parameters": {"rope_type": "linear", "rope_theta": 160000.0, "factor": 3.0}}),
-    Case("gte_own", "Gte", {"type_vocab_size": 0, "rope_parameters": {"rope_type": "default", "rope_theta": 200.0}}, own="gte", masked_lm=True, ntk_factor=4.0),
+    Case("gte_own", "Gte", {"type_vocab_size": 0, "rope_parameters": {"rope_type": "default", "rope_theta": 200.0}}, own="gte", head="ForMaskedLM", ntk_factor=4.0),
+    Case("eurobert", "EuroBert", GROUPS),
+    Case(
+        "eurobert_masked_lm",
+        "EuroBert",
+        {
+            "attention_bias": True, "mlp_bias": True, "hidden_act": "gelu", "rms_norm_eps": 1e-3,
+            "max_position_embeddings": 40, "rope_parameters": {"rope_type": "dynamic", "rope_theta": 300.0, "factor": 2.5},
+        },
+        head="ForMaskedLM",
+    ),
 ]  # fmt: skip
 
 NOMIC_NAMES = [
@@ -144,13 +156,13 @@ def stretch(encoder: torch.nn.Module, config: transformers.PretrainedConfig, fac
 def make(case: Case, folder: Path) -> int:
     torch.manual_seed(zlib.crc32(case.name.encode()))
     config = getattr(transformers, case.model + "Config")(**SIZES | case.settings)
-    model = getattr(transformers, case.model + ("ForMaskedLM" if case.masked_lm else "Model"))(config).eval()
+    model = getattr(transformers, case.model + (case.head or "Model"))(config).eval()
     for name, parameter in model.named_parameters():  # initial weights are too flat to tell mistakes apart
         scale = 0.3 if parameter.dim() == 1 else 0.25
         is_gain = "norm" in name.lower() and name.endswith("weight")
         parameter.data = is_gain + scale * torch.randn_like(parameter)
     tensors = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    encoder = (model.base_model if case.masked_lm else model).double()
+    encoder = (model.base_model if case.head else model).double()
     if case.ntk_factor:
         stretch(encoder, config, case.ntk_factor)
     tokens = torch.randint(config.vocab_size, (2, case.length))
