@@ -61,6 +61,21 @@ TEST_P(TransformerGolden, AnInputsVectorsDoNotDependOnItsBatch) {
   EXPECT_EQ(vectors, Encode(*encoder, batch).value()) << "the same bits on any number of threads";
 }
 
+// Threads share rows of few tokens, and blocks of many.
+TEST_P(TransformerGolden, AnInputsVectorsHaveTheSameBitsHoweverManyTokensThereAre) {
+  const ModelGolden golden = Read();
+  const std::shared_ptr<const Encoder> encoder = Load(golden);
+  const auto alone = Encode(*encoder, {golden.ids[0]}).value();
+  for (const int64_t num_others : {1, 3, 8, 20}) {
+    std::vector<std::vector<int32_t>> batch(num_others, std::vector<int32_t>(40, 1));
+    batch.push_back(golden.ids[0]);
+    for (const int threads : {0, 3}) {
+      const auto vectors = Encode(*encoder, batch, nullptr, threads).value();
+      EXPECT_EQ(vectors.back(), alone[0]) << num_others << " others, " << threads << " threads";
+    }
+  }
+}
+
 // Features, too, those that are fitted to every text by itself among them.
 TEST_P(TransformerGolden, AnInputsVectorsOfFeaturesDoNotDependOnItsBatch) {
   const ModelGolden golden = Read();

@@ -76,10 +76,13 @@ class BertEncoder : public TransformerEncoder {
   void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const override;
 
   void EmbedTokens(Batch& batch, int64_t block, float* scratch) const override;
-  void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
-  void AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
-  void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
-  void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void ProjectInputs(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void StoreInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void AddAttention(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void NormAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void NormOutputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
 
  private:
   const TensorNames& names() const {
@@ -90,6 +93,10 @@ class BertEncoder : public TransformerEncoder {
   void ReadLayers(const std::string& prefix, int64_t count, Weights* weights);
   // The trained layer that is applied as this one.
   const Layer& LayerAt(int64_t layer) const;
+  // Where ProjectInputs and FeedForwardUp put what they make.
+  static BlockTiles Made(const DenseLayer& by, const Batch& batch, int64_t block, float* scratch) {
+    return {scratch, by.padded_rows(), batch.blocks.Count(block)};
+  }
   void ReadBias(const std::string& prefix, Weights* weights);
   void ReadPositions(const std::string& prefix, Weights* weights);
   Layer ReadLayer(const std::string& prefix, Weights* weights) const;
@@ -226,30 +233,39 @@ void BertEncoder::EmbedTokens(Batch& batch, int64_t block, float* scratch) const
   if (projects) embedding_projection_.Apply(embedded, Activation::kNone, /*add=*/false, stream);
 }
 
-void BertEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles projected{scratch, LayerAt(layer).queries_keys_values.padded_rows(), batch.blocks.Count(block)};
-  LayerAt(layer).queries_keys_values.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, projected);
-  batch.queries_keys_values.Store(batch.blocks.First(block), projected);
+void BertEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
+  const DenseLayer& project = LayerAt(layer).queries_keys_values;
+  project.Apply(batch.stream.Block(block), Activation::kNone, /*add=*/false, Made(project, batch, block, scratch),
+                rows);
 }
 
-void BertEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles context{scratch, sizes().hidden_size, batch.blocks.Count(block)};
-  batch.context.Load(batch.blocks.First(block), context);
-  const BlockTiles stream = batch.stream.Block(block);
-  LayerAt(layer).attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
-  LayerAt(layer).attention_norm.Apply(stream, stream);
+void BertEncoder::StoreInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  batch.queries_keys_values.Store(batch.blocks.First(block),
+                                  Made(LayerAt(layer).queries_keys_values, batch, block, scratch));
 }
 
-void BertEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles inner{scratch, LayerAt(layer).up.padded_rows(), batch.blocks.Count(block)};
-  LayerAt(layer).up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, inner);
+void BertEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
+  LayerAt(layer).attention_output.Apply(Context(batch, block, scratch), Activation::kNone, /*add=*/true,
+                                        batch.stream.Block(block), rows);
 }
 
-void BertEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles inner{scratch, LayerAt(layer).up.padded_rows(), batch.blocks.Count(block)};
-  const BlockTiles stream = batch.stream.Block(block);
-  LayerAt(layer).down.Apply(inner, Activation::kNone, /*add=*/true, stream);
-  LayerAt(layer).output_norm.Apply(stream, stream);
+void BertEncoder::NormAttention(int64_t layer, Batch& batch, int64_t block, float*) const {
+  LayerAt(layer).attention_norm.Apply(batch.stream.Block(block), batch.stream.Block(block));
+}
+
+void BertEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
+  const DenseLayer& up = LayerAt(layer).up;
+  up.Apply(batch.stream.Block(block), config_.activation, /*add=*/false, Made(up, batch, block, scratch), rows);
+}
+
+void BertEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
+  const Layer& weights = LayerAt(layer);
+  weights.down.Apply(Made(weights.up, batch, block, scratch), Activation::kNone, /*add=*/true,
+                     batch.stream.Block(block), rows);
+}
+
+void BertEncoder::NormOutputs(int64_t layer, Batch& batch, int64_t block, float*) const {
+  LayerAt(layer).output_norm.Apply(batch.stream.Block(block), batch.stream.Block(block));
 }
 
 void BertEncoder::AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const {

@@ -22,6 +22,15 @@ absl::StatusOr<DenseLayer> DenseLayer::Create(absl::Span<const float> weights, a
   return layer;
 }
 
+void DenseLayer::Apply(const BlockTiles& x, kernels::Activation f, bool add, const BlockTiles& y, RowPart part) const {
+  const auto [begin, end] = RowsOf(part);
+  if (begin == end) return;
+  const kernels::Panels panels =
+      kernels::Panels{panels_.data(), rows_, depth_}.Slice(begin, std::min(end, rows_) - begin);
+  kernels::Dense(panels, bias_.data() + begin, x.data, x.stride(), x.num_tokens, f, add,
+                 y.data + begin * kernels::kTile, y.stride());
+}
+
 namespace {
 
 DenseLayer CreateOrFail(absl::Span<const float> matrix, absl::Span<const float> bias, int64_t rows, int64_t depth,

@@ -11,6 +11,7 @@
 #include "favor/base/aligned_buffer.h"
 #include "favor/kernels/dense.h"
 #include "favor/kernels/panels.h"
+#include "favor/model/row_part.h"
 #include "favor/model/token_blocks.h"
 #include "favor/model/weights.h"
 
@@ -42,13 +43,20 @@ class DenseLayer {
   int64_t depth() const { return depth_; }
   // Rows that a tile of results has: what fills the last panel up is written too.
   int64_t padded_rows() const { return kernels::PanelRowCount(rows_); }
+  // Those of a part: whole panels.
+  struct RowRange {
+    int64_t begin, end;
+  };
+  RowRange RowsOf(RowPart part) const {
+    const int64_t num_panels = kernels::NumPanels(rows_);
+    return {num_panels * part.index / part.count * kernels::kPanel,
+            num_panels * (part.index + 1) / part.count * kernels::kPanel};
+  }
   int64_t num_bytes() const { return (panels_.size() + bias_.size()) * static_cast<int64_t>(sizeof(float)); }
 
-  // kernels::Dense over a block: x of depth() rows or more, y of padded_rows() or more.
-  void Apply(const BlockTiles& x, kernels::Activation f, bool add, const BlockTiles& y) const {
-    kernels::Dense({panels_.data(), rows_, depth_}, bias_.data(), x.data, x.stride(), x.num_tokens, f, add, y.data,
-                   y.stride());
-  }
+  // kernels::Dense over a block: x of depth() rows or more, y of padded_rows() or more, of which those of a part of
+  // this layer's rows are written. Parts share no row, and give the bits of the whole.
+  void Apply(const BlockTiles& x, kernels::Activation f, bool add, const BlockTiles& y, RowPart part = {}) const;
 
  private:
   int64_t rows_ = 0;

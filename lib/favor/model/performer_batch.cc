@@ -23,7 +23,8 @@ PerformerRows::PerformerRows(const PerformerConfig& config, absl::Span<const int
 }
 
 TokenBlocks PerformerBatch::Blocks(const PerformerConfig& config, int64_t num_tokens) {
-  return TokenBlocks(num_tokens, 2 * config.dim * std::max(config.inner_dim, 3 * config.num_heads * config.head_dim));
+  return TokenBlocks(num_tokens, 2 * config.dim * std::max(config.inner_dim, 3 * config.num_heads * config.head_dim),
+                     TokenBlocks::Few::kInSmallBlocks);
 }
 
 PerformerBatch::PerformerBatch(const PerformerConfig& config, const PackedSequences& sequences, float* vectors,

@@ -254,7 +254,9 @@ void PerformerEncoder::StoreVectors(PerformerBatch& batch, int64_t block, float*
 
 BlockStage PerformerEncoder::StageOf(std::shared_ptr<PerformerBatch> batch, const PerformerLayer& layer, LayerStage run,
                                      bool after_all_blocks) const {
-  return {[this, batch, run, &layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); },
+  return {[this, batch, run, &layer](int64_t block, RowPart, float* scratch) {
+            (this->*run)(layer, *batch, block, scratch);
+          },
           after_all_blocks};
 }
 
@@ -294,24 +296,25 @@ absl::StatusOr<Job> PerformerEncoder::Plan(const PackedSequences& sequences, con
 absl::StatusOr<Job> PerformerEncoder::PlanBatch(std::shared_ptr<PerformerBatch> batch,
                                                 const Cancellation* cancellation) const {
   if (absl::Status status = batch->Allocate(config_); !status.ok()) return status;
-  const BlockStages per_block(batch->blocks.num_blocks(),
-                              ScratchFloats(batch->stream_rows(), batch->blocks.tiles_per_block()), cancellation);
+  const absl::StatusOr<BlockStages> per_block = BlockStages::Create(
+      batch->blocks, ScratchFloats(batch->stream_rows(), batch->blocks.tiles_per_block()), cancellation);
+  if (!per_block.ok()) return per_block.status();
   const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
     std::move(from.begin(), from.end(), std::back_inserter(*to));
   };
   Job job;
   std::vector<BlockStage> stages = {
-      {[this, batch](int64_t block, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
+      {[this, batch](int64_t block, RowPart, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
   for (const PerformerLayer& layer : layers_) {
     append(InputStages(batch, layer), &stages);
-    per_block.AppendTo(std::exchange(stages, {}), &job);
+    per_block->AppendTo(std::exchange(stages, {}), &job);
     absl::StatusOr<Job> planned = PlanPerformerAttention(config_, layer, *batch, cancellation);
     if (!planned.ok()) return planned.status();
     std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
     append(OutputStages(batch, layer), &stages);
   }
-  stages.push_back({[this, batch](int64_t block, float* scratch) { StoreVectors(*batch, block, scratch); }});
-  per_block.AppendTo(std::move(stages), &job);
+  stages.push_back({[this, batch](int64_t block, RowPart, float* scratch) { StoreVectors(*batch, block, scratch); }});
+  per_block->AppendTo(std::move(stages), &job);
   return job;
 }
 

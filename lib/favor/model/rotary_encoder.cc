@@ -61,18 +61,25 @@ class RotaryEncoder : public TransformerEncoder {
   int64_t num_angles() const override { return sizes().head_dim * (sizes().is_local.empty() ? 1 : 2); }
 
   void EmbedTokens(Batch& batch, int64_t block, float* scratch) const override;
-  void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
-  void AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
-  void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
-  void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void NormInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void ProjectInputs(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void StoreInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void AddAttention(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void NormAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
+  void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const override;
+  void NormOutputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const override;
   void StoreVectors(Batch& batch, int64_t block, float* scratch) const override;
 
  private:
   void WriteAngles(Batch& batch, int64_t block) const;
-  // What a sublayer reads: the stream or, in `to`, its norm.
-  BlockTiles Normed(const Norm& norm, const BlockTiles& stream, const BlockTiles& to) const;
+  // Whether a sublayer reads this norm of the stream, or else the stream itself.
+  bool Reads(const Norm& norm) const { return config_.norms_first() && !norm.is_none(); }
+  BlockTiles InputOf(const Norm& norm, const Batch& batch, int64_t block, float* scratch) const {
+    return Reads(norm) ? Normed(batch, block, scratch) : batch.stream.Block(block);
+  }
   // The first rows of a block's scratch, where norms go.
-  BlockTiles NormedTiles(const Batch& batch, int64_t block, float* scratch) const {
+  BlockTiles Normed(const Batch& batch, int64_t block, float* scratch) const {
     return {scratch, config_.norms_first() ? sizes().hidden_size : 0, batch.blocks.Count(block)};
   }
 
@@ -153,19 +160,21 @@ void RotaryEncoder::WriteAngles(Batch& batch, int64_t block) const {
   }
 }
 
-BlockTiles RotaryEncoder::Normed(const Norm& norm, const BlockTiles& stream, const BlockTiles& to) const {
-  if (!config_.norms_first() || norm.is_none()) return stream;
-  norm.Apply(stream, to);
-  return to;
+void RotaryEncoder::NormInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const Norm& norm = layers_[layer].attention_norm;
+  if (Reads(norm)) norm.Apply(batch.stream.Block(block), Normed(batch, block, scratch));
 }
 
-void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
   const RotaryLayer& weights = layers_[layer];
-  const BlockTiles normed = NormedTiles(batch, block, scratch);
-  const BlockTiles projected = normed.Next(weights.queries_keys_values.padded_rows());
-  const BlockTiles input = Normed(weights.attention_norm, batch.stream.Block(block), normed);
-  weights.queries_keys_values.Apply(input, Activation::kNone, /*add=*/false, projected);
-  const BlockTiles angles = batch.angles.Block(block);
+  const BlockTiles projected = Normed(batch, block, scratch).Next(weights.queries_keys_values.padded_rows());
+  weights.queries_keys_values.Apply(InputOf(weights.attention_norm, batch, block, scratch), Activation::kNone,
+                                    /*add=*/false, projected, rows);
+}
+
+void RotaryEncoder::StoreInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const int64_t rows = layers_[layer].queries_keys_values.padded_rows();
+  const BlockTiles projected = Normed(batch, block, scratch).Next(rows), angles = batch.angles.Block(block);
   for (int64_t i = 0; i < projected.num_tiles(); ++i) {
     const float* cosines = angles.Tile(i) + (sizes().IsLocal(layer) ? sizes().head_dim * kTile : 0);
     // Queries and the keys behind them.
@@ -175,30 +184,40 @@ void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, fl
   batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 
-void RotaryEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
-  const BlockTiles context{scratch, sizes().width(), batch.blocks.Count(block)};
-  batch.context.Load(batch.blocks.First(block), context);
-  const BlockTiles stream = batch.stream.Block(block);
-  layers_[layer].attention_output.Apply(context, Activation::kNone, /*add=*/true, stream);
-  if (!config_.norms_first()) layers_[layer].attention_norm.Apply(stream, stream);
+void RotaryEncoder::AddAttention(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
+  layers_[layer].attention_output.Apply(Context(batch, block, scratch), Activation::kNone, /*add=*/true,
+                                        batch.stream.Block(block), rows);
 }
 
-void RotaryEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+void RotaryEncoder::NormAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+  const BlockTiles stream = batch.stream.Block(block);
   const RotaryLayer& weights = layers_[layer];
-  const BlockTiles normed = NormedTiles(batch, block, scratch);
-  const BlockTiles inner = normed.Next(weights.up.padded_rows()), gate = inner.Next(weights.gate.padded_rows());
-  const BlockTiles input = Normed(weights.feed_forward_norm, batch.stream.Block(block), normed);
-  weights.up.Apply(input, Activation::kNone, /*add=*/false, inner);
-  weights.gate.Apply(input, config_.activation, /*add=*/false, gate);
-  kernels::MultiplyBy(gate.data, inner.Floats(), inner.data);
+  if (!config_.norms_first()) return weights.attention_norm.Apply(stream, stream);
+  if (Reads(weights.feed_forward_norm)) weights.feed_forward_norm.Apply(stream, Normed(batch, block, scratch));
 }
 
-void RotaryEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
+void RotaryEncoder::FeedForwardUp(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
   const RotaryLayer& weights = layers_[layer];
-  const BlockTiles stream = batch.stream.Block(block);
-  const BlockTiles inner = NormedTiles(batch, block, scratch).Next(weights.up.padded_rows());
-  weights.down.Apply(inner, Activation::kNone, /*add=*/true, stream);
-  if (!config_.norms_first()) weights.feed_forward_norm.Apply(stream, stream);
+  const BlockTiles input = InputOf(weights.feed_forward_norm, batch, block, scratch);
+  const BlockTiles inner = Normed(batch, block, scratch).Next(weights.up.padded_rows());
+  const BlockTiles gate = inner.Next(weights.gate.padded_rows());
+  weights.up.Apply(input, Activation::kNone, /*add=*/false, inner, rows);
+  weights.gate.Apply(input, config_.activation, /*add=*/false, gate, rows);
+  const auto [begin, end] = weights.up.RowsOf(rows);
+  for (int64_t i = 0; i < inner.num_tiles(); ++i) {
+    kernels::MultiplyBy(gate.Tile(i) + begin * kTile, (end - begin) * kTile, inner.Tile(i) + begin * kTile);
+  }
+}
+
+void RotaryEncoder::FeedForwardDown(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const {
+  const RotaryLayer& weights = layers_[layer];
+  const BlockTiles inner = Normed(batch, block, scratch).Next(weights.up.padded_rows());
+  weights.down.Apply(inner, Activation::kNone, /*add=*/true, batch.stream.Block(block), rows);
+}
+
+void RotaryEncoder::NormOutputs(int64_t layer, Batch& batch, int64_t block, float*) const {
+  if (config_.norms_first()) return;
+  layers_[layer].feed_forward_norm.Apply(batch.stream.Block(block), batch.stream.Block(block));
 }
 
 void RotaryEncoder::StoreVectors(Batch& batch, int64_t block, float* scratch) const {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <iterator>
 
-#include "favor/model/block_stages.h"
 #include "favor/model/token_vectors.h"
 
 namespace favor {
@@ -90,6 +89,40 @@ std::vector<AttentionOperands> TransformerEncoder::OperandsOf(const Batch& batch
   return calls;
 }
 
+void TransformerEncoder::LoadContext(int64_t, Batch& batch, int64_t block, float* scratch) const {
+  batch.context.Load(batch.blocks.First(block), Context(batch, block, scratch));
+}
+
+BlockStage TransformerEncoder::Whole(WholeStage run, int64_t layer, BatchPointer batch) const {
+  return {[this, batch, run, layer](int64_t block, RowPart, float* scratch) {
+    (this->*run)(layer, *batch, block, scratch);
+  }};
+}
+
+BlockStage TransformerEncoder::ByRows(RowsStage run, int64_t layer, BatchPointer batch) const {
+  BlockStage stage;
+  stage.run = [this, batch, run, layer](int64_t block, RowPart rows, float* scratch) {
+    (this->*run)(layer, *batch, block, rows, scratch);
+  };
+  stage.by_rows = true;
+  return stage;
+}
+
+std::vector<BlockStage> TransformerEncoder::StagesBeforeAttention(int64_t layer, const BatchPointer& batch) const {
+  return {Whole(&TransformerEncoder::NormInputs, layer, batch),
+          ByRows(&TransformerEncoder::ProjectInputs, layer, batch),
+          Whole(&TransformerEncoder::StoreInputs, layer, batch)};
+}
+
+std::vector<BlockStage> TransformerEncoder::StagesBehindAttention(int64_t layer, const BatchPointer& batch) const {
+  return {Whole(&TransformerEncoder::LoadContext, layer, batch),
+          ByRows(&TransformerEncoder::AddAttention, layer, batch),
+          Whole(&TransformerEncoder::NormAttention, layer, batch),
+          ByRows(&TransformerEncoder::FeedForwardUp, layer, batch),
+          ByRows(&TransformerEncoder::FeedForwardDown, layer, batch),
+          Whole(&TransformerEncoder::NormOutputs, layer, batch)};
+}
+
 absl::StatusOr<Job> TransformerEncoder::Plan(const PackedSequences& sequences, const EncoderAttention* attention,
                                              const Cancellation* cancellation, float* vectors) const {
   if (sequences.num_tokens() == 0) return Job();
@@ -97,30 +130,27 @@ absl::StatusOr<Job> TransformerEncoder::Plan(const PackedSequences& sequences, c
   const auto batch = std::make_shared<Batch>(MakeBatch(sequences, vectors));
   if (absl::Status status = Allocate(batch.get()); !status.ok()) return status;
 
-  const TokenBlocks& blocks = batch->blocks;
-  const BlockStages per_block(blocks.num_blocks(), ScratchFloats(blocks.tiles_per_block()), cancellation);
-  using LayerStage = void (TransformerEncoder::*)(int64_t, Batch&, int64_t, float*) const;
-  const auto stage = [this, batch](LayerStage run, int64_t layer) {
-    return BlockStage{
-        [this, batch, run, layer](int64_t block, float* scratch) { (this->*run)(layer, *batch, block, scratch); }};
-  };
+  const absl::StatusOr<BlockStages> per_block =
+      BlockStages::Create(batch->blocks, ScratchFloats(batch->blocks.tiles_per_block()), cancellation);
+  if (!per_block.ok()) return per_block.status();
   Job job;
+  const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
+    std::move(from.begin(), from.end(), std::back_inserter(*to));
+  };
   std::vector<BlockStage> stages = {
-      {[this, batch](int64_t block, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
+      {[this, batch](int64_t block, RowPart, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
   for (int64_t layer = 0; layer < sizes_.num_layers; ++layer) {
-    stages.push_back(stage(&TransformerEncoder::ProjectInputs, layer));
-    per_block.AppendTo(std::exchange(stages, {}), &job);
+    append(StagesBeforeAttention(layer, batch), &stages);
+    per_block->AppendTo(std::exchange(stages, {}), &job);
     const EncoderAttention of_layer = AttentionOf(sizes_.IsLocal(layer), chosen);
     absl::StatusOr<Job> planned =
         PlanAttention(of_layer.spec, OperandsOf(*batch, of_layer), cancellation, /*report=*/nullptr);
     if (!planned.ok()) return planned.status();
     std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
-    stages.push_back(stage(&TransformerEncoder::AddAttention, layer));
-    stages.push_back(stage(&TransformerEncoder::FeedForwardUp, layer));
-    stages.push_back(stage(&TransformerEncoder::FeedForwardDown, layer));
+    append(StagesBehindAttention(layer, batch), &stages);
   }
-  stages.push_back({[this, batch](int64_t block, float* scratch) { StoreVectors(*batch, block, scratch); }});
-  per_block.AppendTo(std::move(stages), &job);
+  stages.push_back({[this, batch](int64_t block, RowPart, float* scratch) { StoreVectors(*batch, block, scratch); }});
+  per_block->AppendTo(std::move(stages), &job);
   return job;
 }
 
@@ -143,7 +173,9 @@ int64_t TransformerEncoder::ScratchBytes(absl::Span<const int64_t> lengths, cons
   const std::vector<int64_t> offsets = OffsetsOf(lengths);
   const Batch batch = MakeBatch({{}, offsets}, nullptr);
   const int64_t floats = batch.stream.MostFloats() + batch.angles.MostFloats() + batch.queries_keys_values.Floats() +
-                         batch.context.Floats() + num_threads * ScratchFloats(TokenBlocks::kMostTiles) +
+                         batch.context.Floats() +
+                         std::max(num_threads * ScratchFloats(TokenBlocks::kMostTiles),
+                                  ScratchFloats(TokenBlocks::kMostSharedTiles)) +
                          2 * offsets.back();  // positions, in a vector that grows
   return floats * static_cast<int64_t>(sizeof(float)) + AttentionBytes(batch, chosen, num_threads) +
          kPlanBytes * static_cast<int64_t>(lengths.size()) * sizes_.num_layers;

@@ -9,9 +9,11 @@
 
 #include "absl/status/statusor.h"
 #include "favor/attention/relative_bias.h"
+#include "favor/model/block_stages.h"
 #include "favor/model/block_stream.h"
 #include "favor/model/encoder.h"
 #include "favor/model/packed_heads.h"
+#include "favor/model/row_part.h"
 #include "favor/model/token_blocks.h"
 #include "favor/model/transformer_sizes.h"
 
@@ -59,19 +61,41 @@ class TransformerEncoder : public Encoder {
   // Of each token where it stands in its sequence.
   virtual void AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const;
 
-  // Stages of a block, in their order. The first fills the stream, those of each layer go on from it: what
-  // ProjectInputs leaves in queries_keys_values becomes context, FeedForwardDown finds in `scratch` what FeedForwardUp
-  // left there.
+  // Stages of a block, in their order. The first fills the stream, those of each layer go on from it and from what the
+  // one before left in `scratch`. Those of `rows` multiply, and write no others than the rows of their part, of which
+  // each has its own.
   virtual void EmbedTokens(Batch& batch, int64_t block, float* scratch) const = 0;
-  virtual void ProjectInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
-  virtual void AddAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
-  virtual void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
-  virtual void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+
+  virtual void NormInputs(int64_t /*layer*/, Batch& /*batch*/, int64_t /*block*/, float* /*scratch*/) const {}
+  virtual void ProjectInputs(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const = 0;
+  // To queries_keys_values, of which attention makes the context.
+  virtual void StoreInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+
+  void LoadContext(int64_t layer, Batch& batch, int64_t block, float* scratch) const;
+  virtual void AddAttention(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const = 0;
+  virtual void NormAttention(int64_t layer, Batch& batch, int64_t block, float* scratch) const = 0;
+  virtual void FeedForwardUp(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const = 0;
+  virtual void FeedForwardDown(int64_t layer, Batch& batch, int64_t block, RowPart rows, float* scratch) const = 0;
+  virtual void NormOutputs(int64_t /*layer*/, Batch& /*batch*/, int64_t /*block*/, float* /*scratch*/) const {}
+
   virtual void StoreVectors(Batch& batch, int64_t block, float* scratch) const;
 
+  // What LoadContext leaves.
+  BlockTiles Context(const Batch& batch, int64_t block, float* scratch) const {
+    return {scratch, sizes_.width(), batch.blocks.Count(block)};
+  }
+
  private:
+  using BatchPointer = std::shared_ptr<Batch>;
+  using WholeStage = void (TransformerEncoder::*)(int64_t, Batch&, int64_t, float*) const;
+  using RowsStage = void (TransformerEncoder::*)(int64_t, Batch&, int64_t, RowPart, float*) const;
+
+  BlockStage Whole(WholeStage run, int64_t layer, BatchPointer batch) const;
+  BlockStage ByRows(RowsStage run, int64_t layer, BatchPointer batch) const;
+  std::vector<BlockStage> StagesBeforeAttention(int64_t layer, const BatchPointer& batch) const;
+  std::vector<BlockStage> StagesBehindAttention(int64_t layer, const BatchPointer& batch) const;
   TokenBlocks Blocks(int64_t num_tokens) const {
-    return TokenBlocks(num_tokens, 2 * sizes_.hidden_size * sizes_.intermediate_size);
+    return TokenBlocks(num_tokens, 2 * sizes_.hidden_size * sizes_.intermediate_size, TokenBlocks::Few::kByRows);
   }
   // Sizes alone, without memory.
   Batch MakeBatch(const PackedSequences& sequences, float* vectors) const;

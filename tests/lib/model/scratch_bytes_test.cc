@@ -12,7 +12,6 @@
 #include "favor/model/performer_encoder.h"
 #include "favor/model/rotary_config.h"
 #include "favor/model/rotary_encoder.h"
-#include "favor/model/token_blocks.h"
 #include "favor/model/weights.h"
 #include "gtest/gtest.h"
 #include "tests/support/model_golden.h"
@@ -105,16 +104,6 @@ TEST(ScratchBytes, OfManyShortInputsGrowWithTheirTokensAlone) {
   for (const auto& encoder : Encoders()) {
     const std::vector<int64_t> few(10, 20), many(1000, 20);
     EXPECT_LT(encoder->ScratchBytes(many, nullptr, 8), 40 * encoder->ScratchBytes(few, nullptr, 8));
-  }
-}
-
-TEST(TokenBlocks, NeverTakeMoreColumnsThanTheirBound) {
-  for (int64_t n = 1; n < 5000; ++n) {
-    for (const int64_t flops : {1'000, 3'000'000, 20'000'000}) {
-      const TokenBlocks blocks(n, flops);
-      ASSERT_LE(blocks.num_blocks() * blocks.tiles_per_block() * kernels::kTile, TokenBlocks::MostColumns(n)) << n;
-      ASSERT_LE(blocks.tiles_per_block(), TokenBlocks::kMostTiles);
-    }
   }
 }
 
