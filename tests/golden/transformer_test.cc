@@ -1,4 +1,5 @@
-// Token vectors of BERT, ModernBERT, Nomic BERT, GTE and EuroBERT models as Hugging Face's transformers computes them
+// Token vectors of BERT, ModernBERT, Nomic BERT, GTE, EuroBERT, Qwen, Mistral and Llama models
+// as Hugging Face's transformers computes them
 // in float64.
 #include <algorithm>
 #include <memory>
@@ -80,8 +81,9 @@ TEST_P(TransformerGolden, AnInputsVectorsHaveTheSameBitsHoweverManyTokensThereAr
 TEST_P(TransformerGolden, AnInputsVectorsOfFeaturesDoNotDependOnItsBatch) {
   const ModelGolden golden = Read();
   const std::shared_ptr<const Encoder> encoder = Load(golden);
-  EncoderAttention attention;
-  attention.projection = *DrawProjection({.num_features = 64, .head_dim = encoder->head_dim()});
+  EncoderAttention attention{encoder->attention(),
+                             *DrawProjection({.num_features = 64, .head_dim = encoder->head_dim()})};
+  attention.spec.mode = AttentionMode::kFeatures;
   if (absl::StartsWith(GetParam(), "bert/mpnet")) {
     const absl::Status status = encoder->CheckAttention(attention.spec);
     EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
@@ -117,7 +119,9 @@ INSTANTIATE_TEST_SUITE_P(Rotary, TransformerGolden,
                          ::testing::Values("rotary/modernbert", "rotary/modernbert_biased", "rotary/nomic_bert",
                                            "rotary/nomic_bert_masked_lm", "rotary/nomic_bert_own",
                                            "rotary/nomic_bert_dynamic", "rotary/nomic_bert_dynamic_own", "rotary/gte",
-                                           "rotary/gte_own", "rotary/eurobert", "rotary/eurobert_masked_lm"),
+                                           "rotary/gte_own", "rotary/eurobert", "rotary/eurobert_masked_lm",
+                                           "rotary/qwen3", "rotary/qwen3_causal_lm", "rotary/qwen3_bidirectional",
+                                           "rotary/qwen2", "rotary/mistral", "rotary/llama"),
                          [](const auto& info) {
                            return absl::StrReplaceAll(info.param, {{"/", "_"}});
                          });
@@ -154,6 +158,74 @@ TEST(Modernbert, LayersWithinWindowsSeeNoFarther) {
   EXPECT_FALSE(
       std::equal(before.begin() + reach * dim, before.begin() + (reach + 1) * dim, after.begin() + reach * dim));
 }
+
+class Causal : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    const std::string path = absl::StrCat(FAVOR_TEST_DATA_DIR "/models/rotary/", GetParam(), ".safetensors");
+    const ModelGolden golden = ReadModelGolden(path, "config");
+    ids = golden.ids[0];
+    Weights weights = Weights::Open(golden.path).value();
+    encoder = LoadRotaryEncoder(ParseRotaryConfig(golden.config).value(), &weights).value();
+  }
+  std::vector<float> Vectors(const EncoderAttention& attention, int64_t num_tokens) const {
+    return Encode(*encoder, {{ids.begin(), ids.begin() + num_tokens}}, &attention).value()[0];
+  }
+  EncoderAttention Features(Estimator estimator) const {
+    EncoderAttention features{encoder->attention(),
+                              *DrawProjection({.num_features = 64, .head_dim = encoder->head_dim()})};
+    features.spec.mode = AttentionMode::kFeatures;
+    features.spec.features.estimator = estimator;
+    return features;
+  }
+
+  std::vector<int32_t> ids;
+  std::shared_ptr<const Encoder> encoder;
+};
+
+TEST_P(Causal, NoTokenHearsOfALaterOne) {
+  const int64_t length = static_cast<int64_t>(ids.size()), changed = 57;
+  for (const EncoderAttention& attention :
+       {EncoderAttention{encoder->attention(), nullptr}, Features(Estimator::kPositive), Features(Estimator::kOprf)}) {
+    ASSERT_TRUE(encoder->CheckAttention(attention.spec).ok());
+    const auto before = Vectors(attention, length);
+    ids[changed] = ids[changed] == 1 ? 2 : 1;
+    const auto after = Vectors(attention, length);
+    const int64_t first = changed * encoder->dimensions();
+    EXPECT_TRUE(std::equal(before.begin(), before.begin() + first, after.begin()));
+    for (int64_t at = first; at < length * encoder->dimensions(); at += encoder->dimensions()) {
+      EXPECT_NE(before[at], after[at]) << "all that follow do";
+    }
+  }
+}
+
+// The last vector is all that pooling by the last token takes.
+TEST_P(Causal, AVectorIsTheLastOfWhatEndsWithItsToken) {
+  const auto whole = Vectors({encoder->attention(), nullptr}, static_cast<int64_t>(ids.size()));
+  const int64_t dim = encoder->dimensions();
+  for (const int64_t count : {1, 2, 47, 48, 49, 77}) {
+    const auto part = Vectors({encoder->attention(), nullptr}, count);
+    const std::vector<float> last(part.end() - dim, part.end());
+    EXPECT_LT(RelativeError(last, {whole.begin() + (count - 1) * dim, whole.begin() + count * dim}), 1e-6) << count;
+  }
+}
+
+TEST_P(Causal, AttentionThatReadsAllKeysIsRefused) {
+  AttentionSpec spec = encoder->attention();
+  EXPECT_TRUE(spec.causal);
+  spec.causal = false;
+  EXPECT_EQ(encoder->CheckAttention(spec).message(), "attention.causal is false, the model was trained with");
+  const absl::Status status = encoder->CheckAttention(Features(Estimator::kAnchors).spec);
+  EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+  EXPECT_TRUE(absl::StartsWith(status.message(), "attention.features.estimator is anchors")) << status;
+}
+
+TEST_P(Causal, NoStateIsKeptAndWhyIsTold) {
+  EXPECT_TRUE(absl::StartsWith(encoder->DescribeState().status().message(), "its attention is exact"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Llama, Causal, ::testing::Values("qwen3", "qwen3_causal_lm", "llama"),
+                         [](const auto& info) { return std::string(info.param); });
 
 }  // namespace
 }  // namespace favor::testing

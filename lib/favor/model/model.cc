@@ -45,14 +45,16 @@ absl::StatusOr<EncoderConfig> ParseEncoderConfig(const JsonValue& config) {
   for (const char* bert : {"bert", "roberta", "xlm-roberta", "camembert", "distilbert", "electra", "mpnet", "albert"}) {
     if (name == bert) return AnyConfig(ParseBertConfig(config));
   }
-  for (const char* rotary : {"modernbert", "nomic_bert", "gte", "new", "eurobert"}) {
+  for (const char* rotary :
+       {"modernbert", "nomic_bert", "gte", "new", "eurobert", "qwen2", "qwen3", "mistral", "llama"}) {
     if (name == rotary) return AnyConfig(ParseRotaryConfig(config));
   }
   if (name == "performer-pytorch") return AnyConfig(ParsePerformerConfig(config));
-  return absl::InvalidArgumentError(absl::StrCat("config.json: model_type is ", type->Description(),
-                                                 ", must be bert, roberta, xlm-roberta, camembert, distilbert, "
-                                                 "electra, mpnet, albert, modernbert, nomic_bert, gte, "
-                                                 "new (GTE's own), eurobert or performer-pytorch"));
+  return absl::InvalidArgumentError(
+      absl::StrCat("config.json: model_type is ", type->Description(),
+                   ", must be bert, roberta, xlm-roberta, camembert, distilbert, "
+                   "electra, mpnet, albert, modernbert, nomic_bert, gte, "
+                   "new (GTE's own), eurobert, qwen2, qwen3, mistral, llama or performer-pytorch"));
 }
 
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadEncoder(const EncoderConfig& config, Weights* weights) {

@@ -183,15 +183,36 @@ void ReadGte(const JsonFields& fields, RotaryConfig* config) {
   CheckFlag(fields, "logn_attention_scale", false);
 }
 
+void RefuseWindows(const JsonFields& fields, const RotaryConfig& config) {
+  CheckFlag(fields, "use_sliding_window", false);
+  for (const std::string& type : fields.Strings("layer_types")) {
+    if (type != "full_attention") {
+      fields.Fail("layer_types", absl::StrCat("holds ", type, ", must be full_attention in every layer"));
+    }
+  }
+  // Mistral's windows have no switch, and are there where nothing is said of them.
+  const JsonValue* window = fields.object().Find("sliding_window");
+  if (config.model_type == "mistral" && (window == nullptr || !window->is_null())) {
+    fields.Fail("sliding_window", "must be null: windows of such models are not supported");
+  }
+}
+
 void ReadLlama(const JsonFields& fields, RotaryConfig* config) {
   ReadSizes(fields, config);
+  const std::string& type = config->model_type;
+  const bool is_eurobert = type == "eurobert", is_qwen2 = type == "qwen2";
+  config->is_llama = true;
+  config->norms_heads = type == "qwen3";
+  config->sizes.causal = !is_eurobert && fields.Bool("is_causal", true);
   config->sizes.num_key_heads = fields.Integer("num_key_value_heads", 0, 1, kMostUnits);
   config->sizes.head_dim = fields.Integer("head_dim", 0, 1, kMaxHeadDim);
-  config->epsilon = fields.Number("rms_norm_eps", 1e-5, 0, 1);
+  config->epsilon = fields.Number("rms_norm_eps", is_eurobert ? 1e-5 : 1e-6, 0, 1);
   config->activation = ReadActivation(fields, "hidden_act", Activation::kSilu);
-  config->input_bias = config->output_bias = fields.Bool("attention_bias", false);
+  config->output_bias = !is_qwen2 && fields.Bool("attention_bias", false);
+  config->input_bias = is_qwen2 || config->output_bias;
   config->up_bias = config->down_bias = fields.Bool("mlp_bias", false);
   ReadAngles(fields, 10000, config);
+  RefuseWindows(fields, *config);
 }
 
 void ReadHeads(const JsonFields& fields, RotaryConfig* config) {
@@ -215,12 +236,12 @@ absl::StatusOr<RotaryConfig> ParseRotaryConfig(const JsonValue& json) {
   config.model_type = fields.RequiredString("model_type");
   if (config.is_modernbert()) {
     ReadModernbert(fields, &config);
-  } else if (config.is_llama()) {
-    ReadLlama(fields, &config);
   } else if (config.model_type == "nomic_bert") {
     ReadNomic(fields, &config);
-  } else {
+  } else if (config.model_type == "gte" || config.model_type == "new") {
     ReadGte(fields, &config);
+  } else {
+    ReadLlama(fields, &config);
   }
   ReadHeads(fields, &config);
   if (!status.ok()) return status;

@@ -13,8 +13,8 @@ namespace favor {
 
 // The sizes of encoders for long texts, which turn queries and keys by their places (Su et al. 2021) and gate what is
 // between the products of their feed-forward nets (Shazeer 2020): ModernBERT (Warner et al. 2024), Nomic BERT (Nussbaum
-// et al. 2024), GTE (Zhang et al. 2024), and EuroBERT (Boizard et al. 2025), whose layers are those of the decoder
-// Llama (Touvron et al. 2023).
+// et al. 2024), GTE (Zhang et al. 2024), and those with the layers of the decoder Llama (Touvron et al. 2023): EuroBERT
+// (Boizard et al. 2025), Qwen2, Qwen3, Mistral and Llama itself.
 struct RotaryConfig {
   // The frequencies theta^(-2 j / head_dim) / shrink of planes j. In a text of n > trained_length tokens, unless that
   // is 0, theta is greater by ((n / trained_length - 1) stretch + 1)^(head_dim / (head_dim - 2)): dynamic NTK scaling.
@@ -25,7 +25,8 @@ struct RotaryConfig {
     int64_t trained_length = 0;
   };
 
-  // "modernbert", "nomic_bert", "gte", "new", which is what GTE's authors call it, "eurobert".
+  // "modernbert", "nomic_bert", "gte", "new", which is what GTE's authors call it, "eurobert", "qwen2", "qwen3",
+  // "mistral", "llama".
   std::string model_type;
   TransformerSizes sizes;  // ModernBERT's have windows
   // What config.json calls sizes.num_layers.
@@ -39,11 +40,13 @@ struct RotaryConfig {
   Angles angles;
   Angles local_angles;  // of layers within windows
 
-  bool is_modernbert() const { return model_type == "modernbert"; }
   // Whether layers are Llama's, whose norms are root mean square norms; the embeddings have none.
-  bool is_llama() const { return model_type == "eurobert"; }
+  bool is_llama = false;
+  bool norms_heads = false;  // Qwen3 norms queries and keys of each head before they are turned
+
+  bool is_modernbert() const { return model_type == "modernbert"; }
   // Whether norms stand in front of the sublayers, and one behind the last layer; else behind the residuals.
-  bool norms_first() const { return is_modernbert() || is_llama(); }
+  bool norms_first() const { return is_modernbert() || is_llama; }
 };
 
 // Reads a config.json of Hugging Face, Nomic's own in the style of GPT-2 and GTE's own included. InvalidArgumentError,

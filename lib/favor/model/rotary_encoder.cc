@@ -73,6 +73,8 @@ class RotaryEncoder : public TransformerEncoder {
 
  private:
   void WriteAngles(Batch& batch, int64_t block) const;
+  // Norms the queries and keys of a tile, where the layer does, and turns them by its angles.
+  void TurnHeads(int64_t layer, const float* angles, float* tile) const;
   // Whether a sublayer reads this norm of the stream, or else the stream itself.
   bool Reads(const Norm& norm) const { return config_.norms_first() && !norm.is_none(); }
   BlockTiles InputOf(const Norm& norm, const Batch& batch, int64_t block, float* scratch) const {
@@ -172,15 +174,22 @@ void RotaryEncoder::ProjectInputs(int64_t layer, Batch& batch, int64_t block, Ro
                                     /*add=*/false, projected, rows);
 }
 
+void RotaryEncoder::TurnHeads(int64_t layer, const float* angles, float* tile) const {
+  const RotaryLayer& weights = layers_[layer];
+  const int64_t head_dim = sizes().head_dim, num_heads = sizes().num_heads;
+  const int64_t num_turned = num_heads + sizes().num_key_heads;  // keys stand behind queries
+  for (int64_t i = 0; config_.norms_heads && i < num_turned; ++i) {
+    float* head = tile + i * head_dim * kTile;
+    (i < num_heads ? weights.query_norm : weights.key_norm).Apply(head, head);
+  }
+  const float* cosines = angles + (sizes().IsLocal(layer) ? head_dim * kTile : 0);
+  TurnPlanes(tile, head_dim, num_turned, Planes::kOfHalves, cosines, cosines + head_dim / 2 * kTile);
+}
+
 void RotaryEncoder::StoreInputs(int64_t layer, Batch& batch, int64_t block, float* scratch) const {
   const int64_t rows = layers_[layer].queries_keys_values.padded_rows();
   const BlockTiles projected = Normed(batch, block, scratch).Next(rows), angles = batch.angles.Block(block);
-  for (int64_t i = 0; i < projected.num_tiles(); ++i) {
-    const float* cosines = angles.Tile(i) + (sizes().IsLocal(layer) ? sizes().head_dim * kTile : 0);
-    // Queries and the keys behind them.
-    TurnPlanes(projected.Tile(i), sizes().head_dim, sizes().num_heads + sizes().num_key_heads, Planes::kOfHalves,
-               cosines, cosines + sizes().head_dim / 2 * kTile);
-  }
+  for (int64_t i = 0; i < projected.num_tiles(); ++i) TurnHeads(layer, angles.Tile(i), projected.Tile(i));
   batch.queries_keys_values.Store(batch.blocks.First(block), projected);
 }
 

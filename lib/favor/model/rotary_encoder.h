@@ -15,13 +15,14 @@ namespace favor {
 //   x = norm(words[id] + types[0])
 //   each layer: x = norm(x + W_o attention(x)), then x = norm(x + W_2 (f(W_g x) * (W_1 x)))
 //
-// or, in ModernBERT and EuroBERT, x + W_o attention(norm(x)) and so on, with a norm at the end; in EuroBERT without
-// that of the embeddings, all of them root mean square norms, and with heads that share keys and values. Attention
-// turns plane (j, j + head_dim / 2) of queries and keys at position t by t times the frequency of the plane.
+// or, in ModernBERT and those with Llama's layers, x + W_o attention(norm(x)) and so on, with a norm at the end; in the
+// latter without that of the embeddings, all of them root mean square norms, and with heads that share keys and values.
+// Attention turns plane (j, j + head_dim / 2) of queries and keys at position t by t times the frequency of the plane.
+// It is causal in Qwen2, Qwen3, Mistral and Llama, unless is_causal of config.json is false.
 //
 // Attention is exact; FAVOR+ on request approximates it, but not ModernBERT's within windows, whose cost is linear as
-// it is. Tensors have the names of Hugging Face's NomicBertModel, GteModel, ModernBertModel or EuroBertModel, or those
-// of the models' authors, with or without the prefix of the model around the encoder.
+// it is. Tensors have the names of Hugging Face's NomicBertModel, GteModel, ModernBertModel, EuroBertModel, Qwen3Model
+// and so on, or those of the models' authors, with or without the prefix of the model around the encoder.
 absl::StatusOr<std::shared_ptr<const Encoder>> LoadRotaryEncoder(const RotaryConfig& config, Weights* weights);
 
 }  // namespace favor

@@ -96,7 +96,7 @@ const RotaryNames& NamesOf(const RotaryConfig& config, Weights* weights, std::st
     *prefix = weights->PrefixOf(kModernbert.words, {"model.", "modernbert.", "0.auto_model."});
     return kModernbert;
   }
-  if (config.is_llama()) {
+  if (config.is_llama) {
     *prefix = weights->PrefixOf(kLlama.words, {"model.", "0.auto_model."});
     return kLlama;
   }
@@ -109,7 +109,7 @@ const RotaryNames& NamesOf(const RotaryConfig& config, Weights* weights, std::st
 
 Norm ReadNorm(const RotaryConfig& config, const std::string& name, Weights* weights) {
   const int64_t hidden = config.sizes.hidden_size;
-  if (config.is_llama()) return Norm::ReadRmsNorm(name, hidden, config.epsilon, weights);
+  if (config.is_llama) return Norm::ReadRmsNorm(name, hidden, config.epsilon, weights);
   return Norm::ReadLayerNorm(name, hidden, config.epsilon, weights, config.norm_bias);
 }
 
@@ -131,6 +131,11 @@ RotaryLayer RotaryLayer::Read(const RotaryConfig& config, const RotaryNames& nam
     layer.queries_keys_values =
         DenseLayer::Read({{name(names.queries), width}, {name(names.keys), key_width}, {name(names.values), key_width}},
                          hidden, config.input_bias, weights);
+  }
+  if (config.norms_heads) {
+    const int64_t head_dim = config.sizes.head_dim;
+    layer.query_norm = Norm::ReadRmsNorm(name("self_attn.q_norm"), head_dim, config.epsilon, weights);
+    layer.key_norm = Norm::ReadRmsNorm(name("self_attn.k_norm"), head_dim, config.epsilon, weights);
   }
   layer.attention_output =
       DenseLayer::Read({{name(names.attention_output), hidden}}, width, config.output_bias, weights);

@@ -40,6 +40,7 @@ Norm ReadNorm(const RotaryConfig& config, const std::string& name, Weights* weig
 struct RotaryLayer {
   Norm attention_norm;
   DenseLayer queries_keys_values;  // one below the other
+  Norm query_norm, key_norm;       // of each head's, or none
   DenseLayer attention_output;
   Norm feed_forward_norm;
   DenseLayer gate, up, down;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "absl/strings/str_cat.h"
 #include "favor/model/token_vectors.h"
 
 namespace favor {
@@ -10,13 +11,26 @@ namespace favor {
 AttentionSpec TransformerEncoder::attention() const {
   AttentionSpec spec;
   spec.mode = AttentionMode::kExact;
+  spec.causal = sizes_.causal;
   return spec;
 }
 
 absl::Status TransformerEncoder::CheckAttention(const AttentionSpec& spec) const {
-  if (spec.causal) return absl::InvalidArgumentError("attention.causal is true, the model was trained without");
+  if (spec.causal != sizes_.causal) {
+    return absl::InvalidArgumentError(absl::StrCat("attention.causal is ", spec.causal ? "true" : "false",
+                                                   ", the model was trained ", sizes_.causal ? "with" : "without"));
+  }
+  if (spec.causal && spec.mode == AttentionMode::kFeatures && UsesAnchors(spec.features)) {
+    return absl::InvalidArgumentError(
+        "attention.features.estimator is anchors, which read all keys, in the model a token reads those up to its own");
+  }
   if (spec.scale) return absl::InvalidArgumentError("attention.scale is set, it is the model's own");
   return absl::OkStatus();
+}
+
+absl::StatusOr<EncoderStateDescription> TransformerEncoder::DescribeState() const {
+  if (!sizes_.causal) return Encoder::DescribeState();
+  return absl::InvalidArgumentError("its attention is exact: a state would hold the keys and values of every token");
 }
 
 void TransformerEncoder::AppendPositions(const PackedSequences& sequences, std::vector<int32_t>* positions) const {
@@ -163,7 +177,7 @@ int64_t TransformerEncoder::AttentionBytes(const Batch& batch, const EncoderAtte
   const int64_t num_global = sizes_.num_layers - num_local;
   const int64_t local = num_local == 0 ? 0 : of_a_layer(true), global = num_global == 0 ? 0 : of_a_layer(false);
   // What a layer's features are fitted with is there until the job ends.
-  const bool keeps = chosen.spec.mode == AttentionMode::kFeatures && UsesStatistics(chosen.spec.features);
+  const bool keeps = chosen.spec.mode == AttentionMode::kFeatures && UsesStatistics(FeaturesThatRun(chosen.spec));
   return keeps ? local + num_global * global : std::max(local, global);
 }
 

@@ -19,8 +19,8 @@
 
 namespace favor {
 
-// An encoder (Vaswani et al. 2017) without what one architecture does otherwise than another: bidirectional
-// self-attention in every layer, exact or by features on request, and stages before and behind it that look at one
+// An encoder (Vaswani et al. 2017) without what one architecture does otherwise than another: self-attention in every
+// layer, bidirectional or causal, exact or by features on request, and stages before and behind it that look at one
 // token at a time. Its batch, its plan and their memory.
 class TransformerEncoder : public Encoder {
  public:
@@ -34,6 +34,7 @@ class TransformerEncoder : public Encoder {
                            const Cancellation* cancellation, float* vectors) const override;
   int64_t ScratchBytes(absl::Span<const int64_t> lengths, const EncoderAttention* attention,
                        int num_threads) const override;
+  absl::StatusOr<EncoderStateDescription> DescribeState() const override;
 
  protected:
   // What one call computes on. A token's row of attention is its number.

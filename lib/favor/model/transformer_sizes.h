@@ -18,6 +18,7 @@ struct TransformerSizes {
   int64_t head_dim = 0;
   int64_t intermediate_size = 0;
   int64_t max_tokens = 0;
+  bool causal = false;  // a token sees itself and those before it
   // Layers whose tokens see others at most `window` away, exactly, whatever attention is asked for; empty: none.
   std::vector<bool> is_local;
   int64_t window = 0;

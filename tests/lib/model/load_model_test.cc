@@ -25,12 +25,12 @@ using ::testing::AllOf;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
 
-const char* const kGoldens[] = {"bert/relu",           "bert/distilbert",      "bert/electra",
-                                "bert/mpnet",          "rotary/modernbert",    "rotary/nomic_bert_own",
-                                "rotary/nomic_bert",   "rotary/gte",           "rotary/eurobert",
-                                "performer/rotary",    "performer/absolute",   "performer/axial",
-                                "performer/local",     "performer/reversible", "performer/rezero",
-                                "performer/scalenorm", "performer/biases",     "performer/ff_glu"};
+const char* const kGoldens[] = {
+    "bert/relu",          "bert/distilbert",       "bert/electra",      "bert/mpnet",
+    "rotary/modernbert",  "rotary/nomic_bert_own", "rotary/nomic_bert", "rotary/gte",
+    "rotary/eurobert",    "rotary/qwen3",          "rotary/llama",      "performer/rotary",
+    "performer/absolute", "performer/axial",       "performer/local",   "performer/reversible",
+    "performer/rezero",   "performer/scalenorm",   "performer/biases",  "performer/ff_glu"};
 
 bool IsRead(const std::string& tensor) {
   for (const char* head :

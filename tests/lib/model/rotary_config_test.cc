@@ -101,6 +101,14 @@ TEST(RotaryConfig, WhatIsNotSupportedIsRefusedByName) {
       {"eurobert", kSizes, R"("rope_parameters":{"rope_type":"llama3","factor":8})",
        "rope_parameters.rope_type is \"llama3\", must be default, linear or dynamic"},
       {"eurobert", kSizes, R"("partial_rotary_factor":0.5)", "config.json: partial_rotary_factor is 0.5, must be 1"},
+      {"qwen3", kSizes, R"("use_sliding_window":true)", "use_sliding_window is true, must be false"},
+      {"qwen2", kSizes, R"("layer_types":["full_attention","sliding_attention"])",
+       "layer_types holds sliding_attention, must be full_attention"},
+      {"mistral", kSizes, R"("sliding_window":4096)", "sliding_window must be null"},
+      {"mistral", kSizes, "", "sliding_window must be null"},
+      {"qwen3", kSizes, R"("rope_scaling":{"rope_type":"yarn","factor":4})", "config.json: rope_scaling"},
+      {"qwen3", kSizes, R"("rope_parameters":{"rope_type":"yarn","factor":4})",
+       "rope_parameters.rope_type is \"yarn\", must be default, linear or dynamic"},
       {"nomic_bert", kNomicOwn, R"("prenorm":true)", "prenorm is true, must be false"},
       {"nomic_bert", kNomicOwn, R"("use_rms_norm":true)", "use_rms_norm is true, must be false"},
       {"nomic_bert", kNomicOwn, R"("rotary_emb_interleaved":true)", "rotary_emb_interleaved is true, must be false"},
@@ -127,6 +135,24 @@ TEST(RotaryConfig, KeysHaveAsManyHeadsAsQueriesUnlessTheyAreFewer) {
   EXPECT_EQ(Parse("eurobert", kSizes, "")->sizes.num_key_heads, 3);
   EXPECT_EQ(Parse("eurobert", kSizes, R"("num_key_value_heads":1)")->sizes.num_key_heads, 1);
   EXPECT_EQ(Parse("eurobert", kSizes, R"("num_key_value_heads":null)")->sizes.num_key_heads, 3);
+}
+
+TEST(RotaryConfig, DecodersAreCausalUnlessTheySayOtherwise) {
+  for (const char* type : {"qwen2", "qwen3", "llama"}) {
+    EXPECT_TRUE(Parse(type, kSizes, "")->sizes.causal) << type;
+    EXPECT_FALSE(Parse(type, kSizes, R"("is_causal":false)")->sizes.causal) << type;
+  }
+  EXPECT_TRUE(Parse("mistral", kSizes, R"("sliding_window":null)")->sizes.causal);
+  EXPECT_FALSE(Parse("eurobert", kSizes, "")->sizes.causal);
+}
+
+TEST(RotaryConfig, AWindowThatIsSwitchedOffIsNone) {
+  EXPECT_TRUE(Parse("qwen3", kSizes, R"("use_sliding_window":false,"sliding_window":32)").ok());
+  EXPECT_TRUE(Parse("qwen3", kSizes, R"("layer_types":["full_attention","full_attention"])").ok());
+}
+
+TEST(RotaryConfig, HeadsMayBeWiderThanTheirShare) {
+  EXPECT_EQ(Parse("qwen3", kSizes, R"("head_dim":16)")->sizes.width(), 48);
 }
 
 TEST(RotaryConfig, OfOddHeadsIsRefused) {

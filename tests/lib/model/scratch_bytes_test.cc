@@ -27,7 +27,7 @@ std::vector<std::shared_ptr<const Encoder>> Encoders() {
     Weights weights = Weights::Open(golden.path).value();
     encoders.push_back(LoadBertEncoder(ParseBertConfig(golden.config).value(), &weights).value());
   }
-  for (const char* name : {"modernbert", "gte", "eurobert"}) {
+  for (const char* name : {"modernbert", "gte", "eurobert", "qwen3"}) {
     const auto golden = testing::ReadModelGolden(folder + "rotary/" + name + ".safetensors", "config");
     Weights weights = Weights::Open(golden.path).value();
     encoders.push_back(LoadRotaryEncoder(ParseRotaryConfig(golden.config).value(), &weights).value());

@@ -1,5 +1,5 @@
-"""Makes tests/data/models/rotary: tiny random ModernBERT, Nomic BERT, GTE and EuroBERT models and what they answer in
-float64.
+"""Makes tests/data/models/rotary: tiny random ModernBERT, Nomic BERT, GTE, EuroBERT, Qwen and Llama models and what they
+answer in float64.
 
     pip install transformers torch
     python make_rotary_goldens.py FOLDER [CASE...]
@@ -80,6 +80,20 @@ CASES = [
         },
         head="ForMaskedLM",
     ),
+    Case("qwen3", "Qwen3", GROUPS | {"head_dim": 8}, length=200),
+    Case(
+        "qwen3_causal_lm",
+        "Qwen3",
+        {
+            "num_key_value_heads": 1, "head_dim": 10, "attention_bias": True, "rms_norm_eps": 1e-3,
+            "rope_parameters": {"rope_type": "linear", "rope_theta": 1000000.0, "factor": 3.0},
+        },
+        head="ForCausalLM",
+    ),
+    Case("qwen3_bidirectional", "Qwen3", GROUPS | {"head_dim": 8, "is_causal": False}),
+    Case("qwen2", "Qwen2", GROUPS),
+    Case("llama", "Llama", GROUPS | {"attention_bias": True, "mlp_bias": True}),
+    Case("mistral", "Mistral", GROUPS | {"sliding_window": None}),
 ]  # fmt: skip
 
 NOMIC_NAMES = [
