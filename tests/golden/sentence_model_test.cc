@@ -67,7 +67,8 @@ TEST_P(SentenceModelGolden, IdsAndVectorsAreThoseOfSentenceTransformers) {
 
 INSTANTIATE_TEST_SUITE_P(Folders, SentenceModelGolden,
                          ::testing::Values("bge", "dense", "distilbert", "flagged", "gte", "gte_long", "joined",
-                                           "lowered", "modernbert", "mpnet", "multilingual_e5", "nomic", "roberta"),
+                                           "lowered", "modernbert", "mpnet", "multilingual_e5", "nomic", "qwen",
+                                           "roberta"),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace

@@ -31,6 +31,8 @@ from transformers import (
     NomicBertConfig,
     NomicBertModel,
     PreTrainedTokenizerFast,
+    Qwen3Config,
+    Qwen3Model,
     RobertaConfig,
     RobertaModel,
     XLMRobertaConfig,
@@ -102,6 +104,20 @@ def modernbert_tokenizer() -> Tokenizer:
     tokenizer.add_tokens([AddedToken(" " * spaces, normalized=True) for spaces in (4, 3, 2)])
     tokenizer.add_special_tokens([AddedToken("[MASK]", lstrip=True, normalized=False)])
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
+    return tokenizer
+
+
+def qwen_tokenizer() -> Tokenizer:
+    """Qwen's but for how words are told apart: a text's last token is the one that is pooled."""
+    tokenizer = Tokenizer(token_models.BPE())
+    tokenizer.normalizer = normalizers.NFC()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.train_from_iterator(TEXTS, trainers.BpeTrainer(
+        vocab_size=310, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), special_tokens=["<|endoftext|>"]))
+    tokenizer.add_special_tokens([AddedToken("<|im_end|>", normalized=False)])
+    tokenizer.post_processor = processors.Sequence([
+        processors.ByteLevel(trim_offsets=False),
+        processors.TemplateProcessing(single="$A <|endoftext|>", special_tokens=[("<|endoftext|>", 0)])])
     return tokenizer
 
 
@@ -220,9 +236,13 @@ def main() -> None:
         return rotary(ModernBertModel, ModernBertConfig, seed, tokenizer, cls_token_id=2, sep_token_id=3,
                       local_attention=10, num_hidden_layers=4)
 
+    def qwen(seed: str, tokenizer: Tokenizer):
+        return rotary(Qwen3Model, Qwen3Config, seed, tokenizer, num_attention_heads=4, num_key_value_heads=2, head_dim=8)
+
     uncased, cased, unigram = bert_tokenizer(), bert_tokenizer(cased=True), unigram_tokenizer(unigram_cases)
     query = {"query": "Represent this sentence for searching relevant passages: "}
-    mpnet, byte_pair, modern = mpnet_tokenizer(), byte_pair_tokenizer(), modernbert_tokenizer()
+    mpnet, byte_pair, modern, qwens = mpnet_tokenizer(), byte_pair_tokenizer(), modernbert_tokenizer(), qwen_tokenizer()
+    instruct = {"query": "Instruct: Given a question, retrieve passages that answer it\nQuery:", "document": ""}
     search = {"query": "search_query: ", "document": "search_document: "}
     makers = {
         "mpnet": lambda to: save_folder(to, padded(MPNetModel, MPNetConfig, "mpnet", mpnet), mpnet,
@@ -250,6 +270,9 @@ def main() -> None:
                                              half=True),
         "nomic": lambda to: save_folder(to, rotary(NomicBertModel, NomicBertConfig, "nomic", uncased), uncased, bert_names,
                                         "mean", True, 100, search, None, half=True),
+        "qwen": lambda to: save_folder(to, qwen("qwen", qwens), qwens,
+                                       {"eos_token": "<|im_end|>", "pad_token": "<|endoftext|>", "padding_side": "left"},
+                                       "lasttoken", True, 100, instruct, None, half=True),
         "gte_long": lambda to: save_folder(to, rotary(GteModel, GteConfig, "gte_long", uncased), uncased, bert_names, "cls",
                                            False, 100, {}, None, half=True),
         "distilbert": lambda to: save_folder(to, distilbert("distilbert", uncased), uncased, bert_names, "mean", True, 40, {}, None,
