@@ -107,7 +107,7 @@ void WriteAttention(const AttentionSpec& spec, int64_t head_dim, v1::AttentionSp
   if (spec.mode == AttentionMode::kExact) {
     wire->mutable_exact();
   } else {
-    WriteFeatureSpec(spec.features, wire->mutable_features());
+    WriteFeatureSpec(FeaturesThatRun(spec), wire->mutable_features());
   }
 }
 

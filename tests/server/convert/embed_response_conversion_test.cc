@@ -99,6 +99,17 @@ TEST(EmbedResponse, ItsReportHasTheScaleThatTheModelLeavesToItsDefault) {
   EXPECT_EQ(Parse(answer).report().attention().scale(), 0.75);
 }
 
+// A causal model measures no statistics: later tokens would have a part in them.
+TEST(EmbedResponse, ItsReportNamesTheFeaturesThatRan) {
+  EmbedAnswer answer = Answer(v1::EMBEDDING_TYPE_F32);
+  AttentionSpec& asked = answer.settings.attention.emplace();
+  asked.features.estimator = Estimator::kOprf;
+  const auto estimator = [&] { return Parse(answer).report().attention().features().estimator(); };
+  EXPECT_EQ(estimator(), v1::ESTIMATOR_OPRF);
+  asked.causal = true;
+  EXPECT_NE(estimator(), v1::ESTIMATOR_OPRF);
+}
+
 TEST(EmbedResponse, CountsNoTokensOfAnInputWithAnError) {
   const v1::EmbedResult failed = Parse(Answer(v1::EMBEDDING_TYPE_F32)).results(1);
   EXPECT_EQ(failed.num_tokens(), 0);
