@@ -18,7 +18,7 @@ Kind KindOf(char32_t c) {
 
 }  // namespace
 
-void BertPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+absl::Status BertPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
   const absl::string_view bytes = text->text;
   uint32_t word_begin = 0;
   for (size_t i = 0; i < bytes.size();) {
@@ -31,15 +31,17 @@ void BertPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words
     word_begin = end;
   }
   if (word_begin < bytes.size()) words->push_back({word_begin, static_cast<uint32_t>(bytes.size())});
+  return absl::OkStatus();
 }
 
-void CharacterPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+absl::Status CharacterPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
   const absl::string_view bytes = text->text;
   for (size_t i = 0; i < bytes.size();) {
     const auto begin = static_cast<uint32_t>(i);
     NextCharacter(bytes, &i);
     words->push_back({begin, static_cast<uint32_t>(i)});
   }
+  return absl::OkStatus();
 }
 
 }  // namespace favor

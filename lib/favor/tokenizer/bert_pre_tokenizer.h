@@ -13,7 +13,7 @@ class BertPreTokenizer : public PreTokenizer {
  public:
   explicit BertPreTokenizer(bool isolate_punctuation = true) : isolate_punctuation_(isolate_punctuation) {}
 
-  void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const override;
   bool CutsBeforeSpaces() const override { return true; }
 
  private:
@@ -23,7 +23,7 @@ class BertPreTokenizer : public PreTokenizer {
 // Every character is a word.
 class CharacterPreTokenizer : public PreTokenizer {
  public:
-  void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const override;
   bool CutsBeforeSpaces() const override { return true; }
 };
 

@@ -78,8 +78,8 @@ absl::string_view VisibleByte(char byte) {
   return (*kVisible)[static_cast<unsigned char>(byte)];
 }
 
-void ByteLevel::Split(NormalizedText* text, std::vector<TextRange>* words) const {
-  if (text->text.empty()) return;
+absl::Status ByteLevel::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+  if (text->text.empty()) return absl::OkStatus();
   if (options_.add_prefix_space && text->text.front() != ' ') {
     text->text.insert(text->text.begin(), ' ');
     text->sources.insert(text->sources.begin(), TextRange(text->sources.front()));
@@ -99,6 +99,7 @@ void ByteLevel::Split(NormalizedText* text, std::vector<TextRange>* words) const
     begin = end;
   }
   *text = std::move(out);
+  return absl::OkStatus();
 }
 
 }  // namespace favor

@@ -23,7 +23,7 @@ class ByteLevel : public PreTokenizer {
  public:
   explicit ByteLevel(ByteLevelOptions options) : options_(options) {}
 
-  void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const override;
   // What starts with a space gets no other one.
   bool CutsBeforeSpaces() const override { return options_.split; }
 

@@ -37,19 +37,25 @@ void SplitByKind(absl::string_view text, std::vector<TextRange>* words) {
 
 }  // namespace
 
-void ClassPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+absl::Status ClassPreTokenizer::Split(NormalizedText* text, std::vector<TextRange>* words) const {
   switch (classes_) {
     case WordClasses::kWhitespace:
-      return SplitByKind<OfWhitespace>(text->text, words);
+      SplitByKind<OfWhitespace>(text->text, words);
+      break;
     case WordClasses::kDigits:
-      return SplitByKind<OfDigits>(text->text, words);
+      SplitByKind<OfDigits>(text->text, words);
+      break;
     case WordClasses::kIndividualDigits:
-      return SplitByKind<OfIndividualDigits>(text->text, words);
+      SplitByKind<OfIndividualDigits>(text->text, words);
+      break;
     case WordClasses::kPunctuation:
-      return SplitByKind<OfPunctuation>(text->text, words);
+      SplitByKind<OfPunctuation>(text->text, words);
+      break;
     case WordClasses::kPunctuationRuns:
-      return SplitByKind<OfPunctuationRuns>(text->text, words);
+      SplitByKind<OfPunctuationRuns>(text->text, words);
+      break;
   }
+  return absl::OkStatus();
 }
 
 }  // namespace favor

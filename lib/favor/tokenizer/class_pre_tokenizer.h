@@ -21,7 +21,7 @@ class ClassPreTokenizer : public PreTokenizer {
  public:
   explicit ClassPreTokenizer(WordClasses classes) : classes_(classes) {}
 
-  void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const override;
   bool CutsBeforeSpaces() const override { return classes_ == WordClasses::kWhitespace; }
 
  private:

@@ -9,20 +9,22 @@
 
 namespace favor {
 
-void Metaspace::Split(NormalizedText* text, std::vector<TextRange>* words) const {
-  if (text->text.empty()) return;
+absl::Status Metaspace::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+  if (text->text.empty()) return absl::OkStatus();
   NormalizedText out;
   out.begin = text->begin;
   if (!options_.split_white_space) {
     AppendPiece(*text, {0, static_cast<uint32_t>(text->text.size())}, text->begin == 0, &out, words);
   } else {
     std::vector<TextRange> pieces;
-    BertPreTokenizer(/*isolate_punctuation=*/false).Split(text, &pieces);
+    absl::Status status = BertPreTokenizer(/*isolate_punctuation=*/false).Split(text, &pieces);
+    if (!status.ok()) return status;
     for (const TextRange& piece : pieces) {
       AppendPiece(*text, piece, text->sources[piece.begin].begin == 0, &out, words);
     }
   }
   *text = std::move(out);
+  return absl::OkStatus();
 }
 
 void Metaspace::AppendPiece(const NormalizedText& text, TextRange range, bool first, NormalizedText* out,

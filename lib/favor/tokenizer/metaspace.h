@@ -20,7 +20,7 @@ class Metaspace : public PreTokenizer {
  public:
   explicit Metaspace(MetaspaceOptions options) : options_(std::move(options)) {}
 
-  void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const override;
   // A space becomes the replacement, or is dropped; what it stands before gets no other one.
   bool CutsBeforeSpaces() const override { return options_.split || options_.split_white_space; }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "favor/tokenizer/normalized_text.h"
 
@@ -27,8 +28,9 @@ class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
 
-  // Appends the words of `text`, none empty, in order. May rewrite the text.
-  virtual void Split(NormalizedText* text, std::vector<TextRange>* words) const = 0;
+  // Appends the words of `text`, none empty, in order. May rewrite the text. InvalidArgumentError for a text that it
+  // cannot split within its bounds.
+  virtual absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const = 0;
 
   // Whether words end before a space and depend on nothing before it, so that a text may be split in pieces.
   virtual bool CutsBeforeSpaces() const = 0;

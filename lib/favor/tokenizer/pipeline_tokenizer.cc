@@ -88,13 +88,17 @@ class PipelineTokenizer::Run : public Tokenization {
       tokenizer_.raw_tokens_.Split(text_, static_cast<uint32_t>(stop(search_.next)), &search_, &parts_);
       if (search_.next < text_.size()) return false;
     }
-    for (size_t num_bytes = 0; num_bytes < step_bytes_ && part_ < parts_.size();) num_bytes += EncodePiece(tokens);
+    for (size_t num_bytes = 0; num_bytes < step_bytes_ && part_ < parts_.size();) {
+      const absl::StatusOr<size_t> encoded = EncodePiece(tokens);
+      if (!encoded.ok()) return encoded.status();
+      num_bytes += *encoded;
+    }
     return part_ == parts_.size();
   }
 
  private:
   // Of the next part. Returns its size.
-  size_t EncodePiece(std::vector<Token>* tokens) {
+  absl::StatusOr<size_t> EncodePiece(std::vector<Token>* tokens) {
     const AddedTokens::Part& part = parts_[part_];
     if (part.id != AddedTokens::kText) {
       const absl::string_view spelling = text_.substr(part.range.begin, part.range.end - part.range.begin);
@@ -107,8 +111,9 @@ class PipelineTokenizer::Run : public Tokenization {
     if (done_of_part_ == 0) may_cut_ = text.size() > step_bytes_ && tokenizer_.cuts_.MayCut(text);
     const size_t begin = done_of_part_;
     const size_t end = may_cut_ ? tokenizer_.cuts_.Next(text, begin, step_bytes_) : text.size();
-    tokenizer_.EncodeText(text.substr(begin, end - begin), part.range.begin + static_cast<uint32_t>(begin), &scratch_,
-                          tokens);
+    const uint32_t offset = part.range.begin + static_cast<uint32_t>(begin);
+    absl::Status status = tokenizer_.EncodeText(text.substr(begin, end - begin), offset, &scratch_, tokens);
+    if (!status.ok()) return status;
     done_of_part_ = end;
     if (end == text.size()) {
       done_of_part_ = 0;
@@ -133,8 +138,8 @@ std::unique_ptr<Tokenization> PipelineTokenizer::Begin(absl::string_view text, i
   return std::make_unique<Run>(*this, text, step_bytes);
 }
 
-void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch,
-                                   std::vector<Token>* tokens) const {
+absl::Status PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch,
+                                           std::vector<Token>* tokens) const {
   NormalizedText& normalized = scratch->normalized;
   normalized.clear();
   normalized.begin = offset;
@@ -155,7 +160,7 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
   for (const AddedTokens::Part& part : scratch->parts) {
     if (part.id == AddedTokens::kText) {
       NormalizedText slice = normalized.Slice(part.range);
-      EncodeNormalized(&slice, scratch, tokens);
+      if (absl::Status status = EncodeNormalized(&slice, scratch, tokens); !status.ok()) return status;
     } else {
       const absl::string_view spelling =
           absl::string_view(normalized.text).substr(part.range.begin, part.range.end - part.range.begin);
@@ -163,12 +168,14 @@ void PipelineTokenizer::EncodeText(absl::string_view text, uint32_t offset, Scra
       tokens->push_back({part.id, source.begin, source.end});
     }
   }
+  return absl::OkStatus();
 }
 
-void PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const {
+absl::Status PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch,
+                                                 std::vector<Token>* tokens) const {
   scratch->words.clear();
   if (pipeline_.pre_tokenizer != nullptr) {
-    pipeline_.pre_tokenizer->Split(text, &scratch->words);
+    if (absl::Status status = pipeline_.pre_tokenizer->Split(text, &scratch->words); !status.ok()) return status;
   } else if (!text->text.empty()) {
     scratch->words.push_back({0, static_cast<uint32_t>(text->text.size())});
   }
@@ -183,6 +190,7 @@ void PipelineTokenizer::EncodeNormalized(NormalizedText* text, Scratch* scratch,
       tokens->push_back({part.id, source.begin, source.end});
     }
   }
+  return absl::OkStatus();
 }
 
 TextRange PipelineTokenizer::SourceOf(const NormalizedText& text, TextRange token, absl::string_view spelling) const {

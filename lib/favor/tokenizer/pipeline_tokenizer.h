@@ -60,8 +60,8 @@ class PipelineTokenizer : public Tokenizer {
     std::vector<WordPart> word_parts;
   };
 
-  void EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch, std::vector<Token>* tokens) const;
-  void EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const;
+  absl::Status EncodeText(absl::string_view text, uint32_t offset, Scratch* scratch, std::vector<Token>* tokens) const;
+  absl::Status EncodeNormalized(NormalizedText* text, Scratch* scratch, std::vector<Token>* tokens) const;
   // The original bytes that a token stands for, which is a range of `text` and not empty. spelling: what it is in the
   // vocabulary.
   TextRange SourceOf(const NormalizedText& text, TextRange token, absl::string_view spelling) const;

@@ -6,14 +6,14 @@ namespace favor {
 namespace {
 
 // Splits each of the words of `text`, which the step may rewrite.
-void SplitWords(const PreTokenizer& step, NormalizedText* text, std::vector<TextRange>* words) {
+absl::Status SplitWords(const PreTokenizer& step, NormalizedText* text, std::vector<TextRange>* words) {
   NormalizedText out;
   out.begin = text->begin;
   std::vector<TextRange> parts, all;
   for (const TextRange& word : *words) {
     NormalizedText slice = text->Slice(word);
     parts.clear();
-    step.Split(&slice, &parts);
+    if (absl::Status status = step.Split(&slice, &parts); !status.ok()) return status;
     const auto shift = static_cast<uint32_t>(out.text.size());
     for (const TextRange& part : parts) all.push_back({part.begin + shift, part.end + shift});
     out.text += slice.text;
@@ -21,15 +21,17 @@ void SplitWords(const PreTokenizer& step, NormalizedText* text, std::vector<Text
   }
   *text = std::move(out);
   *words = std::move(all);
+  return absl::OkStatus();
 }
 
 }  // namespace
 
-void PreTokenizerSequence::Split(NormalizedText* text, std::vector<TextRange>* words) const {
+absl::Status PreTokenizerSequence::Split(NormalizedText* text, std::vector<TextRange>* words) const {
   std::vector<TextRange> split;
-  steps_.front()->Split(text, &split);
-  for (size_t i = 1; i < steps_.size(); ++i) SplitWords(*steps_[i], text, &split);
+  absl::Status status = steps_.front()->Split(text, &split);
+  for (size_t i = 1; i < steps_.size() && status.ok(); ++i) status = SplitWords(*steps_[i], text, &split);
   words->insert(words->end(), split.begin(), split.end());
+  return status;
 }
 
 }  // namespace favor

@@ -14,7 +14,7 @@ class PreTokenizerSequence : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> steps) : steps_(std::move(steps)) {}
 
-  void Split(NormalizedText* text, std::vector<TextRange>* words) const override;
+  absl::Status Split(NormalizedText* text, std::vector<TextRange>* words) const override;
   // The later steps see nothing but words.
   bool CutsBeforeSpaces() const override { return steps_.front()->CutsBeforeSpaces(); }
 
