@@ -15,8 +15,8 @@ FROM debian:bookworm-slim
 COPY --from=builder /runtime-packages /tmp/
 RUN apt-get update \
   && xargs apt-get install -y --no-install-recommends < /tmp/runtime-packages \
-  # 9 MB of libraries that the packages hold and neither program loads.
-  && for unused in grpc_unsecure grpc++_unsecure grpc_plugin_support icui18n icuio icutest icutu; do \
+  # 6 MB of libraries that the packages hold and neither program loads.
+  && for unused in grpc_unsecure grpc++_unsecure grpc_plugin_support icuio icutest icutu; do \
        rm -f /usr/lib/*/lib"$unused".so*; \
      done \
   && rm -rf /tmp/runtime-packages /var/lib/apt/lists/* /var/cache/apt /var/cache/debconf /var/log/*

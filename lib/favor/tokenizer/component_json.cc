@@ -14,6 +14,7 @@
 #include "favor/tokenizer/normalizer_sequence.h"
 #include "favor/tokenizer/pre_tokenizer_sequence.h"
 #include "favor/tokenizer/precompiled_normalizer.h"
+#include "favor/tokenizer/split_pre_tokenizer.h"
 #include "favor/tokenizer/unicode_normalizer.h"
 #include "favor/tokenizer/utf8.h"
 
@@ -75,15 +76,34 @@ std::unique_ptr<Normalizer> ReadNormalizerStep(const JsonFields& fields) {
   return nullptr;
 }
 
-// `Split` is known where it makes every character a word.
+SplitBehavior ReadSplitBehavior(const JsonFields& fields) {
+  const std::string behavior = fields.RequiredString("behavior");
+  if (behavior == "Removed") return SplitBehavior::kRemoved;
+  if (behavior == "MergedWithPrevious") return SplitBehavior::kMergedWithPrevious;
+  if (behavior == "MergedWithNext") return SplitBehavior::kMergedWithNext;
+  if (behavior == "Contiguous") return SplitBehavior::kContiguous;
+  if (behavior != "Isolated") {
+    NotImplemented(fields, "behavior", "Removed, Isolated, MergedWithPrevious, MergedWithNext, Contiguous");
+  }
+  return SplitBehavior::kIsolated;
+}
+
 std::unique_ptr<PreTokenizer> ReadSplit(const JsonFields& fields) {
   const JsonFields pattern = fields.RequiredObject("pattern");
-  if (const std::string regex = pattern.RequiredString("Regex"); regex != "" && regex != "(?m).") {
-    NotImplemented(pattern, "Regex", "\"\", \"(?m).\"");
+  const bool is_text = pattern.Has("String");
+  const std::string regex = is_text ? RegexOfText(pattern.String("String", "")) : pattern.RequiredString("Regex");
+  const SplitBehavior behavior = ReadSplitBehavior(fields);
+  const bool inverts = fields.Bool("invert", false);
+  if (!fields.ok()) return nullptr;
+  if ((regex.empty() || regex == "(?m).") && behavior == SplitBehavior::kIsolated && !inverts) {
+    return std::make_unique<CharacterPreTokenizer>();
   }
-  if (fields.RequiredString("behavior") != "Isolated") NotImplemented(fields, "behavior", "Isolated");
-  if (fields.Bool("invert", false)) NotImplemented(fields, "invert", "false");
-  return std::make_unique<CharacterPreTokenizer>();
+  absl::StatusOr<SplitPreTokenizer> split = SplitPreTokenizer::Make(regex, behavior, inverts);
+  if (!split.ok()) {
+    pattern.FailValue(is_text ? "String" : "Regex", split.status().message());
+    return nullptr;
+  }
+  return std::make_unique<SplitPreTokenizer>(*std::move(split));
 }
 
 std::unique_ptr<PreTokenizer> ReadMetaspace(const JsonFields& fields, bool split_white_space) {
@@ -130,9 +150,10 @@ std::unique_ptr<PreTokenizer> ReadPreTokenizerStep(const JsonFields& fields) {
   if (type == "Split") return ReadSplit(fields);
   if (type == "Metaspace") return ReadMetaspace(fields, /*split_white_space=*/false);
   if (type == "ByteLevel") return ReadByteLevel(fields);
-  NotImplemented(fields, "type",
-                 "BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split by characters, Metaspace, "
-                 "ByteLevel, Sequence of these");
+  NotImplemented(
+      fields, "type",
+      "BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split, Metaspace, ByteLevel, Sequence "
+      "of these");
   return nullptr;
 }
 

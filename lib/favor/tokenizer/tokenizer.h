@@ -41,8 +41,8 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   // The tokens of a text, without the special ones that stand around it. InvalidArgumentError for text that is not
-  // UTF-8, naming the byte, and for text of 2 GiB and more; time and memory linear in the text (BPE: n log n of a
-  // word).
+  // UTF-8, naming the byte, for text of 2 GiB and more, and for text that a pattern of Split takes too long for
+  // (split_pattern.h); time and memory linear in the text (BPE: n log n of a word).
   absl::StatusOr<std::vector<Token>> Encode(absl::string_view text) const;
 
   // The same in steps of some step_bytes >= 1, whose tokens together are the same. Pieces end where what stands before
@@ -72,7 +72,7 @@ class Tokenizer {
 //   favor_tokenizer.json   our own, for bytes and single characters, see below
 //   tokenizer.json         Hugging Face `tokenizers`: the normalizers BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD,
 //                          StripAccents, Precompiled, Strip, Replace of texts and spaces; the pre-tokenizers
-//                          BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split by characters,
+//                          BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split (regex_syntax.h),
 //                          Metaspace, ByteLevel; the models WordPiece, WordLevel, Unigram, BPE; TemplateProcessing,
 //                          BertProcessing, RobertaProcessing, ByteLevel behind them; sequences; added tokens. What
 //                          cuts, pads and decodes (truncation, padding, decoder) is not looked at. The files beside it

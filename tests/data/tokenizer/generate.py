@@ -6,7 +6,7 @@
 
 bert_code_points.txt: what the reference's BertNormalizer and BertPreTokenizer do with every character by itself.
 regex_code_points.txt: the letters, numbers and spaces of its regular expressions.
-bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl, normal_form_cases.jsonl, pre_tokenizer_cases.jsonl: one configuration or case a line.
+bert_cases.jsonl, unigram_cases.jsonl, bpe_cases.jsonl, normal_form_cases.jsonl, pre_tokenizer_cases.jsonl, split_cases.jsonl: one configuration or case a line.
     {"config": NAME, "tokenizer": {...}}   a tokenizer.json, with the vocabulary left out
     {"case": NAME, "text": TEXT, "tokens": [id, begin, end, id, begin, end, ...]}   bytes of the text in UTF-8
 """
@@ -291,6 +291,58 @@ def pre_tokenizer_configurations():
     }
 
 
+CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+SPLITS = {
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "qwen": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "llama3": CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "gpt4o": r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+" + CONTRACTIONS
+             + r"?|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*" + CONTRACTIONS
+             + r"?|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+}
+
+
+def split_configurations():
+    """Split: the patterns of byte-level models, as these have them; all behaviours; and what Oniguruma reads its own way."""
+    pre = pre_tokenizers
+
+    def words(pattern, behavior="isolated", invert=False):
+        tokenizer = Tokenizer(models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+        tokenizer.pre_tokenizer = pre.Split(pattern if pattern == "e." else Regex(pattern), behavior, invert)
+        return tokenizer
+
+    def byte_level(name, special, normalizer=None, post=None, **options):
+        steps = pre.Sequence([pre.Split(Regex(SPLITS[name]), "isolated"), pre.ByteLevel(add_prefix_space=False, use_regex=False)])
+        vocab, merges = train_bpe(steps, vocab_size=420, initial_alphabet=pre.ByteLevel.alphabet())
+        tokenizer = Tokenizer(models.BPE(vocab, merges, **options))
+        tokenizer.pre_tokenizer = steps
+        if normalizer:
+            tokenizer.normalizer = normalizer
+        tokenizer.add_special_tokens(special)
+        tokenizer.add_tokens([AddedToken("<think>", normalized=False)])
+        if post:
+            tokenizer.post_processor = post(tokenizer)
+        return tokenizer
+
+    def around(single, *names):
+        return lambda tokenizer: processors.Sequence([
+            processors.ByteLevel(add_prefix_space=True, trim_offsets=False, use_regex=True),
+            processors.TemplateProcessing(single=single, special_tokens=[(name, tokenizer.token_to_id(name)) for name in names])])
+
+    spaces = r"(?i:\bte[a-n]?)|^\s|[\w.-]{2,3}+$|\h++(?!\W)|(?<=[\s&&[^\n]])[^\p{L}\d]\Z|\R"
+    behaviors = ["removed", "isolated", "merged_with_previous", "merged_with_next", "contiguous"]
+    return {
+        "qwen": byte_level("qwen", ["<|endoftext|>", "<|im_start|>"], normalizers.NFC(), around("$A <|endoftext|>", "<|endoftext|>")),
+        "llama3": byte_level("llama3", ["<|begin_of_text|>"], None, around("<|begin_of_text|> $A", "<|begin_of_text|>"),
+                             ignore_merges=True),
+        "gpt4o": byte_level("gpt4o", ["<|endoftext|>"]), "gpt2": byte_level("gpt2", ["<|endoftext|>"]),
+        **{f"{name}_words": words(pattern) for name, pattern in SPLITS.items()},
+        **{behavior + inverted: words(r"\s+|\p{P}", behavior, bool(inverted)) for behavior in behaviors for inverted in ("", "_inverted")},
+        **{f"empty_{behavior}": words(r"(?=[\p{Lu}\d])|e*", behavior) for behavior in behaviors},
+        "text": words("e.", "merged_with_previous"), "syntax": words(spaces, "removed", True),
+    }
+
+
 SCRIPTS = [
     "Hello, world! The unaffable naïve café's coöperation re-embedded 3.14159 tokens; isn't it?",
     "Dziękuję za żółtą łódkę. Příliš žluťoučký kůň úpěl ďábelské ódy. Größe, Straße, GROẞE.",
@@ -323,6 +375,8 @@ PIECES = SPECIAL + [
     "##ing", "un", "able", "the", " ", "  ", "\u3000", "a" * 100, "x" * 101]
 # Of words as byte-level BPE splits them. Not among the others, whose recordings they would change.
 BPE_PIECES = ["'s", "'S", "'re", "I've", "he'll", "'d'm't", "''s", " 's", "\n\n", " \t ", "x\u00a0\u00a0y", "3\u00b2\u2167", " 12", "   a"]
+
+SPLIT_PIECES = ["'S", "'LL", "'\u017f", "\r\n\r\n", "!\n\n", "/\n/ ", "1234567", "\u3000\n ", "<think>", "<|endoftext|>", "e.", "Te", "HTMLParser's", " \n"]
 
 
 def random_text(rng, pieces=()):
@@ -364,7 +418,7 @@ def write_cases(path, configs, num_random, seed, pieces=()):
                 described["model"]["vocab"] = {}
             file.write(json.dumps({"config": name, "tokenizer": described}, separators=(",", ":")) + "\n")
         for name, tokenizer in configs.items():
-            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta", "nfc", "nfkc", "modernbert", "whitespace", "digits", "punctuation") else []
+            texts = SCRIPTS if name in ("uncased", "cased", "added", "e5", "bytes", "roberta", "nfc", "nfkc", "modernbert", "whitespace", "digits", "punctuation", "qwen", "llama3", "gpt4o") else []
             texts = texts + [random_text(rng, pieces) for _ in range(num_random)] + [""]
             file.writelines(case_line(name, tokenizer, text) + "\n" for text in texts)
 
@@ -374,12 +428,13 @@ def main():
     parser.add_argument("--cases", type=int, default=25, help="random texts per configuration")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--output", help="write only cases, to this file")
-    parser.add_argument("--model", choices=["bert", "unigram", "bpe", "normal_form", "pre_tokenizer"], default="bert", help="whose cases, to --output")
+    parser.add_argument("--model", choices=["bert", "unigram", "bpe", "normal_form", "pre_tokenizer", "split"], default="bert", help="whose cases, to --output")
     args = parser.parse_args()
     if args.output:
         configs = {"bert": configurations, "unigram": unigram_configurations, "bpe": bpe_configurations,
-                   "normal_form": normal_form_configurations, "pre_tokenizer": pre_tokenizer_configurations}[args.model]()
-        return write_cases(args.output, configs, args.cases, args.seed, BPE_PIECES if args.model == "bpe" else ())
+                   "normal_form": normal_form_configurations, "pre_tokenizer": pre_tokenizer_configurations,
+                   "split": split_configurations}[args.model]()
+        return write_cases(args.output, configs, args.cases, args.seed, BPE_PIECES + SPLIT_PIECES if args.model == "split" else BPE_PIECES if args.model == "bpe" else ())
     write_code_points(HERE / "bert_code_points.txt")
     write_regex_code_points(HERE / "regex_code_points.txt")
     write_cases(HERE / "bert_cases.jsonl", configurations(), args.cases, args.seed)
@@ -387,6 +442,7 @@ def main():
     write_cases(HERE / "bpe_cases.jsonl", bpe_configurations(), args.cases, args.seed, BPE_PIECES)
     write_cases(HERE / "normal_form_cases.jsonl", normal_form_configurations(), args.cases, args.seed)
     write_cases(HERE / "pre_tokenizer_cases.jsonl", pre_tokenizer_configurations(), args.cases, args.seed)
+    write_cases(HERE / "split_cases.jsonl", split_configurations(), args.cases, args.seed, BPE_PIECES + SPLIT_PIECES)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,8 @@ TEST(UnicodeNormalizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual(
 
 TEST(ClassPreTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("pre_tokenizer_cases.jsonl", 8, 240); }
 
+TEST(SplitPreTokenizer, EqualsTheReferenceInEveryRecordedCase) { ExpectAllEqual("split_cases.jsonl", 25, 700); }
+
 // Two thousand texts of another recording, ids only, without added tokens.
 TEST(BertTokenizer, EqualsTheReferenceInIdsOfWordPieces) {
   const std::string vocabulary = ReadText(kFolder + "bert_uncased_vocab.txt");

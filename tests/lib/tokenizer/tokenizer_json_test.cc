@@ -48,8 +48,8 @@ TEST(LoadTokenizer, TokenizerJsonGoesBeforeVocabTxt) {
 TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
   EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"UnicodeScripts"})")),
             "tokenizer.json: pre_tokenizer.type is \"UnicodeScripts\", which is not implemented; known: "
-            "BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split by characters, Metaspace, "
-            "ByteLevel, Sequence of these");
+            "BertPreTokenizer, WhitespaceSplit, Whitespace, Digits, Punctuation, Split, Metaspace, ByteLevel, "
+            "Sequence of these");
   EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Sequence","pretokenizers":[]})")),
             "tokenizer.json: pre_tokenizer.pretokenizers has 0 steps, must have from 1 to 16");
   EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Punctuation","behavior":"Removed"})")),
@@ -64,9 +64,9 @@ TEST(TokenizerJson, ComponentsThatAreNotImplementedAreRefusedByName) {
   EXPECT_EQ(ErrorOf(R"({"model":{"type":"Tiktoken"}})"),
             "tokenizer.json: model.type is \"Tiktoken\", which is not implemented; known: BPE, WordPiece, WordLevel, "
             "Unigram");
-  EXPECT_EQ(
-      ErrorOf(With(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"\\s+"},"behavior":"Isolated"})")),
-      "tokenizer.json: pre_tokenizer.pattern.Regex is \"\\s+\", which is not implemented; known: \"\", \"(?m).\"");
+  EXPECT_EQ(ErrorOf(With(R"("pre_tokenizer":{"type":"Split","pattern":{"Regex":"a"},"behavior":"Merged"})")),
+            "tokenizer.json: pre_tokenizer.behavior is \"Merged\", which is not implemented; known: Removed, Isolated, "
+            "MergedWithPrevious, MergedWithNext, Contiguous");
 }
 
 TEST(TokenizerJson, ModelsWithoutATypeAreWordPiece) {
