@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "favor/tokenizer/split_pre_tokenizer.h"
 
 namespace favor {
 namespace {
@@ -53,6 +54,26 @@ void CheckPrefixSpace(const JsonFields& root, const TokenizerSettings& settings)
   Compare(config, root,
           {"add_prefix_space", config.Bool("add_prefix_space", false), "pre_tokenizer.add_prefix_space",
            pre_tokenizer.Bool("add_prefix_space", true)});
+}
+
+// Qwen's class makes its own normalizer, pre-tokenizer and model of merges.
+void CheckQwen(const JsonFields& root, const TokenizerSettings& settings) {
+  constexpr char kAgree[] = "which transformers makes for Qwen2Tokenizer: they must agree";
+  if (root.Object("normalizer").String("type", "") != "NFC") {
+    root.Fail("normalizer", absl::StrCat("is not NFC, ", kAgree));
+  }
+  const std::vector<JsonFields> steps = root.Object("pre_tokenizer").Objects("pretokenizers");
+  if (steps.size() != 2 || steps[0].String("type", "") != "Split" || steps[1].String("type", "") != "ByteLevel" ||
+      steps[0].Object("pattern").String("Regex", "") != kQwenSplit || steps[0].String("behavior", "") != "Isolated" ||
+      steps[0].Bool("invert", false) || steps[1].Bool("use_regex", true)) {
+    return root.Fail("pre_tokenizer", absl::StrCat("is not Qwen's Split and ByteLevel, ", kAgree));
+  }
+  const JsonFields& config = settings.config();
+  Compare(config, root,
+          {"add_prefix_space", config.Bool("add_prefix_space", false),
+           "pre_tokenizer.pretokenizers[1].add_prefix_space", steps[1].Bool("add_prefix_space", true)});
+  const JsonFields model = root.Object("model");
+  if (model.Bool("ignore_merges", false)) model.FailValue("ignore_merges", absl::StrCat("not false, ", kAgree));
 }
 
 // The tokens around a text that a class takes from its settings.
@@ -106,6 +127,7 @@ std::string ClassOfModel(const JsonValue& model) {
   const std::string name = type == nullptr || type->string() == nullptr ? "" : *type->string();
   if (name == "bert" || name == "distilbert" || name == "electra") return "BertTokenizer";
   if (name == "mpnet") return "MPNetTokenizer";
+  if (name == "qwen2" || name == "qwen3") return "Qwen2Tokenizer";
   if (name == "roberta") return "RobertaTokenizer";
   return name == "xlm-roberta" ? "XLMRobertaTokenizer" : "";
 }
@@ -131,6 +153,10 @@ absl::Status CheckAgreement(const JsonValue& json, const Tokenizer& tokenizer, c
   } else if (name == "XLMRobertaTokenizer") {
     CheckFrame(root, settings, "bos_token", tokenizer.prefix(), tokenizer);
     CheckFrame(root, settings, "eos_token", tokenizer.suffix(), tokenizer);
+  }
+  if (name == "Qwen2Tokenizer") CheckQwen(root, settings);
+  if (settings.config().Bool("split_special_tokens", false)) {
+    settings.config().FailValue("split_special_tokens", "which is not implemented; known: false");
   }
   CheckAddedTokens(root, settings);
   return status;

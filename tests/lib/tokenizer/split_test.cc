@@ -1,10 +1,11 @@
-// Split: bounds of time and memory whatever the pattern, and texts in steps.
+// Split: bounds of time and memory whatever the pattern, texts in steps, and the files of models that have it.
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
+#include "favor/tokenizer/split_pre_tokenizer.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/lib/tokenizer/model_folder.h"
@@ -70,6 +71,47 @@ TEST(Split, StepsHaveTheTokensOfTheWhole) {
     const int num_searches = 2 * static_cast<int>(text.size() / 64 + 1);  // the text is checked and searched in steps
     EXPECT_EQ(num_steps > num_searches + 100, is_cut) << name;
   }
+}
+
+std::string Qwen(absl::string_view regex = kQwenSplit, absl::string_view more = "", const char* normal_form = "NFC") {
+  return absl::StrCat(R"({"added_tokens":[{"id":2,"content":"<|endoftext|>","special":true}],"normalizer":{"type":")",
+                      normal_form, R"("},"pre_tokenizer":{"type":"Sequence","pretokenizers":[{"type":"Split",)",
+                      R"("pattern":{"Regex":)", JsonText(regex), R"(},"behavior":"Isolated","invert":false},)",
+                      R"({"type":"ByteLevel","add_prefix_space":false,"trim_offsets":false,"use_regex":false}]},)",
+                      R"("post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},)",
+                      R"({"SpecialToken":{"id":"<|endoftext|>"}}],"special_tokens":{"<|endoftext|>":{"ids":[2]}}},)",
+                      R"("model":{"type":"BPE","unk_token":null,"merges":[],"vocab":{"a":0,"b":1})", more, "}}");
+}
+
+std::string ErrorOf(absl::string_view json, absl::string_view config) {
+  ModelFolder folder;
+  folder.Write("tokenizer.json", json).Write("tokenizer_config.json", config);
+  return std::string(LoadTokenizer(folder.path()).status().message());
+}
+
+TEST(Split, QwensSettingsAreTaken) {
+  constexpr char kConfig[] = R"({"tokenizer_class":"Qwen2TokenizerFast","add_prefix_space":false,"add_bos_token":false,
+      "bos_token":null,"eos_token":"<|endoftext|>","pad_token":"<|endoftext|>","unk_token":null,"errors":"replace",
+      "split_special_tokens":false,"clean_up_tokenization_spaces":false,"model_max_length":131072,
+      "additional_special_tokens":["<|endoftext|>"],"chat_template":"{{ x }}",
+      "added_tokens_decoder":{"2":{"content":"<|endoftext|>","special":true}}})";
+  EXPECT_EQ(ErrorOf(Qwen(), kConfig), "");
+  const auto tokenizer = ModelFolder().Write("tokenizer.json", Qwen()).Write("tokenizer_config.json", kConfig).Load();
+  EXPECT_EQ(tokenizer->suffix(), std::vector<int32_t>{2});
+  EXPECT_EQ(Show(*tokenizer->Encode("ab<|endoftext|>c")), "0[0,1) 1[1,2) 2[2,15)");
+}
+
+// transformers makes these by itself, whatever tokenizer.json has.
+TEST(Split, WhatQwensClassMakesMustBeInTheFile) {
+  constexpr char kClass[] = R"({"tokenizer_class":"Qwen2Tokenizer"})";
+  EXPECT_THAT(ErrorOf(Qwen("\\p{L}+"), kClass), HasSubstr("pre_tokenizer is not Qwen's Split and ByteLevel"));
+  EXPECT_THAT(ErrorOf(Qwen(kQwenSplit, "", "NFKC"), kClass), HasSubstr("normalizer is not NFC"));
+  EXPECT_THAT(ErrorOf(Qwen(kQwenSplit, R"(,"ignore_merges":true)"), kClass), HasSubstr("ignore_merges is true"));
+  EXPECT_THAT(ErrorOf(Qwen(), R"({"tokenizer_class":"Qwen2Tokenizer","add_prefix_space":true})"),
+              HasSubstr("add_prefix_space is true; tokenizer.json has"));
+  EXPECT_EQ(ErrorOf(Qwen("\\p{L}+"), R"({"tokenizer_class":"PreTrainedTokenizerFast"})"), "");
+  EXPECT_EQ(ErrorOf(Qwen(), R"({"split_special_tokens":true})"),
+            "tokenizer_config.json: split_special_tokens is true, which is not implemented; known: false");
 }
 
 }  // namespace
