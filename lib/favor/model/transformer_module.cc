@@ -52,7 +52,11 @@ void CheckArguments(const JsonFields& fields) {
 // Which output becomes the token vectors.
 void CheckOutput(const JsonFields& fields) {
   if (!fields.Has("modality_config")) return;  // nor is module_output_name looked at
-  const JsonFields text = fields.Object("modality_config").RequiredObject("text");
+  const JsonFields modalities = fields.Object("modality_config"), text = modalities.RequiredObject("text");
+  if (modalities.Has("message")) {
+    modalities.FailValue("message",
+                         "which is not supported: texts are no messages, no chat template is put around them");
+  }
   if (text.RequiredString("method") != "forward") text.FailValue("method", "must be forward");
   const JsonValue* output = text.Find("method_output_name");
   const JsonValue::Array* path = output == nullptr ? nullptr : output->array();

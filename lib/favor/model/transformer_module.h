@@ -16,8 +16,10 @@ struct TransformerModule {
 };
 
 // Reads them from `transformer`, a path inside of `folder`, "" for the folder itself. What would make other vectors and
-// is not supported (other outputs than the last layer's, arguments for transformers) is an InvalidArgumentError naming
-// file, key and value; what only chooses precision or speed is not looked at.
+// is not supported (other outputs than the last layer's, texts that become messages of a chat, arguments for
+// transformers) is an InvalidArgumentError naming file, key and value; what only chooses precision or speed is not
+// looked at. Where modality_config is not said, texts are no messages, as in the versions that knew none: a chat
+// template alone does not count.
 absl::StatusOr<TransformerModule> ReadTransformerModule(const std::string& folder, const std::string& transformer);
 
 }  // namespace favor

@@ -145,6 +145,16 @@ TEST(SentenceConfig, RefusesOtherOutputsThanTheLastLayers) {
             "sentence_bert_config.json: module_output_name is \"sentence_embedding\", must be token_embeddings");
 }
 
+// There sentence-transformers puts the chat template around every text.
+TEST(SentenceConfig, RefusesTextsThatAreMessages) {
+  EXPECT_EQ(ErrorOf("sentence_bert_config.json",
+                    R"({"modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"},)"
+                    R"("message": {"method": "forward", "method_output_name": "last_hidden_state", "format": "flat"}},)"
+                    R"("module_output_name": "token_embeddings"})"),
+            "sentence_bert_config.json: modality_config.message is an object, which is not supported: texts are no "
+            "messages, no chat template is put around them");
+}
+
 TEST(SentenceConfig, TakesArgumentsThatChangeNothing) {
   EXPECT_EQ(ErrorOf("sentence_bert_config.json",
                     R"({"model_args": {"trust_remote_code": true, "torch_dtype": "float16"}, "tokenizer_args": {},
