@@ -10,6 +10,7 @@
 #include "client/transport/call.h"
 #include "client/transport/channel.h"
 #include "client/transport/client_impl.h"
+#include "client/transport/option_bounds.h"
 #include "client/wire/decode_report.h"
 #include "client/wire/decode_response.h"
 #include "client/wire/encode_request.h"
@@ -32,17 +33,13 @@ constexpr int kStatusField = 1;
 
 absl::Status Validate(const ClientOptions& options) {
   if (options.endpoint.empty()) return absl::InvalidArgumentError("endpoint is empty");
-  if (options.deadline <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("deadline is ", absl::FormatDuration(options.deadline), ", it must be positive"));
-  }
-  if (options.keepalive_time <= absl::ZeroDuration()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("keepalive_time is ", absl::FormatDuration(options.keepalive_time), ", it must be positive"));
-  }
-  if (options.retries.max_retries < 0) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("retries.max_retries is ", options.retries.max_retries, ", the least is 0"));
+  const RetryOptions& retries = options.retries;
+  for (const absl::Status& status :
+       {CheckPositive("deadline", options.deadline), CheckPositive("keepalive_time", options.keepalive_time),
+        CheckAtLeast("retries.max_retries", retries.max_retries, 0),
+        CheckNotNegative("retries.initial_backoff", retries.initial_backoff),
+        CheckNotNegative("retries.max_backoff", retries.max_backoff)}) {
+    if (!status.ok()) return status;
   }
   for (const char c : options.api_key) {
     if (c <= ' ' || c > '~') return absl::InvalidArgumentError("api_key has a character that is not printable ASCII");
@@ -132,6 +129,7 @@ absl::StatusOr<ServingStatus> Client::CheckHealth(absl::string_view service) con
 }
 
 absl::Status Client::WatchHealth(absl::string_view service, const std::function<bool(ServingStatus)>& on_status) const {
+  if (absl::Status status = CheckIsSet("on_status", on_status != nullptr); !status.ok()) return status;
   return CallServerStream(impl_->channel(), kHealthWatch, impl_->Settings(), HealthRequest(service),
                           [&](grpc::ByteBuffer* response) { return on_status(ReadServingStatus(*response)); });
 }

@@ -178,8 +178,8 @@ class Client {
   // Whether a service (full name; empty: the whole server) takes calls. NotFoundError for one the server does not know.
   absl::StatusOr<ServingStatus> CheckHealth(absl::string_view service = "") const;
 
-  // Calls `on_status` with the status now and after every change, until it returns false (then OK is returned), the
-  // connection breaks or the deadline passes. Never retried.
+  // Calls `on_status`, which must be set, with the status now and after every change, until it returns false (then OK
+  // is returned), the connection breaks or the deadline passes. Never retried.
   absl::Status WatchHealth(absl::string_view service, const std::function<bool(ServingStatus)>& on_status) const;
 
   // As it was given to Connect.

@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
+#include "client/transport/option_bounds.h"
 #include "client/wire/shifted_index.h"
 
 namespace favor::client {
@@ -47,10 +48,10 @@ std::vector<Part> Split(absl::Span<const EmbedInput> inputs, const EmbedAllOptio
 }
 
 absl::Status Validate(const EmbedAllOptions& options) {
-  const std::pair<const char*, int64_t> bounds[] = {
-      {"max_inputs", options.max_inputs}, {"max_bytes", options.max_bytes}, {"max_in_flight", options.max_in_flight}};
-  for (const auto& [name, bound] : bounds) {
-    if (bound < 1) return absl::InvalidArgumentError(absl::StrCat(name, " is ", bound, ", the least is 1"));
+  for (const absl::Status& status :
+       {CheckAtLeast("max_inputs", options.max_inputs, 1), CheckAtLeast("max_bytes", options.max_bytes, 1),
+        CheckAtLeast("max_in_flight", options.max_in_flight, 1)}) {
+    if (!status.ok()) return status;
   }
   if (options.max_inputs > kMaxInputsPerRequest) {
     return absl::InvalidArgumentError(absl::StrCat("max_inputs is ", options.max_inputs, ", a request has at most ",

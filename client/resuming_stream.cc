@@ -14,6 +14,7 @@
 #include "client/errors.h"
 #include "client/resume/replay_log.h"
 #include "client/resume/stream_break.h"
+#include "client/transport/option_bounds.h"
 
 namespace favor::client {
 namespace {
@@ -30,6 +31,19 @@ std::optional<TensorView> View(const std::optional<Tensor>& tensor) {
   return tensor ? std::optional<TensorView>(tensor->view()) : std::nullopt;
 }
 
+absl::Status Validate(absl::Span<const Client> servers, const ResumingStreamOptions& options) {
+  if (servers.empty()) return absl::InvalidArgumentError("there is no server in the list");
+  for (const absl::Status& status :
+       {CheckAtLeast("checkpoint_every", options.checkpoint_every, 1),
+        CheckAtLeast("max_kept_bytes", options.max_kept_bytes, 1),
+        CheckPositive("answer_timeout", options.answer_timeout), CheckAtLeast("max_attempts", options.max_attempts, 1),
+        CheckNotNegative("initial_backoff", options.initial_backoff),
+        CheckNotNegative("max_backoff", options.max_backoff)}) {
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 class ResumingStream::Impl {
@@ -40,9 +54,9 @@ class ResumingStream::Impl {
         deadline_(absl::Now() + options_.stream.deadline.value_or(absl::InfiniteDuration())),
         not_before_(servers_.size(), absl::InfinitePast()),
         log_(options_) {
-    if (servers_.empty()) {
+    if (absl::Status status = Validate(servers_, options_); !status.ok()) {
       ended_ = true;
-      status_ = absl::InvalidArgumentError("there is no server in the list");
+      status_ = std::move(status);
       return;
     }
     thread_ = std::thread([this] { Run(); });

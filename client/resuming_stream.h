@@ -59,7 +59,8 @@ struct ResumingStreamOptions {
 // of a server that reads nothing holds it up for another 20 to 30 s (Client::Attend).
 class ResumingStream {
  public:
-  // `servers`, in the order they are tried, are replicas; at least one. Nothing is sent before the first chunk.
+  // `servers`, in the order they are tried, are replicas; at least one. Nothing is sent before the first chunk. Of
+  // options that make no sense Read() tells.
   explicit ResumingStream(std::vector<Client> servers, ResumingStreamOptions options = {});
   ResumingStream(ResumingStream&&) noexcept;
   ResumingStream& operator=(ResumingStream&&) noexcept;

@@ -19,14 +19,14 @@ bool IsLossless(StateEncoding encoding) {
 }  // namespace
 
 ReplayLog::ReplayLog(const ResumingStreamOptions& options)
-    : checkpoint_every_(std::max<int64_t>(options.checkpoint_every, 1)),
-      max_kept_bytes_(std::max<int64_t>(options.max_kept_bytes, 1)),
+    : checkpoint_every_(options.checkpoint_every),
+      max_kept_bytes_(options.max_kept_bytes),
       give_checkpoints_(options.give_checkpoints),
       checkpoint_(options.stream.state),
       has_state_(options.stream.state.has_value()) {}
 
 bool ReplayLog::HasRoom() const {
-  return num_chunks_ == 0 || (num_chunks_ < 2 * checkpoint_every_ && num_bytes_ < max_kept_bytes_);
+  return num_chunks_ == 0 || (num_chunks_ / 2 < checkpoint_every_ && num_bytes_ < max_kept_bytes_);
 }
 
 void ReplayLog::Append(Item item) {

@@ -1,0 +1,62 @@
+// Numbers among options that mean nothing are refused by name.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "client/client.h"
+#include "client/embed_all.h"
+#include "client/resuming_stream.h"
+
+namespace favor::client {
+namespace {
+
+std::vector<Client> NobodyThere() {
+  std::vector<Client> servers;
+  servers.push_back(*Client::Connect({.endpoint = "unix:/nonexistent/socket", .retries = {.max_retries = 0}}));
+  return servers;
+}
+
+void ExpectRefused(const absl::Status& status, const std::string& why) {
+  EXPECT_EQ(status, absl::InvalidArgumentError(why));
+}
+
+TEST(Options, OfAClient) {
+  const auto refuses = [](const RetryOptions& retries, const std::string& why) {
+    ExpectRefused(Client::Connect({.retries = retries}).status(), why);
+  };
+  refuses({.max_retries = -1}, "retries.max_retries is -1, the least is 0");
+  refuses({.initial_backoff = -absl::Seconds(1)}, "retries.initial_backoff is -1s, the least is 0");
+  refuses({.max_backoff = -absl::Seconds(2)}, "retries.max_backoff is -2s, the least is 0");
+  EXPECT_TRUE(Client::Connect({.retries = {.initial_backoff = absl::ZeroDuration()}}).ok());
+}
+
+TEST(Options, OfAResumingStream) {
+  const auto refuses = [](const ResumingStreamOptions& options, const std::string& why) {
+    ResumingStream stream(NobodyThere(), options);
+    EXPECT_FALSE(stream.Send({})) << why;
+    ExpectRefused(stream.Read().status(), why);
+  };
+  refuses({.checkpoint_every = 0}, "checkpoint_every is 0, the least is 1");
+  refuses({.max_kept_bytes = -1}, "max_kept_bytes is -1, the least is 1");
+  refuses({.answer_timeout = absl::ZeroDuration()}, "answer_timeout is 0, it must be positive");
+  refuses({.answer_timeout = -absl::Seconds(1)}, "answer_timeout is -1s, it must be positive");
+  refuses({.max_attempts = 0}, "max_attempts is 0, the least is 1");
+  refuses({.initial_backoff = -absl::Seconds(1)}, "initial_backoff is -1s, the least is 0");
+  refuses({.max_backoff = -absl::Seconds(1)}, "max_backoff is -1s, the least is 0");
+}
+
+TEST(Options, OfEmbedAll) {
+  const std::vector<Client> servers = NobodyThere();
+  ExpectRefused(EmbedAll(servers[0], {}, {.max_in_flight = 0}).status(), "max_in_flight is 0, the least is 1");
+}
+
+TEST(Options, OfWatchHealth) {
+  ExpectRefused(NobodyThere()[0].WatchHealth("", nullptr), "the function on_status is unset");
+}
+
+}  // namespace
+}  // namespace favor::client
