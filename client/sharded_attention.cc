@@ -11,6 +11,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "client/shard/task_board.h"
+#include "client/transport/option_bounds.h"
 
 namespace favor::client {
 namespace {
@@ -20,15 +21,40 @@ absl::Status Validate(absl::Span<const Client> servers, const ShardedInputs& inp
   if (options.spec.causal) {
     return absl::InvalidArgumentError("spec.causal is set: a state of later keys cannot be read by earlier queries");
   }
-  const std::pair<const char*, int64_t> bounds[] = {
-      {"key_length", inputs.key_length}, {"chunk", options.chunk}, {"max_attempts", options.max_attempts}};
-  for (const auto& [name, value] : bounds) {
-    if (value < 1) return absl::InvalidArgumentError(absl::StrCat(name, " is ", value, ", the least is 1"));
-  }
-  if (options.num_parts < 0) {
-    return absl::InvalidArgumentError(absl::StrCat("num_parts is ", options.num_parts, ", the least is 0"));
+  const bool reads = inputs.query_length > 0;
+  for (const absl::Status& status :
+       {CheckAtLeast("key_length", inputs.key_length, 1), CheckAtLeast("query_length", inputs.query_length, 0),
+        CheckIsSet("keys", inputs.keys != nullptr), CheckIsSet("queries", !reads || inputs.queries != nullptr),
+        CheckIsSet("put", !reads || inputs.put != nullptr), CheckAtLeast("num_parts", options.num_parts, 0),
+        CheckAtLeast("chunk", options.chunk, 1), CheckAtLeast("calls_per_server", options.calls_per_server, 1),
+        CheckAtLeast("max_attempts", options.max_attempts, 1),
+        CheckNotNegative("initial_backoff", options.initial_backoff),
+        CheckNotNegative("max_backoff", options.max_backoff)}) {
+    if (!status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+// A call of one of the caller's functions.
+struct Asked {
+  absl::string_view function;
+  int64_t begin, count;
+};
+
+// Whether a tensor that it brought is there and has the tokens asked for: a server cannot know, and would answer for
+// those there are. What else may be wrong with it, the server sees.
+absl::Status CheckBrought(const Asked& asked, absl::string_view name, const std::optional<Tensor>& tensor,
+                          Layout layout) {
+  const auto brought = [&](const auto&... text) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(asked.function, "(", asked.begin, ", ", asked.count, ") brought ", text...));
+  };
+  if (!tensor) return brought("no ", name);
+  const std::vector<int64_t>& shape = tensor->shape();
+  if (shape.size() != 4) return brought(name, " of ", shape.size(), " axes, must be 4");
+  const int64_t num_tokens = shape[layout == Layout::kBatchLengthHeadsDim ? 1 : 2];
+  if (num_tokens == asked.count) return absl::OkStatus();
+  return brought(name, " of ", num_tokens, " tokens, asked for were ", asked.count);
 }
 
 class Shards {
@@ -74,6 +100,17 @@ class Shards {
     return board_.Run(servers_, std::move(tasks));
   }
 
+  // With their values.
+  absl::StatusOr<OwnedChunk> Keys(int64_t begin, int64_t count) const {
+    absl::StatusOr<OwnedChunk> rows = inputs_.keys(begin, count);
+    if (!rows.ok()) return rows;
+    const Asked asked = {"keys", begin, count};
+    absl::Status status = CheckBrought(asked, "keys", rows->keys, options_.spec.layout);
+    if (status.ok()) status = CheckBrought(asked, "values", rows->values, options_.spec.layout);
+    if (!status.ok()) return status;
+    return rows;
+  }
+
   // From where it stopped: what is folded is here, and need not be folded again elsewhere.
   absl::Status FoldPart(const Client& server, absl::Duration deadline, int64_t part) {
     std::optional<AttentionState>& state = states_[static_cast<size_t>(part)];
@@ -81,7 +118,7 @@ class Shards {
     const absl::Time give_up = absl::Now() + deadline;
     for (const int64_t end = PartBegin(part + 1); next < end;) {
       const int64_t count = std::min(options_.chunk, end - next);
-      const absl::StatusOr<OwnedChunk> rows = inputs_.keys(next, count);
+      const absl::StatusOr<OwnedChunk> rows = Keys(next, count);
       if (!rows.ok()) return rows.status();
       absl::StatusOr<AttentionState> folded =
           server.Fold({.keys = rows->keys->view(), .values = rows->values->view()},
@@ -130,6 +167,10 @@ class Shards {
     const int64_t count = std::min(options_.chunk, inputs_.query_length - begin);
     const absl::StatusOr<OwnedChunk> rows = inputs_.queries(begin, count);
     if (!rows.ok()) return rows.status();
+    const Asked asked = {"queries", begin, count};
+    if (absl::Status status = CheckBrought(asked, "queries", rows->queries, options_.spec.layout); !status.ok()) {
+      return status;
+    }
     const absl::StatusOr<AttendResult> result =
         server.Read(rows->queries->view(), *states_[0], {.output_type = options_.output_type, .deadline = deadline});
     if (!result.ok()) return result.status();

@@ -21,9 +21,9 @@ namespace favor::client {
 struct ShardedInputs {
   int64_t key_length = 0;
   int64_t query_length = 0;
-  // Keys and values of tokens [begin, begin + count), four axes in the spec's layout.
+  // Keys and values of tokens [begin, begin + count), no more and no less, four axes in the spec's layout.
   std::function<absl::StatusOr<OwnedChunk>(int64_t begin, int64_t count)> keys;
-  // Queries of tokens [begin, begin + count).
+  // Queries of tokens [begin, begin + count). May be unset, as `put`, when query_length is 0.
   std::function<absl::StatusOr<OwnedChunk>(int64_t begin, int64_t count)> queries;
   // Takes their output. One call at a time, tokens in any order.
   std::function<absl::Status(int64_t begin, const Tensor& output)> put;
@@ -53,8 +53,9 @@ struct ShardOptions {
 // and all read the whole with queries. What a server that dies had under way is done by another one. Servers that were
 // connected with few retries of their own are left sooner. Blocks; takes a thread for each call at once.
 //
-// Returns the state of all keys. The first error that no other server would mend ends it; when every server has failed
-// max_attempts times in a row, that of the last one.
+// Returns the state of all keys. InvalidArgumentError for options that make no sense and for functions that are unset
+// or bring other tokens than those asked for; a status of theirs is passed on. The first error that no other server
+// would mend ends it; when every server has failed max_attempts times in a row, that of the last one.
 absl::StatusOr<AttentionState> AttendInShards(absl::Span<const Client> servers, const ShardedInputs& inputs,
                                               const ShardOptions& options);
 

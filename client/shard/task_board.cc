@@ -13,17 +13,16 @@
 namespace favor::client {
 
 absl::Status TaskBoard::Run(absl::Span<const Client> servers, std::deque<Task> tasks) {
-  const int calls_per_server = std::max(options_.calls_per_server, 1);
   {
     absl::MutexLock lock(&mutex_);
     tasks_ = std::move(tasks);
-    num_workers_ = static_cast<int64_t>(servers.size()) * calls_per_server;
+    num_workers_ = static_cast<int64_t>(servers.size()) * options_.calls_per_server;
     failed_ = false;
     status_ = absl::OkStatus();
   }
   std::vector<std::thread> workers;
   for (const Client& server : servers) {
-    for (int i = 0; i < calls_per_server; ++i) workers.emplace_back([this, &server] { Work(server); });
+    for (int i = 0; i < options_.calls_per_server; ++i) workers.emplace_back([this, &server] { Work(server); });
   }
   for (std::thread& worker : workers) worker.join();
   absl::MutexLock lock(&mutex_);

@@ -10,6 +10,7 @@
 #include "client/client.h"
 #include "client/embed_all.h"
 #include "client/resuming_stream.h"
+#include "client/sharded_attention.h"
 
 namespace favor::client {
 namespace {
@@ -32,6 +33,21 @@ TEST(Options, OfAClient) {
   refuses({.initial_backoff = -absl::Seconds(1)}, "retries.initial_backoff is -1s, the least is 0");
   refuses({.max_backoff = -absl::Seconds(2)}, "retries.max_backoff is -2s, the least is 0");
   EXPECT_TRUE(Client::Connect({.retries = {.initial_backoff = absl::ZeroDuration()}}).ok());
+}
+
+TEST(Options, OfShards) {
+  const std::vector<Client> servers = NobodyThere();
+  const ShardedInputs inputs{
+      .key_length = 1, .keys = [](int64_t, int64_t) { return OwnedChunk(); }, .queries = nullptr, .put = nullptr};
+  const auto refuses = [&](const ShardOptions& options, const std::string& why) {
+    ExpectRefused(AttendInShards(servers, inputs, options).status(), why);
+  };
+  refuses({.num_parts = -1}, "num_parts is -1, the least is 0");
+  refuses({.chunk = 0}, "chunk is 0, the least is 1");
+  refuses({.calls_per_server = 0}, "calls_per_server is 0, the least is 1");
+  refuses({.max_attempts = 0}, "max_attempts is 0, the least is 1");
+  refuses({.initial_backoff = -absl::Seconds(1)}, "initial_backoff is -1s, the least is 0");
+  refuses({.max_backoff = -absl::Seconds(1)}, "max_backoff is -1s, the least is 0");
 }
 
 TEST(Options, OfAResumingStream) {

@@ -67,6 +67,78 @@ TEST_F(LongSequences, ShardsMayBeOfOneChunkHoweverLongItMayBe) {
   EXPECT_EQ(num_outputs, kLength);
 }
 
+// What functions that answer OK and bring something else make of it.
+class ShardsOfFunctions : public LongSequences {
+ protected:
+  ShardsOfFunctions() {
+    inputs_ = {.key_length = 100,
+               .query_length = 100,
+               .keys = [this](int64_t begin,
+                              int64_t count) { return OwnedRows(nullptr, &case_.keys, &case_.values, begin, count); },
+               .queries = [this](int64_t begin,
+                                 int64_t count) { return OwnedRows(&case_.queries, nullptr, nullptr, begin, count); },
+               .put = [](int64_t, const client::Tensor&) { return absl::OkStatus(); }};
+  }
+
+  absl::Status Attend() {
+    const auto servers = client::ConnectAll({}, {Address(0)});
+    return client::AttendInShards(*servers, inputs_, {.spec = FavorSpec(false), .chunk = 64}).status();
+  }
+
+  void ExpectRefused(const std::string& why) {
+    const absl::Status status = Attend();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    EXPECT_EQ(status.message(), why);
+  }
+
+  client::ShardedInputs inputs_;
+};
+
+TEST_F(ShardsOfFunctions, AreRefusedWithoutThem) {
+  ASSERT_TRUE(Attend().ok()) << Attend();
+  const client::ShardedInputs whole = inputs_;
+  inputs_.keys = nullptr;
+  ExpectRefused("the function keys is unset");
+  inputs_ = whole;
+  inputs_.queries = nullptr;
+  ExpectRefused("the function queries is unset");
+  inputs_ = whole;
+  inputs_.put = nullptr;
+  ExpectRefused("the function put is unset");
+  inputs_.query_length = 0;  // the state alone is wanted
+  inputs_.queries = nullptr;
+  EXPECT_TRUE(Attend().ok()) << Attend();
+  inputs_.query_length = -1;
+  ExpectRefused("query_length is -1, the least is 0");
+}
+
+TEST_F(ShardsOfFunctions, AreRefusedWhenTheyBringTooLittle) {
+  const client::ShardedInputs whole = inputs_;
+  inputs_.keys = [](int64_t, int64_t) { return client::OwnedChunk(); };
+  ExpectRefused("keys(0, 64) brought no keys");
+  inputs_.keys = [&](int64_t begin, int64_t count) {
+    absl::StatusOr<client::OwnedChunk> rows = whole.keys(begin, count);
+    rows->values.reset();
+    return rows;
+  };
+  ExpectRefused("keys(0, 64) brought no values");
+  inputs_.keys = [&](int64_t begin, int64_t count) { return whole.keys(begin, count == 36 ? 35 : count); };
+  ExpectRefused("keys(64, 36) brought keys of 35 tokens, asked for were 36");
+  inputs_.keys = [&](int64_t begin, int64_t count) {
+    absl::StatusOr<client::OwnedChunk> rows = whole.keys(begin, count);
+    rows->values = std::move(whole.keys(begin, count - 1)->values);
+    return rows;
+  };
+  ExpectRefused("keys(0, 64) brought values of 63 tokens, asked for were 64");
+  inputs_ = whole;
+  inputs_.queries = [](int64_t, int64_t) { return client::OwnedChunk(); };
+  ExpectRefused("queries(0, 64) brought no queries");
+  inputs_.queries = [&](int64_t begin, int64_t) { return whole.queries(begin, 1); };
+  ExpectRefused("queries(0, 64) brought queries of 1 tokens, asked for were 64");
+  inputs_.queries = [&](int64_t, int64_t) { return client::OwnedChunk{.queries = client::Tensor()}; };
+  ExpectRefused("queries(0, 64) brought queries of 0 axes, must be 4");
+}
+
 TEST_F(LongSequences, ShardsOfAServerThatIsGoneAreDoneByOthers) {
   const std::vector<std::string> flags = {"--output", dir_.File("out.npy"), "--chunk", "37", "--parts",
                                           "6",        "--retries",          "2"};
