@@ -10,6 +10,7 @@
 #include "client/transport/call.h"
 #include "client/transport/channel.h"
 #include "client/transport/client_impl.h"
+#include "client/transport/endpoint.h"
 #include "client/transport/option_bounds.h"
 #include "client/wire/decode_report.h"
 #include "client/wire/decode_response.h"
@@ -32,13 +33,12 @@ constexpr int kServiceField = 1;
 constexpr int kStatusField = 1;
 
 absl::Status Validate(const ClientOptions& options) {
-  if (options.endpoint.empty()) return absl::InvalidArgumentError("endpoint is empty");
   const RetryOptions& retries = options.retries;
-  for (const absl::Status& status :
-       {CheckPositive("deadline", options.deadline), CheckPositive("keepalive_time", options.keepalive_time),
-        CheckAtLeast("retries.max_retries", retries.max_retries, 0),
-        CheckNotNegative("retries.initial_backoff", retries.initial_backoff),
-        CheckNotNegative("retries.max_backoff", retries.max_backoff)}) {
+  for (const absl::Status& status : {CheckEndpoint(options.endpoint), CheckPositive("deadline", options.deadline),
+                                     CheckPositive("keepalive_time", options.keepalive_time),
+                                     CheckAtLeast("retries.max_retries", retries.max_retries, 0),
+                                     CheckNotNegative("retries.initial_backoff", retries.initial_backoff),
+                                     CheckNotNegative("retries.max_backoff", retries.max_backoff)}) {
     if (!status.ok()) return status;
   }
   for (const char c : options.api_key) {

@@ -60,7 +60,8 @@ struct RetryOptions {
 enum class Priority { kLow, kNormal, kHigh };
 
 struct ClientOptions {
-  // host:port, a name that gRPC resolves (dns:///host:port), or a unix socket (unix:/path).
+  // host:port, a name that gRPC resolves (dns:///host:port), addresses (ipv4:host:port,host:port, ipv6:[::1]:port), or
+  // a unix socket (unix:/path). A port is 1 to 65535.
   std::string endpoint = "127.0.0.1:50051";
   // Unset: plaintext.
   std::optional<TlsOptions> tls = std::nullopt;

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 
+from favor._endpoint import check_endpoint
 from favor._version import VERSION
 
 USER_AGENT = f"favor-python/{VERSION}"
@@ -76,7 +77,8 @@ class ClientOptions:
     """What `Client` and `AsyncClient` are made of."""
 
     endpoint: str = "127.0.0.1:50051"
-    """host:port, a name that gRPC resolves (dns:///host:port), or a unix socket (unix:/path)."""
+    """host:port, a name that gRPC resolves (dns:///host:port), addresses (ipv4:host:port,host:port, ipv6:[::1]:port), or a
+    unix socket (unix:/path)."""
     tls: TlsOptions | None = None
     """None: plaintext."""
     api_key: str | None = field(default=None, repr=False)
@@ -97,6 +99,7 @@ class ClientOptions:
     """Requests of one `embed` or `tokenize` call under way at once."""
 
     def __post_init__(self) -> None:
+        check_endpoint(self.endpoint)
         if self.deadline is not None and not self.deadline > 0:
             raise ValueError(f"deadline is {self.deadline} s, and must be above 0")
         if self.embed_request_bytes < 1 or self.embed_requests_in_flight < 1:

@@ -355,3 +355,58 @@ def test_tls_on_both_sides(tmp_path):
         with favor.Client(server.endpoint, tls=without, retries=no_retries) as client:
             with pytest.raises(favor.UnavailableError):
                 client.info()
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        ("", "must be host:port"),
+        ("127.0.0.1", "must be host:port"),
+        ("example.org:", "must be host:port"),
+        (":50051", "must be host:port"),
+        ("[::1]", "must be host:port"),
+        ("[]:1", "must be host:port"),
+        ("[::1:1", "must be host:port"),
+        ("dns://9.9.9.9", "must be host:port"),
+        ("ipv4:127.0.0.1", "must be host:port"),
+        ("ipv6:::1", "an IPv6 address and its port are written [::1]:50051"),
+        ("::1:50051", "an IPv6 address and its port are written [::1]:50051"),
+        ("foo bar", "its host has ' '"),
+        ("foo bar:1", "its host has ' '"),
+        ("http://example.org:50051", "its host has '/'"),
+        ("a:1,b:2", "its host has"),
+        ("127.0.0.1:107537", "its port is 107537, must be 1 to 65535"),
+        ("[::1]:65536", "its port is 65536, must be 1 to 65535"),
+        ("127.0.0.1:0", "its port is 0, must be"),
+        ("localhost:http", "its port is http, must be"),
+        ("localhost:-1", "its port is -1, must be"),
+        ("dns:///localhost:70000", "its port is 70000, must be"),
+        ("dns://9.9.9.9/localhost:70000", "its port is 70000, must be"),
+        ("ipv4:127.0.0.1:1,127.0.0.2:70000", "its port is 70000, must be"),
+        ("ipv6:[::1]:70000", "its port is 70000, must be"),
+    ],
+)
+def test_endpoints_that_are_none_are_refused(endpoint, why):
+    for client in (favor.Client, favor.AsyncClient):
+        with pytest.raises(ValueError, match=re.escape(f"endpoint is {endpoint!r}: {why}")):
+            client(endpoint)
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [
+        "localhost:1",
+        "a_service.example.org:65535",
+        "[fe80::1%eth0]:50051",
+        "dns:///example.org",
+        "dns:example.org:50051",
+        "dns://9.9.9.9/example.org:50051",
+        "ipv4:127.0.0.1:1,127.0.0.2:2",
+        "ipv6:[::1]:1",
+        "unix:/run/favord.sock",
+        "unix-abstract:favord",
+        "xds:///favord",
+    ],
+)
+def test_endpoints_of_every_form_are_taken(endpoint):
+    favor.ClientOptions(endpoint=endpoint)
