@@ -25,9 +25,9 @@ namespace favor::client {
 //   }
 //   sender.join();
 //
-// The server takes some hundred inputs more than it has answered; then Send() waits until results are read. So one
-// thread sends and another one reads, unless there are never more than 500 inputs under way. A stream that breaks is
-// not tried again. Thread-safe between one thread that sends and one that reads; Cancel() is for any thread.
+// While results are not read, Send() waits once HTTP/2's windows are full: megabytes of inputs, of short texts some
+// hundred thousand. So one thread sends, another reads, unless no more than 500 inputs are under way. A stream that
+// breaks is not tried again. Thread-safe between one thread that sends and one that reads; Cancel() is for any thread.
 class EmbeddingStream {
  public:
   EmbeddingStream(EmbeddingStream&&) noexcept;

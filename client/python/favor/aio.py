@@ -256,8 +256,9 @@ class AsyncClient:
     ) -> AsyncAnswerIterator[EmbedResult]:
         """Embeds inputs while they come: any iterable of texts or token ids, plain or asynchronous. Results
         come in their order, each as soon as it is there, errors in their places; what an iteration takes from `inputs`
-        follows what the server takes, some hundred inputs ahead of the results. An iterator that is left early ends the
-        stream (or `aclose()` it). A stream that breaks is not tried again."""
+        follows what the connection takes: when results are not fetched, megabytes of texts ahead of them, which of short
+        ones are some hundred thousand. An iterator that is left early ends the stream (or `aclose()` it). A stream that
+        breaks is not tried again."""
         request = _embedding.embed_request(pooling=pooling, **options)
         requests = _embedding.async_stream_requests(request, inputs)
         take = _embedding.stream_result
