@@ -169,7 +169,11 @@ Server::Server(const ServerConfig& config, const Log* log, std::unique_ptr<Secur
               config.measure_sample_ratio,
               [metrics = metrics_](const ErrorEstimate& error) { metrics->RecordLiveError(error.relative_error); }})),
       models_(std::make_unique<ModelRegistry>(
-          std::move(load_model), [metrics = metrics_](const absl::Status& status) { metrics->RecordModelLoad(status); },
+          std::move(load_model),
+          [this](const absl::StatusOr<NamedModel>& model) {
+            metrics_->RecordModelLoad(model.status());
+            LogLoad(model);
+          },
           &admission_)) {
   std::vector<std::string> names;
   for (const ModelSetting& model : config.models) names.push_back(model.name);
@@ -281,8 +285,7 @@ absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_
   };
   auto progress = std::make_shared<Progress>();
   for (const ModelSetting& model : config_.models) {
-    models_->Load(model.name, model.folder, [this, progress](const absl::StatusOr<NamedModel>& loaded) {
-      LogLoad(loaded);
+    models_->Load(model.name, model.folder, [progress](const absl::StatusOr<NamedModel>& loaded) {
       absl::MutexLock lock(&progress->mutex);
       progress->status.Update(loaded.status());
       ++progress->num_done;
@@ -314,9 +317,9 @@ absl::Status Server::LoadModels(const std::function<bool(absl::Duration)>& stop_
 
 void Server::Reload(std::function<void()> done) {
   security_->ReloadSoon();
-  // Each load holds it; the last to let go is the end.
+  // Each load holds it; the last to let go is the end. How they went is logged as of every load.
   const std::shared_ptr<void> end(nullptr, [done = std::move(done)](std::nullptr_t) { done(); });
-  models_->ReloadAll([this, end](const absl::StatusOr<NamedModel>& model) { LogLoad(model); });
+  models_->ReloadAll([end](const absl::StatusOr<NamedModel>&) {});
 }
 
 void Server::Ping(std::function<void()> answered) {

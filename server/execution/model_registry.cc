@@ -49,7 +49,7 @@ void ModelRegistry::Load(const std::string& name, const std::string& folder, Don
     stopping = stopping_;
     if (!stopping) requests_.push_back(std::move(request));
   }
-  if (stopping) return End(request, Stopped(name));
+  if (stopping) return request.done(Stopped(name));
   Job job;
   job.phases.push_back({1, 1, [this](int64_t, int64_t) {
                           LoadNext();
@@ -66,12 +66,18 @@ void ModelRegistry::LoadNext() {
     request = std::move(requests_.front());
     requests_.pop_front();
   }
-  End(request, LoadNow(request.name, request.folder));
+  absl::StatusOr<std::string> folder = FolderOf(request);
+  if (!folder.ok()) return request.done(folder.status());
+  absl::StatusOr<NamedModel> loaded = LoadNow(request, *std::move(folder));
+  if (observe_) observe_(loaded);
+  request.done(std::move(loaded));
 }
 
-void ModelRegistry::End(const Request& request, absl::StatusOr<NamedModel> loaded) const {
-  if (observe_) observe_(loaded.status());
-  request.done(std::move(loaded));
+absl::StatusOr<std::string> ModelRegistry::FolderOf(const Request& request) const {
+  if (!request.folder.empty()) return request.folder;
+  const absl::StatusOr<NamedModel> old = Find(request.name);
+  if (!old.ok()) return old.status();
+  return old->folder;
 }
 
 void ModelRegistry::Stop() {
@@ -81,7 +87,7 @@ void ModelRegistry::Stop() {
     stopping_ = true;
     requests.swap(requests_);
   }
-  for (const Request& request : requests) End(request, Stopped(request.name));
+  for (const Request& request : requests) request.done(Stopped(request.name));
 }
 
 void ModelRegistry::ReloadAll(const Done& done) {
@@ -115,13 +121,9 @@ absl::StatusOr<std::shared_ptr<const Model>> ModelRegistry::LoadAdmitted(const s
   return std::shared_ptr<const Model>(held, held->model.get());
 }
 
-absl::StatusOr<NamedModel> ModelRegistry::LoadNow(const std::string& name, std::string folder) {
-  const bool again = folder.empty();
-  if (again) {
-    const absl::StatusOr<NamedModel> old = Find(name);
-    if (!old.ok()) return old.status();
-    folder = old->folder;
-  }
+absl::StatusOr<NamedModel> ModelRegistry::LoadNow(const Request& request, std::string folder) {
+  const std::string& name = request.name;
+  const bool again = request.folder.empty();
   absl::StatusOr<std::shared_ptr<const Model>> model = LoadAdmitted(folder);
   if (!model.ok()) return About(name, model.status());
   if (absl::Status status = WarmUp(*model); !status.ok()) return About(name, status);

@@ -33,11 +33,13 @@ class ModelRegistry {
   using Loader = std::function<absl::StatusOr<std::shared_ptr<const Model>>(const std::string& folder)>;
   using Done = std::function<void(absl::StatusOr<NamedModel>)>;
 
-  // `observe`, which may be null, is told how every load went, on the loading thread. `admission`, which may be null
+  using Observer = std::function<void(const absl::StatusOr<NamedModel>&)>;
+
+  // `observe`, which may be null, is told how every load went that was tried, on the loading thread and before whoever
+  // asked for it: not of a name that has no folder, nor of one that Stop() came before. `admission`, which may be null
   // and must outlive every model, lends the memory of each to whoever last holds it: a model that replaces another
   // needs room beside it.
-  explicit ModelRegistry(Loader loader, std::function<void(const absl::Status&)> observe = nullptr,
-                         Admission* admission = nullptr)
+  explicit ModelRegistry(Loader loader, Observer observe = nullptr, Admission* admission = nullptr)
       : loader_(std::move(loader)), observe_(std::move(observe)), admission_(admission) {}
   // Stops, then waits for the load under way.
   ~ModelRegistry() { Stop(); }
@@ -73,14 +75,15 @@ class ModelRegistry {
   };
 
   void LoadNext();
-  void End(const Request& request, absl::StatusOr<NamedModel> loaded) const;
+  // Where to load from.
+  absl::StatusOr<std::string> FolderOf(const Request& request) const;
   // The model in memory that was admitted.
   absl::StatusOr<std::shared_ptr<const Model>> LoadAdmitted(const std::string& folder);
-  absl::StatusOr<NamedModel> LoadNow(const std::string& name, std::string folder);
+  absl::StatusOr<NamedModel> LoadNow(const Request& request, std::string folder);
   absl::Status UnknownModel(absl::string_view name) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const Loader loader_;
-  const std::function<void(const absl::Status&)> observe_;
+  const Observer observe_;
   Admission* const admission_;
   mutable absl::Mutex mutex_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -10,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "client/client.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/integration/harness/attend_wire.h"
@@ -25,6 +26,7 @@ namespace {
 
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // What sd_notify(3) talks to.
 class NotifySocket {
@@ -73,6 +75,33 @@ TEST(Lifecycle, TheServiceManagerIsToldOfAReloadAndOfItsEnd) {
     const size_t reload = log.find("\"event\":\"reload_signal\"");
     return reload != log.npos && log.find("\"event\":\"model_loaded\"", reload) != log.npos;
   }));
+}
+
+TEST(Lifecycle, ALoadThatFailsIsCountedAndLoggedWhoeverAskedForIt) {
+  const TempDir dir;
+  Favord favord({.flags = {"--model", "bge=" FAVOR_TEST_DATA_DIR "/models/sentence/bge", "--model-admin", "true"}});
+  ASSERT_TRUE(favord.AwaitServing());
+  const auto client = client::Client::Connect({.endpoint = favord.address()});
+  const auto count = [&](const std::string& result) {
+    return favord.Metrics().Sum("favor_model_loads_total", {{"result", result}});
+  };
+  const auto logs = [&](const std::string& event, const std::string& what) {
+    return Eventually([&] {
+      const std::string log = favord.process().err().text();
+      const size_t line = log.find("\"event\":\"" + event + "\"");
+      return line != log.npos && log.find(what, line) != log.npos;
+    });
+  };
+  EXPECT_TRUE(absl::IsNotFound(client->LoadModel("mistyped").status()));
+  EXPECT_EQ(count("error"), 0) << "nothing was tried";
+  EXPECT_THAT(favord.process().err().text(), Not(HasSubstr("model_load_failed")));
+
+  EXPECT_FALSE(client->LoadModel("empty", dir.File("")).ok());
+  EXPECT_TRUE(logs("model_load_failed", "model empty: ")) << favord.process().err().text();
+  EXPECT_EQ(count("error"), 1);
+  ASSERT_TRUE(client->LoadModel("other", FAVOR_TEST_DATA_DIR "/models/sentence/bge").ok());
+  EXPECT_TRUE(logs("model_loaded", "\"name\":\"other\""));
+  EXPECT_EQ(count("ok"), 2);
 }
 
 TEST(Lifecycle, TheServiceManagersWatchdogHearsFromIt) {

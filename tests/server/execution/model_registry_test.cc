@@ -210,6 +210,20 @@ TEST(ModelRegistry, BeginsNoLoadOnceItStops) {
   EXPECT_EQ(num_loads, 1);
 }
 
+// What is observed is counted and logged as a load that failed, which wakes somebody.
+TEST(ModelRegistry, TellsOfLoadsThatWereTriedAlone) {
+  std::vector<std::string> told;
+  ModelRegistry registry(LoadFake, [&](const absl::StatusOr<NamedModel>& model) {
+    told.push_back(model.ok() ? model->name : std::string(model.status().message()));
+  });
+  ASSERT_TRUE(LoadAndWait(&registry, "a", "/a").ok());
+  EXPECT_TRUE(absl::IsNotFound(LoadAndWait(&registry, "mistyped", "").status()));
+  EXPECT_TRUE(absl::IsNotFound(LoadAndWait(&registry, "b", "/missing").status()));
+  registry.Stop();
+  EXPECT_TRUE(absl::IsCancelled(LoadAndWait(&registry, "c", "/c").status()));
+  EXPECT_THAT(told, ElementsAre("a", "model b: /missing/config.json does not exist"));
+}
+
 TEST(ModelRegistry, EndsLoadsThatWaitAtOnceWhenItStops) {
   absl::Notification loading, go_on;
   ModelRegistry registry([&](const std::string& folder) {
@@ -283,7 +297,7 @@ TEST(ModelRegistry, ReloadsAllAndTellsOfEach) {
   bool broken = false;
   ModelRegistry registry(
       [&](const std::string& folder) { return LoadFake(broken && folder == "/b" ? "/missing" : folder); },
-      [&](const absl::Status& status) { ++(status.ok() ? num_loads : num_failed); });
+      [&](const absl::StatusOr<NamedModel>& model) { ++(model.ok() ? num_loads : num_failed); });
   for (const char* name : {"a", "b"}) ASSERT_TRUE(LoadAndWait(&registry, name, absl::StrCat("/", name)).ok());
   broken = true;
   std::atomic<int> num_told = 0;
