@@ -6,8 +6,10 @@ set(FAVOR_INCLUDE_DIR ${CMAKE_INSTALL_INCLUDEDIR}/favord)
 set(FAVOR_PACKAGE_DIR ${CMAKE_INSTALL_LIBDIR}/cmake/favord)
 
 install(TARGETS favor_core EXPORT favord-core INCLUDES DESTINATION ${FAVOR_INCLUDE_DIR})
+# Not those that take Eigen, which only our own sources need.
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/lib/favor DESTINATION ${FAVOR_INCLUDE_DIR} FILES_MATCHING
-  PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE)
+  PATTERN "*.h" PATTERN "*-inl.h" EXCLUDE
+  REGEX "/(attention/(head_sample|value_form)|feature_map/inverse_transposed)\\.h$" EXCLUDE)
 install(FILES ${PROJECT_BINARY_DIR}/lib/generated/favor/base/version.h DESTINATION ${FAVOR_INCLUDE_DIR}/favor/base)
 install(EXPORT favord-core NAMESPACE favor:: DESTINATION ${FAVOR_PACKAGE_DIR})
 

@@ -29,8 +29,32 @@ foreach(header IN LISTS headers)
   endif()
 endforeach()
 
+# Each of them finds what it includes by the package alone.
+foreach(part favor client)
+  set(includes "")
+  foreach(header IN LISTS headers)
+    string(REGEX REPLACE "^favord/" "" header ${header})
+    if(header MATCHES "^${part}/")
+      string(APPEND includes "#include \"${header}\"\n")
+    endif()
+  endforeach()
+  file(WRITE ${WORK_DIR}/headers/${part}.cc "${includes}")
+endforeach()
+
 run(${CMAKE_COMMAND} -S ${PROJECT_DIR} -B ${WORK_DIR}/build -D CMAKE_PREFIX_PATH=${prefix}
+  -D HEADERS_DIR=${WORK_DIR}/headers
   -D CMAKE_CXX_COMPILER=${CXX_COMPILER} -D CMAKE_CXX_FLAGS=${CXX_FLAGS} -D FAVORD_VERSION=${VERSION})
 run(${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run(${WORK_DIR}/build/uses_core)
 run(${WORK_DIR}/build/uses_client)
+
+# Whoever asks for the client where the library alone was installed is told so.
+file(GLOB_RECURSE client_package ${prefix}/*/favord-client*.cmake)
+file(REMOVE ${client_package})
+execute_process(COMMAND ${CMAKE_COMMAND} -S ${PROJECT_DIR} -B ${WORK_DIR}/core_only -D CMAKE_PREFIX_PATH=${prefix}
+  -D HEADERS_DIR=${WORK_DIR}/headers -D CMAKE_CXX_COMPILER=${CXX_COMPILER} -D FAVORD_VERSION=${VERSION}
+  RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+string(REGEX REPLACE "[ \n]+" " " output "${output}")
+if(result EQUAL 0 OR NOT output MATCHES "has no component 'client'")
+  message(FATAL_ERROR "find_package does not say that the client is missing: ${output}")
+endif()
