@@ -126,7 +126,7 @@ class Shards {
       if (!folded.ok()) return folded.status();
       state = *std::move(folded);
       next += count;
-      Progress(count);
+      Progress(server, count);
     }
     return absl::OkStatus();
   }
@@ -178,12 +178,13 @@ class Shards {
       absl::MutexLock lock(&put_mutex_);
       if (absl::Status status = inputs_.put(begin, result->output); !status.ok()) return status;
     }
-    Progress(count);
+    Progress(server, count);
     return absl::OkStatus();
   }
 
-  void Progress(int64_t num_tokens) {
+  void Progress(const Client& server, int64_t num_tokens) {
     absl::MutexLock lock(&progress_mutex_);
+    if (options_.on_answer) options_.on_answer(server);
     num_done_ += num_tokens;
     if (options_.on_progress) options_.on_progress(num_done_);
   }

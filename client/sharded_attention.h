@@ -45,6 +45,8 @@ struct ShardOptions {
   absl::Duration max_backoff = absl::Seconds(5);
   // Told how many tokens, keys and queries alike, are done. One call at a time, from any thread.
   std::function<void(int64_t num_done)> on_progress = nullptr;
+  // Told which server has folded or read a chunk. One call at a time, from any thread.
+  std::function<void(const Client& server)> on_answer = nullptr;
   // Told why a call failed that is about to be made again. One call at a time, from any thread.
   std::function<void(const absl::Status& why)> on_failure = nullptr;
 };

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <optional>
+#include <set>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -80,7 +82,7 @@ absl::Status ShardFlags::Validate(const FlagSet& flags) const {
 
 struct Outcome {
   int64_t num_keys = 0, num_queries = 0;
-  size_t num_servers = 0;
+  std::set<std::string> servers;  // that answered
   absl::Duration elapsed;
   std::vector<std::string> failures;
   std::optional<client::AttentionState> state;
@@ -90,7 +92,7 @@ struct Outcome {
 Json ToJson(const Outcome& outcome) {
   return {{"num_keys", outcome.num_keys},
           {"num_queries", outcome.num_queries},
-          {"num_servers", outcome.num_servers},
+          {"num_servers", outcome.servers.size()},
           {"elapsed_seconds", absl::ToDoubleSeconds(outcome.elapsed)},
           {"failures", outcome.failures},
           {"num_features", outcome.state->num_features()},
@@ -101,7 +103,8 @@ Json ToJson(const Outcome& outcome) {
 void PrintText(const Outcome& outcome, std::ostream& out) {
   const client::AttentionState& state = *outcome.state;
   out << "shards\n"
-      << Line("keys", absl::StrCat(outcome.num_keys, " on ", outcome.num_servers, " servers"))
+      << Line("keys", absl::StrCat(outcome.num_keys, " on ", outcome.servers.size(),
+                                   outcome.servers.size() == 1 ? " server" : " servers"))
       << Line("queries", absl::StrCat(outcome.num_queries))
       << Line("time", absl::StrFormat("%.2f s", absl::ToDoubleSeconds(outcome.elapsed)))
       << Line("attention", DescribeMode(state.spec(), state.num_features()));
@@ -152,6 +155,7 @@ absl::Status Shard(const ShardFlags& flags, const FlagSet& given, const Connecti
                                .deadline = connection.deadline,
                                .max_attempts = static_cast<int>(std::min<uint32_t>(connection.retries, 1'000'000)) + 1};
   options.on_progress = [&num_done](int64_t done) { num_done = done; };
+  options.on_answer = [outcome](const client::Client& server) { outcome->servers.insert(server.endpoint()); };
   options.on_failure = [outcome](const absl::Status& why) {
     outcome->failures.push_back(absl::StrCat(absl::StatusCodeToString(why.code()), ": ", why.message()));
   };
@@ -168,7 +172,6 @@ absl::Status Shard(const ShardFlags& flags, const FlagSet& given, const Connecti
   outcome->elapsed = absl::Now() - start;
   outcome->num_keys = inputs.key_length;
   outcome->num_queries = inputs.query_length;
-  outcome->num_servers = servers->size();
   outcome->output = flags.input.output;
   outcome->state = *std::move(state);
   if (absl::Status status = (*output)->Finish(inputs.query_length); !status.ok()) return status;
