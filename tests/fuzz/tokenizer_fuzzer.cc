@@ -1,4 +1,5 @@
-// Any bytes are a tokenizer or an error, and a tokenizer makes tokens of any text: in order of their beginnings, within
+// Any bytes are a tokenizer or an error, and a tokenizer makes tokens of any text: in order of their beginnings, but
+// for those of no character (a prefix space that is trimmed stands behind the next one, as in the reference), within
 // the text, with ids below its vocabulary size, and the same ones in steps.
 //
 // The first byte says which file of a model folder the bytes are up to the first NUL; the rest is the text.
@@ -50,9 +51,11 @@ void CheckTokens(const Tokenizer& tokenizer, absl::string_view text) {
   int64_t begin = 0;
   for (const Token& token : *tokens) {
     if (token.id < 0 || token.id >= tokenizer.vocabulary_size()) std::abort();
-    if (token.begin < begin || token.end < token.begin) std::abort();
-    if (token.end > static_cast<int64_t>(text.size())) std::abort();
-    begin = token.begin;
+    if (token.end < token.begin || token.end > static_cast<int64_t>(text.size())) std::abort();
+    if (token.end > token.begin) {
+      if (token.begin < begin) std::abort();
+      begin = token.begin;
+    }
     tokenizer.Piece(token.id);
   }
 }
