@@ -83,11 +83,6 @@ bool FindProperty(const std::string& name, icu::UnicodeSet* set) {
   return false;
 }
 
-absl::string_view KnownProperties() {
-  return "general categories (L, Lu, Uppercase_Letter, ...), the scripts Bopomofo, Cyrillic, Devanagari, Greek, Han, "
-         "Hangul, Hebrew, Hiragana, Katakana, Latin, Thai";
-}
-
 icu::UnicodeSet SpaceSet() { return IntProperty(UCHAR_WHITE_SPACE, 1); }
 
 icu::UnicodeSet ClassWordSet() {

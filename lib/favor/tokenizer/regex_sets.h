@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <string>
 
-#include "absl/strings/string_view.h"
 #include "unicode/uniset.h"
 
 namespace favor {
@@ -16,8 +15,6 @@ icu::UnicodeSet CategorySet(uint32_t categories);
 
 // Of \p{name}: general categories, by their short names and their long ones, and some scripts. False for others.
 bool FindProperty(const std::string& name, icu::UnicodeSet* set);
-// What FindProperty knows.
-absl::string_view KnownProperties();
 
 // \s
 icu::UnicodeSet SpaceSet();
