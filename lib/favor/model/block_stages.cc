@@ -1,5 +1,7 @@
 #include "favor/model/block_stages.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace favor {
@@ -10,6 +12,10 @@ absl::Status Check(const Cancellation* cancellation) {
 }
 
 }  // namespace
+
+void Append(std::vector<BlockStage> from, std::vector<BlockStage>* to) {
+  std::move(from.begin(), from.end(), std::back_inserter(*to));
+}
 
 BlockStages::BlockStages(const TokenBlocks& blocks, int64_t scratch_floats, const Cancellation* cancellation)
     : num_blocks_(blocks.num_blocks()),

@@ -28,6 +28,9 @@ struct BlockStage {
   bool by_rows = false;
 };
 
+// Adds stages behind others.
+void Append(std::vector<BlockStage> from, std::vector<BlockStage>* to);
+
 // Turns stages into phases of a Job. Of many blocks each is a chain and its stages are the steps; all phases share
 // their scratch memory. Of one block whose rows are shared (TokenBlocks) every stage by rows is a phase, a part a
 // chain.

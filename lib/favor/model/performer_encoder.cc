@@ -299,19 +299,16 @@ absl::StatusOr<Job> PerformerEncoder::PlanBatch(std::shared_ptr<PerformerBatch> 
   const absl::StatusOr<BlockStages> per_block = BlockStages::Create(
       batch->blocks, ScratchFloats(batch->stream_rows(), batch->blocks.tiles_per_block()), cancellation);
   if (!per_block.ok()) return per_block.status();
-  const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
-    std::move(from.begin(), from.end(), std::back_inserter(*to));
-  };
   Job job;
   std::vector<BlockStage> stages = {
       {[this, batch](int64_t block, RowPart, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
   for (const PerformerLayer& layer : layers_) {
-    append(InputStages(batch, layer), &stages);
+    Append(InputStages(batch, layer), &stages);
     per_block->AppendTo(std::exchange(stages, {}), &job);
     absl::StatusOr<Job> planned = PlanPerformerAttention(config_, layer, *batch, cancellation);
     if (!planned.ok()) return planned.status();
     std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
-    append(OutputStages(batch, layer), &stages);
+    Append(OutputStages(batch, layer), &stages);
   }
   stages.push_back({[this, batch](int64_t block, RowPart, float* scratch) { StoreVectors(*batch, block, scratch); }});
   per_block->AppendTo(std::move(stages), &job);

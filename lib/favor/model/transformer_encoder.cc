@@ -148,20 +148,17 @@ absl::StatusOr<Job> TransformerEncoder::Plan(const PackedSequences& sequences, c
       BlockStages::Create(batch->blocks, ScratchFloats(batch->blocks.tiles_per_block()), cancellation);
   if (!per_block.ok()) return per_block.status();
   Job job;
-  const auto append = [](std::vector<BlockStage> from, std::vector<BlockStage>* to) {
-    std::move(from.begin(), from.end(), std::back_inserter(*to));
-  };
   std::vector<BlockStage> stages = {
       {[this, batch](int64_t block, RowPart, float* scratch) { EmbedTokens(*batch, block, scratch); }}};
   for (int64_t layer = 0; layer < sizes_.num_layers; ++layer) {
-    append(StagesBeforeAttention(layer, batch), &stages);
+    Append(StagesBeforeAttention(layer, batch), &stages);
     per_block->AppendTo(std::exchange(stages, {}), &job);
     const EncoderAttention of_layer = AttentionOf(sizes_.IsLocal(layer), chosen);
     absl::StatusOr<Job> planned =
         PlanAttention(of_layer.spec, OperandsOf(*batch, of_layer), cancellation, /*report=*/nullptr);
     if (!planned.ok()) return planned.status();
     std::move(planned->phases.begin(), planned->phases.end(), std::back_inserter(job.phases));
-    append(StagesBehindAttention(layer, batch), &stages);
+    Append(StagesBehindAttention(layer, batch), &stages);
   }
   stages.push_back({[this, batch](int64_t block, RowPart, float* scratch) { StoreVectors(*batch, block, scratch); }});
   per_block->AppendTo(std::move(stages), &job);
